@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		Differences between the PostgreSQL versions we build against.
+ *
+ * The only file that mentions PG_VERSION_NUM.  Everything else is written
+ * for the newest version and calls what is defined here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SGIP_COMPAT_H
+#define SGIP_COMPAT_H
+
+#if PG_VERSION_NUM >= 170000
+#include "utils/wait_event.h"
+#else
+#include "pgstat.h"
+#endif
+
+/*
+ * The identifier of a wait event of ours.  Wait events of extensions have
+ * names since 17, and the name needs shared memory, so that this may be
+ * called in a backend only; before that all are "Extension".
+ */
+#if PG_VERSION_NUM >= 170000
+#define sgip_wait_event_new(name)	WaitEventExtensionNew(name)
+#else
+#define sgip_wait_event_new(name)	PG_WAIT_EXTENSION
+#endif
+
+/*
+ * EXPLAIN's functions moved to headers of their own in 18.
+ */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#else
+#include "commands/explain.h"
+#endif
+
+/*
+ * The user whose mapping a running scan uses: the one that PostgreSQL checks
+ * permissions for.  The plan carries it since 16, the range table before.
+ */
+#if PG_VERSION_NUM >= 160000
+#define sgip_scan_user(node) \
+	(OidIsValid(((ForeignScan *) (node)->ss.ps.plan)->checkAsUser) ? \
+	 ((ForeignScan *) (node)->ss.ps.plan)->checkAsUser : GetUserId())
+#else
+#define sgip_scan_user(node) \
+	(OidIsValid(exec_rt_fetch(((Scan *) (node)->ss.ps.plan)->scanrelid, (node)->ss.ps.state)->checkAsUser) ? \
+	 exec_rt_fetch(((Scan *) (node)->ss.ps.plan)->scanrelid, (node)->ss.ps.state)->checkAsUser : GetUserId())
+#endif
+
+/*
+ * create_foreignscan_path without what we never use (target, pathkeys, outer
+ * path).  disabled_nodes exists since 18; before, a disabled path only costs
+ * more, which the caller has added.
+ */
+#if PG_VERSION_NUM >= 180000
+#define sgip_create_foreignscan_path(root, rel, rows, disabled, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, disabled, startup, total, NIL, outer, NULL, NIL, NIL)
+#elif PG_VERSION_NUM >= 170000
+#define sgip_create_foreignscan_path(root, rel, rows, disabled, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL, NIL)
+#else
+#define sgip_create_foreignscan_path(root, rel, rows, disabled, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL)
+#endif
+
+/* Expected number of elements of an array expression; wants root since 17 */
+#if PG_VERSION_NUM >= 170000
+#define sgip_estimate_array_length(root, expr) estimate_array_length(root, expr)
+#else
+#define sgip_estimate_array_length(root, expr) ((double) estimate_array_length(expr))
+#endif
+
+/* Which cache a syscache callback is told about is an enum since 19 */
+#if PG_VERSION_NUM >= 190000
+#include "utils/syscache.h"
+typedef SysCacheIdentifier SgipCacheId;
+#else
+typedef int SgipCacheId;
+#endif
+
+#endif							/* SGIP_COMPAT_H */

@@ -1,0 +1,181 @@
+/*-------------------------------------------------------------------------
+ *
+ * json.h
+ *		Reads one JSON answer as a stream of complete elements.
+ *
+ * The reader is fed the bytes of one HTTP answer and hands out its elements
+ * (array items, or items of a bare comma list) one at a time, without ever
+ * holding the document.  Flat objects of plain strings, and plain strings,
+ * are validated and used in place on the pass that finds their end;
+ * everything else is jansson's.  Both ways accept the same documents and
+ * give the same values.
+ *
+ * Knows no socket, no option and no PostgreSQL: errors are return values,
+ * memory is malloc's and owned by the reader.  jansson.h is included by
+ * json.c alone.  (libjansson's json_object() must not be called: the server
+ * exports a function of that name, and the call would go there.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SGIP_JSON_H
+#define SGIP_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Largest element (and largest rest of an enclosing object).  A row of this
+ * API is some hundred bytes; a v3 IP shared by 1,000 subusers some ten
+ * kilobytes.  1 MiB leaves room for a hundred times that and keeps a hostile
+ * server from filling the memory of the backend.
+ */
+#define SGIP_JSON_MAX_ELEMENT_BYTES (1024 * 1024)
+
+/*
+ * Deepest nesting within an element.  The API's deepest is 3 (a list of
+ * objects in a row); 32 lets fields be added that we ignore anyway.
+ */
+#define SGIP_JSON_MAX_DEPTH 32
+
+/* Most members of an object that is used in place; more go to jansson */
+#define SGIP_JSON_MAX_FLAT 8
+
+/* Bytes that somebody else owns; not terminated */
+typedef struct SgipSpan
+{
+	const char *data;
+	size_t		len;
+} SgipSpan;
+
+/* What the task says about the shape of its answer */
+typedef struct SgipJsonShape
+{
+	const char *list_key;		/* member holding the elements, or NULL */
+	const char *row_key;		/* member that every row has ("ip"): tells a row
+								 * from an envelope when the document is a bare
+								 * object; NULL: a bare object is no row */
+} SgipJsonShape;
+
+typedef enum SgipJsonResult
+{
+	SGIP_JSON_MORE,				/* present the rest again with more bytes */
+	SGIP_JSON_ELEMENT,			/* one element */
+	SGIP_JSON_END,				/* the document is complete and nothing follows */
+	SGIP_JSON_REMOTE_ERROR,		/* the document is the API's error object */
+	SGIP_JSON_INVALID,			/* not the JSON that the task gives */
+	SGIP_JSON_NO_MEMORY
+} SgipJsonResult;
+
+typedef enum SgipValueKind
+{
+	SGIP_VALUE_ABSENT,
+	SGIP_VALUE_NULL,
+	SGIP_VALUE_STRING,			/* text: decoded UTF-8, without NUL */
+	SGIP_VALUE_LITERAL,			/* text: a number as written, true or false */
+	SGIP_VALUE_LIST,
+	SGIP_VALUE_OBJECT
+} SgipValueKind;
+
+/* A value within an element; lives as long as the element */
+typedef struct SgipValue
+{
+	SgipValueKind kind;
+	SgipSpan	text;			/* STRING, LITERAL: see above */
+	const void *node;			/* LIST, OBJECT: the parsed value */
+} SgipValue;
+
+/*
+ * One element.  Valid until the next call of sgip_json_next on the same
+ * reader, and only while the bytes given to that call stay where they were.
+ */
+typedef struct SgipElement
+{
+	long		number;			/* 1 for the first element of the document */
+	SgipSpan	raw;			/* its text as received */
+	enum
+	{
+		SGIP_ELEMENT_STRING,	/* a string: raw value in "string" */
+		SGIP_ELEMENT_FLAT,		/* object of plain strings: "members" */
+		SGIP_ELEMENT_TREE		/* anything else: "tree" */
+	}			form;
+	SgipSpan	string;
+	int			member_count;
+	struct
+	{
+		SgipSpan	key;
+		SgipSpan	value;
+	}			members[SGIP_JSON_MAX_FLAT];
+	void	   *tree;			/* jansson's value, the reader's own */
+} SgipElement;
+
+/* The API's own words when it reports an error in JSON */
+typedef struct SgipRemoteError
+{
+	int			code;			/* the number it gave, or 0 */
+	char	   *text;			/* its messages joined by "; ", malloc'd; never
+								 * NULL after success */
+} SgipRemoteError;
+
+typedef struct SgipJsonReader SgipJsonReader;
+
+/*
+ * A new reader for one answer; NULL when out of memory.  *shape is copied,
+ * its strings must outlive the reader.  force_tree: never use an element in
+ * place (tests compare the two ways).
+ */
+extern SgipJsonReader *sgip_json_open(const SgipJsonShape *shape, bool force_tree);
+
+/* Frees the reader and all it owns; NULL is harmless */
+extern void sgip_json_close(SgipJsonReader *reader);
+
+/*
+ * Next element of the document.
+ *
+ * data/len are all bytes received and not yet consumed; *consumed tells how
+ * many from the front are done with (after any result; the rest must be
+ * presented again, at the same or another address, followed by what has
+ * arrived since).  After ELEMENT the consumed bytes must stay in place until
+ * the next call.  at_end: no more bytes will follow; then MORE is never
+ * returned.
+ */
+extern SgipJsonResult sgip_json_next(SgipJsonReader *reader,
+									 const char *data, size_t len, bool at_end,
+									 size_t *consumed, SgipElement *element);
+
+/* After INVALID: what is wrong, with the byte position; owned by the reader */
+extern const char *sgip_json_problem(const SgipJsonReader *reader);
+
+/* After REMOTE_ERROR: what the API said; owned by the reader */
+extern const SgipRemoteError *sgip_json_remote_error(const SgipJsonReader *reader);
+
+/*
+ * After END: member of the object that enclosed the elements, by a path such
+ * as "_metadata.next_params.after_key"; ABSENT if there is none.
+ */
+extern SgipValue sgip_json_envelope(const SgipJsonReader *reader, const char *path);
+
+/*
+ * Member of an element.  A string element has one member, of every name.
+ * *hint is a guess where to look, updated on success; start with 0, one for
+ * each key that is asked for.
+ */
+extern SgipValue sgip_json_member(const SgipElement *element, const char *key, int *hint);
+
+/* Items of a LIST value: how many, and one of them */
+extern size_t sgip_json_list_length(const SgipValue *list);
+extern SgipValue sgip_json_list_item(const SgipValue *list, size_t index);
+
+/* Member of an OBJECT value */
+extern SgipValue sgip_json_object_member(const SgipValue *object, const char *key);
+
+/*
+ * Is this complete document one of the API's error objects?  If so its words
+ * go into *error (error->text is the caller's to free).  For bodies of
+ * answers whose status says that they failed.
+ */
+extern bool sgip_json_parse_error(const char *data, size_t len, SgipRemoteError *error);
+
+/* jansson's version; static */
+extern const char *sgip_json_version(void);
+
+#endif							/* SGIP_JSON_H */
