@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.c
+ *		One foreign scan at run time: from values of conditions to tuples.
+ *
+ * Serves a plain scan, an asynchronous Append and ANALYZE alike: the next
+ * row is asked for without waiting, and whoever asks decides how to wait.
+ *
+ * Three lifetimes, each a memory context: the scan; the values it was last
+ * started with, and their searches; one row.  Where rescans are expected the
+ * rows are kept in a tuplestore, which spills to disk.  A rescan replays
+ * what has been read so far and then goes on reading where it was, so that
+ * no answer is asked for twice.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/tuplestore.h"
+
+#include "plan.h"
+#include "scan.h"
+
+struct SgipScan
+{
+	MemoryContext context;		/* the scan's, with everything below */
+	MemoryContext values_context;	/* searches and fetch; reset at a restart */
+	MemoryContext row_context;	/* one row */
+	MemoryContextCallback cleanup;
+
+	SgipTable  *table;
+	Oid			user_id;
+	SgipRowMaker *maker;
+	List	   *conditions;		/* as the plan carries them */
+	List	   *values;			/* states of their expressions */
+	ExprContext *econtext;
+	int			max_searches;
+	bool		async;
+
+	bool		started;		/* the searches below are those of the values */
+	SgipSearches *searches;
+	SgipFetch  *fetch;
+	bool		fetched_all;	/* the fetch has no more rows */
+
+	bool		keep_rows;
+	Tuplestorestate *kept;
+	TupleTableSlot *kept_slot;
+
+	SgipFetchCounters counters;
+};
+
+/* The tuplestore can have a file, which is not freed with the context. */
+static void
+end_kept(void *arg)
+{
+	SgipScan   *scan = arg;
+
+	if (scan->kept != NULL)
+		tuplestore_end(scan->kept);
+	scan->kept = NULL;
+}
+
+/* Prepares a scan. */
+SgipScan *
+sgip_scan_begin(Relation rel, Oid user_id,
+				List *columns, bool all_columns,
+				List *conditions, List *values, ExprContext *econtext,
+				int max_searches, bool keep_rows)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw scan",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	SgipScan   *scan = palloc0(sizeof(SgipScan));
+	Bitmapset  *needed = NULL;
+	ListCell   *lc;
+
+	scan->context = context;
+	scan->values_context = AllocSetContextCreate(context, "sgip_fdw values",
+												 ALLOCSET_SMALL_SIZES);
+	scan->row_context = AllocSetContextCreate(context, "sgip_fdw row",
+											  ALLOCSET_DEFAULT_SIZES);
+	scan->cleanup.func = end_kept;
+	scan->cleanup.arg = scan;
+	MemoryContextRegisterResetCallback(context, &scan->cleanup);
+
+	scan->table = sgip_table_describe(RelationGetRelid(rel));
+	scan->user_id = user_id;
+	foreach(lc, columns)
+		needed = bms_add_member(needed, lfirst_int(lc));
+	/* an empty set is NULL, which would mean all columns */
+	if (needed == NULL && !all_columns)
+		needed = bms_make_singleton(0);
+	scan->maker = sgip_row_prepare(scan->table, RelationGetDescr(rel), needed);
+	scan->conditions = conditions;
+	scan->values = values;
+	scan->econtext = econtext;
+	scan->max_searches = max_searches;
+	scan->keep_rows = keep_rows;
+	MemoryContextSwitchTo(caller);
+	return scan;
+}
+
+/* The values of all conditions, in their order; in the current context. */
+static List *
+evaluate_values(SgipScan *scan)
+{
+	List	   *datums = NIL;
+	ListCell   *lc;
+
+	foreach(lc, scan->values)
+	{
+		ExprState  *state = lfirst(lc);
+		SgipDatum  *datum = palloc(sizeof(SgipDatum));
+		Datum		value;
+		int16		len;
+		bool		byval;
+
+		value = ExecEvalExprSwitchContext(state, scan->econtext, &datum->isnull);
+		datum->type = exprType((Node *) state->expr);
+		get_typlenbyval(datum->type, &len, &byval);
+		datum->value = datum->isnull ? (Datum) 0 : datumCopy(value, byval, len);
+		datums = lappend(datums, datum);
+	}
+	return datums;
+}
+
+/* The conditions that are sent; a setting may have changed since planning. */
+static List *
+sent_conditions(SgipScan *scan)
+{
+	List	   *all = sgip_pushdown_from_plan(scan->conditions, evaluate_values(scan));
+	List	   *sent = NIL;
+	ListCell   *lc;
+
+	if (sgip_enable_pushdown)
+		return all;
+	foreach(lc, all)
+	{
+		SgipCondition *condition = lfirst(lc);
+
+		if (sgip_table_field(scan->table, condition->attnum)->kind == SGIP_KIND_SEARCH)
+			sent = lappend(sent, condition);
+	}
+	return sent;
+}
+
+/* Lets go of the rows kept and of the fetch. */
+static void
+forget_rows(SgipScan *scan)
+{
+	sgip_fetch_end(scan->fetch);
+	scan->fetch = NULL;
+	scan->fetched_all = false;
+	end_kept(scan);
+}
+
+/*
+ * Evaluates the values.  If the searches are those of the last start, what
+ * was fetched for them is good; else the fetch begins anew.
+ */
+static void
+start(SgipScan *scan)
+{
+	MemoryContext fresh = AllocSetContextCreate(scan->context, "sgip_fdw values",
+												ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(fresh);
+	SgipSearches *searches = sgip_search_evaluate(scan->table, sent_conditions(scan),
+												  scan->max_searches);
+
+	MemoryContextSwitchTo(caller);
+	scan->started = true;
+	if (scan->searches != NULL && (scan->kept != NULL || scan->fetched_all) &&
+		strcmp(searches->signature, scan->searches->signature) == 0)
+	{
+		MemoryContextDelete(fresh);
+		if (scan->kept != NULL)
+			tuplestore_rescan(scan->kept);
+		return;
+	}
+	forget_rows(scan);
+	MemoryContextDelete(scan->values_context);
+	scan->values_context = fresh;
+	scan->searches = searches;
+	if (scan->keep_rows)
+	{
+		caller = MemoryContextSwitchTo(scan->context);
+		scan->kept = tuplestore_begin_heap(true, false, work_mem);
+		tuplestore_set_eflags(scan->kept, EXEC_FLAG_REWIND);
+		MemoryContextSwitchTo(caller);
+	}
+}
+
+/* The next row that was kept; false if the rest has to be fetched. */
+static bool
+replay_row(SgipScan *scan, TupleTableSlot *slot)
+{
+	int			natts = slot->tts_tupleDescriptor->natts;
+
+	if (scan->kept_slot == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(scan->context);
+
+		scan->kept_slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(slot->tts_tupleDescriptor),
+												   &TTSOpsMinimalTuple);
+		MemoryContextSwitchTo(caller);
+	}
+	if (!tuplestore_gettupleslot(scan->kept, true, false, scan->kept_slot))
+		return false;
+	slot_getallattrs(scan->kept_slot);
+	memcpy(slot->tts_values, scan->kept_slot->tts_values, natts * sizeof(Datum));
+	memcpy(slot->tts_isnull, scan->kept_slot->tts_isnull, natts * sizeof(bool));
+	ExecStoreVirtualTuple(slot);
+	return true;
+}
+
+/* Begins the fetch, if it is not begun. */
+static void
+begin_fetch(SgipScan *scan)
+{
+	MemoryContext caller;
+
+	if (scan->fetch != NULL)
+		return;
+	caller = MemoryContextSwitchTo(scan->values_context);
+	scan->fetch = sgip_fetch_begin(scan->table, scan->searches, scan->user_id,
+								   scan->async, &scan->counters);
+	MemoryContextSwitchTo(caller);
+}
+
+/* The next row from the API. */
+static SgipScanResult
+fetch_row(SgipScan *scan, TupleTableSlot *slot)
+{
+	for (;;)
+	{
+		SgipRow		row;
+		const SgipSearch *search;
+		MemoryContext caller;
+		bool		wanted;
+
+		switch (sgip_fetch_next(scan->fetch, &row, &search))
+		{
+			case SGIP_FETCH_WAIT:
+				return SGIP_SCAN_WAIT;
+			case SGIP_FETCH_END:
+				sgip_fetch_end(scan->fetch);
+				scan->fetch = NULL;
+				scan->fetched_all = true;
+				return SGIP_SCAN_END;
+			case SGIP_FETCH_ROW:
+				break;
+		}
+		MemoryContextReset(scan->row_context);
+		caller = MemoryContextSwitchTo(scan->row_context);
+		wanted = sgip_row_make(scan->maker, &row, search, slot->tts_values, slot->tts_isnull);
+		MemoryContextSwitchTo(caller);
+		if (wanted)
+		{
+			ExecStoreVirtualTuple(slot);
+			return SGIP_SCAN_ROW;
+		}
+		/* rows of other searches can be many, without a row for the executor */
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* The next row; does not wait. */
+SgipScanResult
+sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
+{
+	SgipScanResult result;
+
+	ExecClearTuple(slot);
+	if (!scan->started)
+		start(scan);
+	if (scan->kept != NULL && !tuplestore_ateof(scan->kept) && replay_row(scan, slot))
+		return SGIP_SCAN_ROW;
+	if (scan->fetched_all || scan->searches->count == 0)
+		return SGIP_SCAN_END;
+
+	begin_fetch(scan);
+	result = fetch_row(scan, slot);
+	if (result == SGIP_SCAN_ROW && scan->kept != NULL)
+		tuplestore_puttupleslot(scan->kept, slot);
+	return result;
+}
+
+/* Waits until sgip_scan_next can have more to say. */
+void
+sgip_scan_wait(SgipScan *scan)
+{
+	sgip_fetch_wait(scan->fetch);
+}
+
+/* Other scans run while this one waits. */
+void
+sgip_scan_set_async(SgipScan *scan)
+{
+	scan->async = true;
+}
+
+/*
+ * Starts again from the first row.  A scan that nobody expected to be started
+ * again keeps its rows from now on.
+ */
+void
+sgip_scan_restart(SgipScan *scan, bool values_may_differ)
+{
+	if (!scan->started)
+		return;
+	scan->keep_rows = true;
+	if (scan->kept == NULL && !(scan->fetched_all && scan->searches->count == 0))
+	{
+		forget_rows(scan);
+		scan->searches = NULL;
+		scan->started = false;
+		return;
+	}
+	if (values_may_differ)
+		scan->started = false;
+	else if (scan->kept != NULL)
+		tuplestore_rescan(scan->kept);
+}
+
+/* The descriptor to wait on together with those of other scans. */
+int
+sgip_scan_wait_begin(SgipScan *scan)
+{
+	return sgip_fetch_wait_begin(scan->fetch);
+}
+
+void
+sgip_scan_wait_end(SgipScan *scan)
+{
+	if (scan->fetch != NULL)
+		sgip_fetch_wait_end(scan->fetch);
+}
+
+/* Counted since the scan was prepared. */
+const SgipFetchCounters *
+sgip_scan_counters(SgipScan *scan)
+{
+	return &scan->counters;
+}
+
+/* Ends the scan. */
+void
+sgip_scan_end(SgipScan *scan)
+{
+	if (scan == NULL)
+		return;
+	sgip_fetch_end(scan->fetch);
+	scan->fetch = NULL;
+	if (scan->kept_slot != NULL)
+		ExecDropSingleTupleTableSlot(scan->kept_slot);
+	MemoryContextDelete(scan->context);
+}

@@ -1,0 +1,270 @@
+/*-------------------------------------------------------------------------
+ *
+ * sgip_fdw.c
+ *		Foreign-data wrapper for SendGrid's IP management.
+ *
+ * Foreign tables are tasks of the remote API; see task.c for which there
+ * are.  This file holds the module's entry points and the executor's
+ * callbacks in the order in which they run.  The planner's are in plan.c.
+ *
+ * Portions of a scan, from outside to inside: sgip_fdw.c is called by the
+ * executor; scan.c makes tuples and replays them; search.c decides what is
+ * asked for; fetch.c drives the requests; request.c spells them; http.c
+ * transfers bytes; json.c finds the elements in them; decode.c and row.c
+ * make values of these.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "executor/execAsync.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "foreign/fdwapi.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/rel.h"
+
+#include "analyze.h"
+#include "compat.h"
+#include "http.h"
+#include "import.h"
+#include "json.h"
+#include "plan.h"
+#include "scan.h"
+#include "searchcheck.h"
+
+PG_MODULE_MAGIC;
+
+/* sgip_fdw.enable_pushdown: off sends no condition except search columns */
+bool		sgip_enable_pushdown = true;
+
+/* ForeignScanState.fdw_state */
+typedef struct SgipScanState
+{
+	SgipScan   *scan;
+	bool		async;			/* runs under an asynchronous Append */
+	bool		at_end;			/* the last row has been handed out */
+} SgipScanState;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+PG_FUNCTION_INFO_V1(sgip_fdw_handler);
+PG_FUNCTION_INFO_V1(sgip_fdw_version);
+
+/* FDW callback routines */
+static void sgipBeginForeignScan(ForeignScanState *node, int eflags);
+static TupleTableSlot *sgipIterateForeignScan(ForeignScanState *node);
+static void sgipReScanForeignScan(ForeignScanState *node);
+static void sgipEndForeignScan(ForeignScanState *node);
+static void sgipExplainForeignScan(ForeignScanState *node, ExplainState *es);
+static void sgipForeignAsyncRequest(AsyncRequest *areq);
+static void sgipForeignAsyncConfigureWait(AsyncRequest *areq);
+static void sgipForeignAsyncNotify(AsyncRequest *areq);
+
+/* Helper functions */
+static void produce_async(AsyncRequest *areq);
+
+/* Module load: settings and callbacks of this backend. */
+void
+_PG_init(void)
+{
+	DefineCustomBoolVariable("sgip_fdw.enable_pushdown",
+							 "Sends conditions of queries to the API.",
+							 "Off, only conditions on search columns are sent; results are the same.",
+							 &sgip_enable_pushdown,
+							 true, PGC_USERSET, 0, NULL, NULL, NULL);
+	sgip_http_init();
+	MarkGUCPrefixReserved("sgip_fdw");
+}
+
+/* The callbacks of this wrapper. */
+Datum
+sgip_fdw_handler(PG_FUNCTION_ARGS)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	routine->GetForeignRelSize = sgipGetForeignRelSize;
+	routine->GetForeignPaths = sgipGetForeignPaths;
+	routine->GetForeignPlan = sgipGetForeignPlan;
+	routine->BeginForeignScan = sgipBeginForeignScan;
+	routine->IterateForeignScan = sgipIterateForeignScan;
+	routine->ReScanForeignScan = sgipReScanForeignScan;
+	routine->EndForeignScan = sgipEndForeignScan;
+	routine->ExplainForeignScan = sgipExplainForeignScan;
+	routine->AnalyzeForeignTable = sgipAnalyzeForeignTable;
+	routine->ImportForeignSchema = sgipImportForeignSchema;
+	routine->IsForeignPathAsyncCapable = sgipIsForeignPathAsyncCapable;
+	routine->ForeignAsyncRequest = sgipForeignAsyncRequest;
+	routine->ForeignAsyncConfigureWait = sgipForeignAsyncConfigureWait;
+	routine->ForeignAsyncNotify = sgipForeignAsyncNotify;
+	PG_RETURN_POINTER(routine);
+}
+
+/* Own version, libcurl's with its TLS library, jansson's. */
+Datum
+sgip_fdw_version(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("sgip_fdw %s, %s, jansson %s", SGIP_VERSION,
+											  sgip_http_version(), sgip_json_version())));
+}
+
+/*
+ * Prepares the scan.  Nothing is sent and no user mapping is looked up before
+ * the first row is asked for, and nothing at all happens for plain EXPLAIN.
+ */
+static void
+sgipBeginForeignScan(ForeignScanState *node, int eflags)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	SgipScanState *state;
+	bool		keep_rows;
+
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+	sgip_searchcheck(node);
+
+	/* a nested loop's inner side, or a scan whose values come from outside */
+	keep_rows = (eflags & EXEC_FLAG_REWIND) || !bms_is_empty(plan->scan.plan.extParam);
+
+	state = palloc0(sizeof(SgipScanState));
+	state->scan = sgip_scan_begin(node->ss.ss_currentRelation, sgip_scan_user(node),
+								  list_nth(plan->fdw_private, SGIP_PLAN_COLUMNS), false,
+								  list_nth(plan->fdw_private, SGIP_PLAN_CONDITIONS),
+								  ExecInitExprList(plan->fdw_exprs, (PlanState *) node),
+								  node->ss.ps.ps_ExprContext,
+								  intVal(list_nth(plan->fdw_private, SGIP_PLAN_MAX_SEARCHES)),
+								  keep_rows);
+	state->async = node->ss.ps.async_capable;
+	if (state->async)
+		sgip_scan_set_async(state->scan);
+	node->fdw_state = state;
+}
+
+/*
+ * The next row.  Under an asynchronous Append an empty slot also says that
+ * there is none yet; at_end tells the two apart.
+ */
+static TupleTableSlot *
+sgipIterateForeignScan(ForeignScanState *node)
+{
+	SgipScanState *state = node->fdw_state;
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+
+	for (;;)
+	{
+		switch (sgip_scan_next(state->scan, slot))
+		{
+			case SGIP_SCAN_ROW:
+				return slot;
+			case SGIP_SCAN_END:
+				state->at_end = true;
+				return slot;
+			case SGIP_SCAN_WAIT:
+				if (state->async)
+					return slot;
+				sgip_scan_wait(state->scan);
+				break;
+		}
+	}
+}
+
+/* Starts again, perhaps with other values of parameters. */
+static void
+sgipReScanForeignScan(ForeignScanState *node)
+{
+	SgipScanState *state = node->fdw_state;
+
+	if (state == NULL)
+		return;
+	state->at_end = false;
+	sgip_scan_restart(state->scan, node->ss.ps.chgParam != NULL);
+}
+
+/* Ends the scan.  After an error the scan's memory context does it. */
+static void
+sgipEndForeignScan(ForeignScanState *node)
+{
+	SgipScanState *state = node->fdw_state;
+
+	if (state != NULL)
+		sgip_scan_end(state->scan);
+	node->fdw_state = NULL;
+}
+
+/* The request, and what was counted. */
+static void
+sgipExplainForeignScan(ForeignScanState *node, ExplainState *es)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	SgipScanState *state = node->fdw_state;
+	const SgipFetchCounters *counters;
+
+	ExplainPropertyText("Request", strVal(list_nth(plan->fdw_private, SGIP_PLAN_REQUEST)), es);
+	if (!es->analyze || state == NULL)
+		return;
+	counters = sgip_scan_counters(state->scan);
+	ExplainPropertyInteger("Requests", NULL, counters->requests, es);
+	ExplainPropertyInteger("Rows Received", NULL, counters->rows, es);
+	ExplainPropertyInteger("Bytes Received", NULL, counters->bytes, es);
+	ExplainPropertyInteger("Retries", NULL, counters->retries, es);
+	ExplainPropertyInteger("Connections Opened", NULL, counters->connections, es);
+}
+
+/* ----------------------------------------------------------------
+ *		Asynchronous execution (nodeAppend.c, execAsync.c)
+ * ----------------------------------------------------------------
+ */
+
+/* Append wants a row: answers now, or says that one is pending. */
+static void
+sgipForeignAsyncRequest(AsyncRequest *areq)
+{
+	produce_async(areq);
+}
+
+/*
+ * Append is going to wait.  A row that is there already is delivered instead
+ * of waiting; else the one descriptor of the scan is added to its set.
+ */
+static void
+sgipForeignAsyncConfigureWait(AsyncRequest *areq)
+{
+	ForeignScanState *node = (ForeignScanState *) areq->requestee;
+	SgipScanState *state = node->fdw_state;
+	AppendState *requestor = (AppendState *) areq->requestor;
+
+	Assert(areq->callback_pending);
+	AddWaitEventToSet(requestor->as_eventset, WL_SOCKET_READABLE,
+					  sgip_scan_wait_begin(state->scan), NULL, areq);
+}
+
+/* The descriptor was readable. */
+static void
+sgipForeignAsyncNotify(AsyncRequest *areq)
+{
+	ForeignScanState *node = (ForeignScanState *) areq->requestee;
+	SgipScanState *state = node->fdw_state;
+
+	sgip_scan_wait_end(state->scan);
+	produce_async(areq);
+}
+
+/* Answers with the next row, the end, or "not yet". */
+static void
+produce_async(AsyncRequest *areq)
+{
+	ForeignScanState *node = (ForeignScanState *) areq->requestee;
+	SgipScanState *state = node->fdw_state;
+	TupleTableSlot *slot;
+
+	/* applies the conditions and projects, as a synchronous call would */
+	slot = areq->requestee->ExecProcNodeReal(areq->requestee);
+	if (!TupIsNull(slot) || state->at_end)
+		ExecAsyncRequestDone(areq, TupIsNull(slot) ? NULL : slot);
+	else
+		ExecAsyncRequestPending(areq);
+}
