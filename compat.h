@@ -18,6 +18,12 @@
 #endif
 
 /*
+ * A function that does not return; PostgreSQL's own macro goes behind the
+ * declaration until 17 and before it since 18.
+ */
+#define SGIP_NORETURN __attribute__((noreturn))
+
+/*
  * The identifier of a wait event of ours.  Wait events of extensions have
  * names since 17, and the name needs shared memory, so that this may be
  * called in a backend only; before that all are "Extension".
@@ -26,6 +32,11 @@
 #define sgip_wait_event_new(name)	WaitEventExtensionNew(name)
 #else
 #define sgip_wait_event_new(name)	PG_WAIT_EXTENSION
+#endif
+
+/* Macros about varlena values have a header of their own since 16 */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
 #endif
 
 /*

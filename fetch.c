@@ -35,6 +35,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "compat.h"
 #include "fetch.h"
 #include "http.h"
 #include "json.h"
@@ -104,6 +105,8 @@ typedef struct RemotePage
 	SgipTransfer *transfer;
 	SgipJsonReader *reader;
 	bool		accepted;		/* its status was good: elements may be read */
+	size_t		used;			/* bytes of the element handed out last, which stay
+								 * in the transfer's window as long as it lives */
 	int			tries;			/* requests made */
 	TimestampTz wake_at;		/* RESTING: when to try again */
 	int64		elements;		/* received in this try */
@@ -476,6 +479,7 @@ send_page(SgipFetch *fetch, RemotePage *page)
 	sgip_request_wipe(&request);
 	page->state = PAGE_SENT;
 	page->accepted = false;
+	page->used = 0;
 	page->elements = 0;
 	page->tries++;
 	fetch->counters->requests++;
@@ -620,9 +624,7 @@ handle_failure(SgipFetch *fetch, RemotePage *page)
 	int64		left = fetch->server->max_retry_wait_ms - fetch->waited_ms;
 	SgipFailed	failed;
 
-	/* no answer has begun, so it is as if the request had not been made */
 	if ((failure == SGIP_HTTP_CONNECT || failure == SGIP_HTTP_LOST) &&
-		sgip_http_head(page->transfer)->status == 0 &&
 		can_repeat(fetch, page) && left > 0)
 	{
 		rest(fetch, page, Min(sgip_retry_backoff_ms(page->tries), left));
@@ -1071,44 +1073,45 @@ read_page(SgipFetch *fetch, RemotePage *page)
 {
 	PageResult	result;
 	SgipHttpState state;
+	SgipJsonResult json;
+	const char *data;
+	size_t		len;
+	size_t		consumed;
 
 	if (page->state != PAGE_SENT)
 		return PAGE_BLOCKED;
 	if (!page->accepted && !accept_answer(fetch, page, &result))
 		return result;
 
-	state = sgip_http_state(page->transfer);
-	for (;;)
+	if (page->used > 0)
 	{
-		size_t		len;
-		size_t		consumed;
-		const char *data = sgip_http_window(page->transfer, &len);
-		SgipJsonResult json = sgip_json_next(page->reader, data, len,
-											 state == SGIP_HTTP_DONE,
-											 &consumed, &fetch->element);
-
-		if (json == SGIP_JSON_ELEMENT)
-		{
-			/* the bytes stay in place until the transfer is driven */
-			sgip_http_consume(page->transfer, consumed);
-			return PAGE_ELEMENT;
-		}
-		sgip_http_consume(page->transfer, consumed);
-		if (json == SGIP_JSON_END)
-		{
-			finish_page(fetch, page);
-			return PAGE_CHANGED;
-		}
-		if (json != SGIP_JSON_MORE)
-			report_answer(fetch, page, json);
-		if (state == SGIP_HTTP_FAILED)
-		{
-			handle_failure(fetch, page);
-			return PAGE_CHANGED;
-		}
-		sgip_http_make_room(page->transfer);
-		return PAGE_BLOCKED;
+		sgip_http_consume(page->transfer, page->used);
+		page->used = 0;
 	}
+	state = sgip_http_state(page->transfer);
+	data = sgip_http_window(page->transfer, &len);
+	json = sgip_json_next(page->reader, data, len, state == SGIP_HTTP_DONE,
+						  &consumed, &fetch->element);
+	if (json == SGIP_JSON_ELEMENT)
+	{
+		page->used = consumed;
+		return PAGE_ELEMENT;
+	}
+	sgip_http_consume(page->transfer, consumed);
+	if (json == SGIP_JSON_END)
+	{
+		finish_page(fetch, page);
+		return PAGE_CHANGED;
+	}
+	if (json != SGIP_JSON_MORE)
+		report_answer(fetch, page, json);
+	if (state == SGIP_HTTP_FAILED)
+	{
+		handle_failure(fetch, page);
+		return PAGE_CHANGED;
+	}
+	sgip_http_make_room(page->transfer);
+	return PAGE_BLOCKED;
 }
 
 /* Begins to read which subusers are disabled. */

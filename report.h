@@ -8,6 +8,7 @@
 #ifndef SGIP_REPORT_H
 #define SGIP_REPORT_H
 
+#include "compat.h"
 #include "http.h"
 #include "json.h"
 #include "option.h"
@@ -31,28 +32,28 @@ typedef struct SgipFailed
 
 /* The transfer failed */
 extern void sgip_report_transfer(const SgipFailed *failed, SgipHttpFailure failure,
-								 const char *text, bool connected) pg_attribute_noreturn();
+								 const char *text, bool connected) SGIP_NORETURN;
 
 /* The answer's status says that the request failed; its body may say why */
 extern void sgip_report_status(const SgipFailed *failed,
-							   const char *body, size_t len) pg_attribute_noreturn();
+							   const char *body, size_t len) SGIP_NORETURN;
 
 /*
  * The retry budget is used up or too small: "tries" were made; the server
  * asked for asked_ms, -1 if it did not say.
  */
 extern void sgip_report_retries(const SgipFailed *failed, int tries,
-								int64 asked_ms) pg_attribute_noreturn();
+								int64 asked_ms) SGIP_NORETURN;
 
 /* The answer is the API's error object */
 extern void sgip_report_remote(const SgipFailed *failed,
-							   const SgipRemoteError *error) pg_attribute_noreturn();
+							   const SgipRemoteError *error) SGIP_NORETURN;
 
 /* The answer is not the JSON that the task gives */
-extern void sgip_report_invalid(const SgipFailed *failed, const char *problem) pg_attribute_noreturn();
+extern void sgip_report_invalid(const SgipFailed *failed, const char *problem) SGIP_NORETURN;
 
 /* The listing does not advance from page to page */
-extern void sgip_report_stuck(const SgipFailed *failed) pg_attribute_noreturn();
+extern void sgip_report_stuck(const SgipFailed *failed) SGIP_NORETURN;
 
 /*
  * Something a server said, fit for a message: valid in the server's encoding,

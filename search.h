@@ -10,6 +10,7 @@
 
 #include "fmgr.h"
 
+#include "compat.h"
 #include "pushdown.h"
 #include "request.h"
 
@@ -68,6 +69,6 @@ extern char *sgip_search_describe(const SgipTable *table, List *conditions,
 
 /* Raises 0A000: the API cannot be asked this about a search column */
 extern void sgip_search_report_unusable(const SgipTable *table, AttrNumber attnum,
-										const char *detail) pg_attribute_noreturn();
+										const char *detail) SGIP_NORETURN;
 
 #endif							/* SGIP_SEARCH_H */
