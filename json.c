@@ -573,23 +573,39 @@ walk_value(Walk *walk, const char *text, size_t len)
 	return result;
 }
 
-/* Behind the string that begins at p, in text known to be valid */
-static const char *
-skip_string(const char *p)
+/* One byte on, but not beyond the end */
+static inline const char *
+skip_byte(const char *p, const char *end)
 {
-	for (p++; *p != '"'; p++)
-	{
-		if (*p == '\\')
-			p++;
-	}
-	return p + 1;
+	return p < end ? p + 1 : end;
 }
 
-/* The next value or closing bracket from p on, in text known to be valid */
+/* Behind the string that begins at p, in text that jansson accepted */
 static const char *
-skip_filler(const char *p)
+skip_string(const char *p, const char *end)
 {
-	while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t' || *p == ',' || *p == ':')
+	for (p = skip_byte(p, end); p < end && *p != '"'; p++)
+	{
+		if (*p == '\\' && end - p > 1)
+			p++;
+	}
+	return skip_byte(p, end);
+}
+
+/* The next value or closing bracket from p on, in text that jansson accepted */
+static const char *
+skip_filler(const char *p, const char *end)
+{
+	while (p < end && strchr(" \n\r\t,:", *p) != NULL)
+		p++;
+	return p;
+}
+
+/* Behind the number or word that begins at p, in text that jansson accepted */
+static const char *
+skip_word(const char *p, const char *end)
+{
+	while (p < end && strchr(" \n\r\t,]}", *p) == NULL)
 		p++;
 	return p;
 }
@@ -612,26 +628,26 @@ number_new(const char *text, size_t len)
 	return number;
 }
 
-static bool keep_numbers(json_t *value, const char **p);
+static bool keep_numbers(json_t *value, const char **p, const char *end);
 
 /*
  * Reads past the item at *p.  If it is a number, *number becomes what stands
  * in for it.  False when out of memory.
  */
 static bool
-keep_item(json_t *item, const char **p, json_t **number)
+keep_item(json_t *item, const char **p, const char *end, json_t **number)
 {
 	const char *start = *p;
 
 	*number = NULL;
 	if (json_is_object(item) || json_is_array(item))
-		return keep_numbers(item, p);
+		return keep_numbers(item, p, end);
 	if (json_is_string(item))
 	{
-		*p = skip_string(start);
+		*p = skip_string(start, end);
 		return true;
 	}
-	*p += strcspn(start, " \n\r\t,]}");
+	*p = skip_word(start, end);
 	if (!json_is_number(item))
 		return true;
 	*number = number_new(start, (size_t) (*p - start));
@@ -645,50 +661,72 @@ keep_item(json_t *item, const char **p, json_t **number)
  * memory.
  */
 static bool
-keep_numbers(json_t *value, const char **p)
+keep_numbers(json_t *value, const char **p, const char *end)
 {
 	json_t	   *number;
 	size_t		i;
 	void	   *member;
 
-	*p = skip_filler(*p + 1);
-	for (i = 0; i < json_array_size(value); i++, *p = skip_filler(*p))
+	*p = skip_filler(skip_byte(*p, end), end);
+	for (i = 0; i < json_array_size(value); i++, *p = skip_filler(*p, end))
 	{
-		if (!keep_item(json_array_get(value, i), p, &number))
+		if (!keep_item(json_array_get(value, i), p, end, &number))
 			return false;
 		if (number != NULL && json_array_set_new(value, i, number) != 0)
 			return false;
 	}
 	for (member = json_object_iter(value); member != NULL;
-		 member = json_object_iter_next(value, member), *p = skip_filler(*p))
+		 member = json_object_iter_next(value, member), *p = skip_filler(*p, end))
 	{
-		*p = skip_filler(skip_string(*p));
-		if (!keep_item(json_object_iter_value(member), p, &number))
+		*p = skip_filler(skip_string(*p, end), end);
+		if (!keep_item(json_object_iter_value(member), p, end, &number))
 			return false;
 		if (number != NULL && json_object_iter_set_new(value, member, number) != 0)
 			return false;
 	}
-	(*p)++;
+	*p = skip_byte(*p, end);
 	return true;
+}
+
+/* Fills in an error as jansson does, "offset" bytes being well */
+static void
+set_error(json_error_t *error, const char *text, size_t offset)
+{
+	memset(error, 0, sizeof(*error));
+	snprintf(error->text, sizeof(error->text), "%s", text);
+	error->position = (int) offset + 1;
 }
 
 /*
  * Parses the whole of a string or object.  NULL if it is not valid or memory
  * ran out: out_of_memory() of *error tells.
+ *
+ * jansson loses a NUL byte that it has to look at twice, the one behind a
+ * number or a word, and so accepts [1<NUL>].  We do not.  That both read the
+ * text alike is checked in the end, should there be more of that kind.
  */
 static json_t *
 parse(const char *text, size_t len, json_error_t *error)
 {
-	json_t	   *value = json_loadb(text, len, PARSE_FLAGS, error);
+	const char *nul = memchr(text, '\0', len);
 	const char *p = text;
+	json_t	   *value;
+	bool		kept;
 
-	if (json_is_object(value) && !keep_numbers(value, &p))
+	if (nul != NULL)
 	{
-		json_decref(value);
-		error->text[0] = '\0';
+		set_error(error, "a NUL byte", (size_t) (nul - text));
 		return NULL;
 	}
-	return value;
+	value = json_loadb(text, len, PARSE_FLAGS, error);
+	if (!json_is_object(value))
+		return value;
+	kept = keep_numbers(value, &p, text + len);
+	if (kept && p == text + len)
+		return value;
+	set_error(error, kept ? "unclear text" : "", 0);
+	json_decref(value);
+	return NULL;
 }
 
 /*
@@ -965,11 +1003,12 @@ is_error(const json_t *object)
 {
 	const json_t *error = json_object_get(object, "error");
 	const json_t *errors = json_object_get(object, "errors");
+	SgipValue	words = value_of(errors);
 
 	if (error != NULL && !json_is_null(error))
 		return true;
 	if (json_array_size(errors) > 0 || json_object_size(errors) > 0 ||
-		json_string_length(errors) > 0)
+		(words.kind == SGIP_VALUE_STRING && words.text.len > 0))
 		return true;
 	return member_is(object, "message", "error");
 }
