@@ -32,6 +32,24 @@ PG_CPPFLAGS = -D_GNU_SOURCE -DSGIP_VERSION='"$(SGIP_VERSION)"' \
 	$(shell pkg-config --cflags libcurl jansson)
 SHLIB_LINK = $(shell pkg-config --libs libcurl jansson)
 
+# make installcheck: every sql/*.sql, against the server that psql would reach.
+# Their emulator is that of $SGIP_EMULATOR (scripts/with-stack sets it); without
+# that, one is started which ends with this make.  Its URL is kept in a file, and
+# pg_regress hands it to each psql.
+REGRESS = $(sort $(notdir $(basename $(wildcard sql/*.sql))))
+REGRESS_PREP = emulator
+REGRESS_OPTS = --launcher="env SGIP_EMULATOR=$$(cat regression.emulator)"
+EXTRA_CLEAN = regression.emulator
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+$(OBJS): $(wildcard *.h) Makefile sgip_fdw.control
+
+.PHONY: emulator
+emulator:
+	@echo "$$SGIP_EMULATOR" | sed '/^$$/d' > regression.emulator
+	@test -s regression.emulator || { \
+		python3 -B test/emulator.py --parent-pid $$PPID < /dev/null > regression.emulator & \
+		until test -s regression.emulator; do kill -0 $$! || exit 1; sleep 0.1; done; }

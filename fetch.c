@@ -209,8 +209,8 @@ sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 }
 
 /* Adds what the channel counted since last time. */
-static void
-update_counters(SgipFetch *fetch)
+void
+sgip_fetch_count(SgipFetch *fetch)
 {
 	const SgipHttpCounters *now = sgip_http_counters(fetch->channel);
 
@@ -220,13 +220,25 @@ update_counters(SgipFetch *fetch)
 	fetch->connections_before = now->connections_opened;
 }
 
+/* The request whose rows are being handed out, for an error's context. */
+char *
+sgip_fetch_describe(SgipFetch *fetch)
+{
+	RemotePage *page = fetch->current;
+
+	if (page == NULL)
+		return NULL;
+	return sgip_request_describe(fetch->server, page->listing->task,
+								 &page->listing->arguments, NULL, &page->place);
+}
+
 /* Ends the fetch; transfers under way are stopped. */
 void
 sgip_fetch_end(SgipFetch *fetch)
 {
 	if (fetch == NULL)
 		return;
-	update_counters(fetch);
+	sgip_fetch_count(fetch);
 	MemoryContextDelete(fetch->context);
 }
 
@@ -1156,13 +1168,20 @@ next_in_use(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 {
 	static const SgipJsonShape shape = {NULL, "ip"};
 
-	while (tuplestore_gettupleslot(fetch->in_use, true, false, fetch->in_use_slot))
+	for (;;)
 	{
+		/* a tuple read from a file belongs to the slot, which frees it at the next one */
+		MemoryContext caller = MemoryContextSwitchTo(fetch->context);
+		bool		found = tuplestore_gettupleslot(fetch->in_use, true, false,
+													fetch->in_use_slot);
 		bool		isnull;
 		text	   *raw;
 		size_t		consumed;
 		int			index;
 
+		MemoryContextSwitchTo(caller);
+		if (!found)
+			return false;
 		index = DatumGetInt32(slot_getattr(fetch->in_use_slot, 1, &isnull));
 		raw = DatumGetTextPP(slot_getattr(fetch->in_use_slot, 2, &isnull));
 		sgip_json_close(fetch->in_use_reader);
@@ -1179,7 +1198,6 @@ next_in_use(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 		*search = &fetch->searches->items[index];
 		return true;
 	}
-	return false;
 }
 
 /* The next row, without waiting. */
@@ -1229,7 +1247,7 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 				fill_flight(fetch);
 				if (driven)
 				{
-					update_counters(fetch);
+					sgip_fetch_count(fetch);
 					return SGIP_FETCH_WAIT;
 				}
 				sgip_http_drive(fetch->channel);

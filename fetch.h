@@ -62,4 +62,10 @@ extern void sgip_fetch_wait(SgipFetch *fetch);
 extern int	sgip_fetch_wait_begin(SgipFetch *fetch);
 extern void sgip_fetch_wait_end(SgipFetch *fetch);
 
+/* Brings the counters up to date */
+extern void sgip_fetch_count(SgipFetch *fetch);
+
+/* The request whose rows are being handed out, without secrets, or NULL */
+extern char *sgip_fetch_describe(SgipFetch *fetch);
+
 #endif							/* SGIP_FETCH_H */

@@ -16,7 +16,7 @@
  *
  * Bytes of an answer go into the transfer's window.  While the window is full
  * the transfer is held back: libcurl stops reading the socket, and TCP stops
- * the server.  Compressed answers need more care, see hold_or_resume.
+ * the server.
  *
  * Deciding what a failure means, trying again, and everything about JSON,
  * options and tables is left to others.
@@ -68,17 +68,16 @@
 #define WINDOW_BYTES (128 * 1024)
 
 /*
- * Bytes that libcurl reads at a time.  More is no faster, as libcurl hands
- * out at most this much at once, and the number bounds what one read of a
- * compressed answer can grow to.
+ * Bytes that libcurl reads at a time.  What one read of a compressed answer
+ * decodes to cannot be held back, so this bounds memory; reading more at a
+ * time gains nothing that could be measured.
  */
-#define READ_BYTES (16 * 1024)
+#define READ_BYTES (8 * 1024)
 
 /*
- * Most bytes of a compressed answer that may wait in a window.  One read has
- * to be decoded as a whole.  Deflate yields at most 1032 bytes for one, so
- * that READ_BYTES of it always fit; encodings that are stacked, and brotli
- * and zstd, can yield millions, and such an answer is refused.
+ * Most bytes that may wait in a window.  Deflate yields at most 1032 bytes
+ * for one, and no other encoding is accepted, so that this cannot be exceeded
+ * unless libcurl reads more than we told it to.
  */
 #define MAX_DECODED_BYTES (1032 * READ_BYTES + WINDOW_BYTES)
 
@@ -212,6 +211,7 @@ struct SgipTransfer
 	SgipHttpHead head;
 	int			status;			/* of the header lines that are coming */
 	bool		head_done;		/* the final answer's headers are complete */
+	bool		encoded;		/* they name a content encoding */
 	size_t		header_bytes;
 	int			header_lines;
 
@@ -220,8 +220,9 @@ struct SgipTransfer
 	size_t		start;
 	size_t		len;
 	size_t		cap;
-	bool		encoded;		/* the body is compressed */
+	size_t		target;			/* bytes that it should hold at most */
 	bool		held;			/* held back: libcurl does not read */
+	bool		resuming;		/* libcurl hands out what it had kept */
 };
 
 /* All lines of this backend */
@@ -477,19 +478,12 @@ silence_limit(const SgipTransfer *transfer)
 }
 
 /*
- * Whether the window of the transfer cannot take another read.  Compressed
- * answers are decoded a read at a time, whatever that yields, so for these
- * the window counts as full when it holds what it should.
+ * Whether the window of the transfer should not take another read.
  */
 static bool
 window_full(const SgipTransfer *transfer)
 {
-	if (transfer->buffer == NULL)
-		return false;
-	if (transfer->encoded)
-		return transfer->len >= Max(transfer->cap / 2, WINDOW_BYTES) ||
-			transfer->len >= MAX_DECODED_BYTES / 2;
-	return transfer->cap - transfer->len < READ_BYTES;
+	return transfer->len + READ_BYTES > transfer->target;
 }
 
 /*
@@ -823,6 +817,28 @@ parse_link(SgipTransfer *transfer, const char *value, size_t len)
 }
 
 /*
+ * Refuses encodings that we did not ask for.  libcurl would decode them, also
+ * one in another, and then there is no bound on what a few bytes become.
+ */
+static bool
+take_encoding(SgipTransfer *transfer, const char *value, size_t len)
+{
+	static const char *const known[] = {"identity", "gzip", "x-gzip", "deflate"};
+
+	for (size_t i = 0; i < lengthof(known) && !transfer->encoded; i++)
+	{
+		if (len == strlen(known[i]) && pg_strncasecmp(value, known[i], len) == 0)
+		{
+			transfer->encoded = true;
+			return true;
+		}
+	}
+	set_failure(transfer, SGIP_HTTP_BROKEN,
+				"the answer has an encoding that was not asked for", NULL);
+	return false;
+}
+
+/*
  * Takes what we want to know from one header.  Returns false if the answer
  * is to be refused.
  */
@@ -846,7 +862,7 @@ take_header(SgipTransfer *transfer, const char *name, size_t name_len,
 	else if (IS("Location"))
 		copy_value(head->location, sizeof(head->location), value, len, false);
 	else if (IS("Content-Encoding"))
-		transfer->encoded = true;
+		return take_encoding(transfer, value, len);
 	else if (IS("Link"))
 	{
 		head->has_link = true;
@@ -954,9 +970,11 @@ grow_window(SgipTransfer *transfer, size_t n)
 }
 
 /*
- * Takes bytes of the body.  What does not fit stays with libcurl until the
- * transfer is resumed, except for compressed answers: of these libcurl would
- * keep all that it can decode, without a limit that we could set.
+ * Takes bytes of the body.  When they do not fit the transfer is held back:
+ * libcurl keeps these and whatever else it got from the same read, hands them
+ * out when the transfer is resumed, and then they are taken whatever they
+ * are.  Holding back again in the midst of that would have libcurl copy the
+ * rest each time.
  */
 static size_t
 receive_body(char *data, size_t size, size_t count, void *arg)
@@ -964,14 +982,13 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 	SgipTransfer *transfer = arg;
 	size_t		n = size * count;
 
-	if (transfer->buffer != NULL &&
-		transfer->cap - transfer->start - transfer->len < n &&
-		!transfer->encoded)
+	transfer->silence = 0;
+	if (transfer->len + n > transfer->target && !transfer->resuming)
 	{
 		transfer->held = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}
-	if (transfer->encoded && transfer->len + n > MAX_DECODED_BYTES)
+	if (transfer->len + n > transfer->target + MAX_DECODED_BYTES)
 	{
 		set_failure(transfer, SGIP_HTTP_BROKEN,
 					"the compressed answer becomes too large", NULL);
@@ -985,7 +1002,6 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 
 	memcpy(transfer->buffer + transfer->start + transfer->len, data, n);
 	transfer->len += n;
-	transfer->silence = 0;
 	if (transfer->line->channel)
 		transfer->line->channel->counters.bytes_received += n;
 	return n;
@@ -1353,8 +1369,8 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYPEER, 1L, return false);
 	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYHOST, 2L, return false);
 	CHECK_SETOPT(transfer, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS, return false);
-	CHECK_SETOPT(transfer, CURLOPT_PIPEWAIT, 1L, return false);
-	CHECK_SETOPT(transfer, CURLOPT_ACCEPT_ENCODING, "", return false);
+	CHECK_SETOPT(transfer, CURLOPT_PIPEWAIT, 0L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_ACCEPT_ENCODING, "gzip, deflate", return false);
 	CHECK_SETOPT(transfer, CURLOPT_BUFFERSIZE, (long) READ_BYTES, return false);
 	CHECK_SETOPT(transfer, CURLOPT_USERAGENT, "sgip_fdw/" SGIP_VERSION " (PostgreSQL)", return false);
 
@@ -1499,6 +1515,7 @@ sgip_http_start(SgipChannel *channel, const SgipHttpRequest *request,
 
 	transfer->line = line;
 	transfer->socket = CURL_SOCKET_BAD;
+	transfer->target = WINDOW_BYTES;
 	transfer->started_at = now_ns();
 	transfer->state = SGIP_HTTP_RUNNING;
 	dlist_push_tail(&line->transfers, &transfer->node);
@@ -1642,23 +1659,17 @@ collect_ended(SgipLine *line)
 }
 
 /*
- * Makes the windows ready for a round of reading: moves what they hold to
- * their beginning, holds back transfers whose window is full, and lets those
- * go on whose window is not.
- *
- * A plain body could be left to receive_body, which holds it back when it
- * does not fit.  A compressed one must be held back before it is read, since
- * libcurl decodes what it has read without asking.
+ * Makes the windows ready for reading: moves what they hold to their
+ * beginning, and lets transfers go on whose window has room again.
  */
 static void
-hold_or_resume(SgipLine *line)
+resume_transfers(SgipLine *line)
 {
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &line->transfers)
 	{
 		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
-		bool		full;
 		CURLcode	code;
 
 		if (!transfer->attached)
@@ -1668,15 +1679,15 @@ hold_or_resume(SgipLine *line)
 			memmove(transfer->buffer, transfer->buffer + transfer->start, transfer->len);
 			transfer->start = 0;
 		}
-
-		full = window_full(transfer);
-		if (full == transfer->held)
+		if (!transfer->held || window_full(transfer))
 			continue;
 
-		/* receive_body may run inside of this, and hold back again */
-		transfer->held = full;
+		/* receive_body runs inside of this */
+		transfer->held = false;
 		transfer->silence = 0;
-		code = curl_easy_pause(transfer->easy, full ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+		transfer->resuming = true;
+		code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+		transfer->resuming = false;
 		if (code != CURLE_OK)
 		{
 			set_failure(transfer, classify(code, transfer->sent),
@@ -1794,7 +1805,7 @@ drive_line(SgipLine *line)
 {
 	bool		any = false;
 
-	hold_or_resume(line);
+	resume_transfers(line);
 	for (int round = 0; round < MAX_ROUNDS && !line->broken; round++)
 	{
 		if (!drive_round(line))
@@ -2029,6 +2040,7 @@ sgip_http_consume(SgipTransfer *transfer, size_t len)
 			free(transfer->buffer);
 			transfer->buffer = NULL;
 			transfer->cap = 0;
+			transfer->target = WINDOW_BYTES;
 		}
 	}
 }
@@ -2044,7 +2056,10 @@ sgip_http_make_room(SgipTransfer *transfer)
 		memmove(transfer->buffer, transfer->buffer + transfer->start, transfer->len);
 		transfer->start = 0;
 	}
-	if (window_full(transfer) && !grow_window(transfer, transfer->cap))
+	if (!window_full(transfer))
+		return;
+	transfer->target *= 2;
+	if (!grow_window(transfer, transfer->target - transfer->len))
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),

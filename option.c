@@ -693,7 +693,8 @@ find_mapping(Oid server_id, Oid user_id, List **options)
 
 /* Raises 28000: a scan cannot start without credentials. */
 static void
-report_no_credentials(const SgipServer *server, Oid user_id, bool mapped, const char *option)
+report_no_credentials(const SgipServer *server, Oid user_id, bool mapped,
+					  const char *option, bool is_set)
 {
 	const char *user = quote_identifier(GetUserNameFromId(user_id, false));
 	const char *name = quote_identifier(server->name);
@@ -708,7 +709,8 @@ report_no_credentials(const SgipServer *server, Oid user_id, bool mapped, const 
 			 errdetail("There is no user mapping for \"%s\".",
 					   GetUserNameFromId(user_id, false)),
 			 mapped ?
-			 errhint("ALTER USER MAPPING FOR %s SERVER %s OPTIONS (ADD %s '…');", user, name, option) :
+			 errhint("ALTER USER MAPPING FOR %s SERVER %s OPTIONS (%s %s '…');", user, name,
+					 is_set ? "SET" : "ADD", option) :
 			 errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (%s);", user, name, both)));
 }
 
@@ -765,12 +767,14 @@ sgip_option_credentials(const SgipServer *server, Oid user_id)
 	credentials->on_behalf_of = read_text(options, "on_behalf_of", server->on_behalf_of);
 	if (server->api == SGIP_API_V2 &&
 		(credentials->api_user == NULL || credentials->api_user[0] == '\0'))
-		report_no_credentials(server, user_id, OidIsValid(credentials->mapping_id), "api_user");
+		report_no_credentials(server, user_id, OidIsValid(credentials->mapping_id), "api_user",
+							  credentials->api_user != NULL);
 
 	file = get_value(options, "api_key_file");
 	credentials->api_key = file != NULL ? read_key_file(file) : get_value(options, "api_key");
 	if (credentials->api_key == NULL || credentials->api_key[0] == '\0')
-		report_no_credentials(server, user_id, OidIsValid(credentials->mapping_id), "api_key");
+		report_no_credentials(server, user_id, OidIsValid(credentials->mapping_id), "api_key",
+							  credentials->api_key != NULL);
 	return credentials;
 }
 

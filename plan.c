@@ -55,7 +55,9 @@
 typedef struct RelInfo
 {
 	SgipTable  *table;
-	List	   *search_joins;	/* join clauses (RestrictInfos) about search columns */
+	Bitmapset  *joined_equal;	/* search columns that a join compares with = */
+	Bitmapset  *joined_part;	/* search columns that a join compares otherwise */
+	Relids		join_relids;	/* relations in those joins, with this one */
 } RelInfo;
 
 /* What a path is expected to cost */
@@ -236,20 +238,43 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
 
 /*
  * Does a path with these clauses leave a search column, which a join
- * compares, without its value?
+ * compares, without its value?  The clauses of equivalence classes are made
+ * anew with their sides exchanged, so columns are compared and not clauses.
  */
 static bool
-leaves_unanswered(RelOptInfo *rel, List *clauses)
+leaves_unanswered(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 {
 	RelInfo    *info = rel->fdw_private;
+	Bitmapset  *equal = bms_copy(info->joined_equal);
+	Bitmapset  *part = bms_copy(info->joined_part);
 	ListCell   *lc;
 
-	foreach(lc, info->search_joins)
+	if (bms_is_empty(equal) && bms_is_empty(part))
+		return false;
+	foreach(lc, clauses)
 	{
-		if (!list_member_ptr(clauses, lfirst(lc)))
-			return true;
+		SgipCondition *condition = usable_condition(root, rel, lfirst_node(RestrictInfo, lc));
+
+		if (condition == NULL)
+			continue;
+		part = bms_del_member(part, condition->attnum);
+		if (condition->kind == SGIP_CONDITION_EQUAL)
+			equal = bms_del_member(equal, condition->attnum);
 	}
-	return false;
+	return !bms_is_empty(equal) || !bms_is_empty(part);
+}
+
+/* Notes that a join compares a search column. */
+static void
+note_search_join(RelOptInfo *rel, const RestrictInfo *rinfo, const SgipCondition *condition)
+{
+	RelInfo    *info = rel->fdw_private;
+
+	if (condition->kind == SGIP_CONDITION_EQUAL)
+		info->joined_equal = bms_add_member(info->joined_equal, condition->attnum);
+	else
+		info->joined_part = bms_add_member(info->joined_part, condition->attnum);
+	info->join_relids = bms_add_members(info->join_relids, rinfo->clause_relids);
 }
 
 /* Adds a path whose parameters come from those relations. */
@@ -267,7 +292,7 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids required_outer, ParamPa
 		rows = param->ppi_rows;
 	}
 	estimate = estimate_scan(root, rel, clauses, rows);
-	if (leaves_unanswered(rel, clauses))
+	if (leaves_unanswered(root, rel, clauses))
 	{
 		estimate.startup_cost += UNANSWERED_COST;
 		estimate.total_cost += UNANSWERED_COST;
@@ -281,13 +306,13 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids required_outer, ParamPa
 														required_outer));
 }
 
-/* Adds the parameterisation that a join clause offers to the list. */
+/* Adds the parameterisation by those relations to the list. */
 static List *
-add_param(PlannerInfo *root, RelOptInfo *rel, List *params, RestrictInfo *rinfo)
+add_param(PlannerInfo *root, RelOptInfo *rel, List *params, Relids relids)
 {
 	Relids		required_outer;
 
-	required_outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
+	required_outer = bms_union(relids, rel->lateral_relids);
 	required_outer = bms_del_member(required_outer, rel->relid);
 	if (bms_is_empty(required_outer))
 		return params;
@@ -372,9 +397,11 @@ sgipGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		if (condition == NULL || !is_sendable(info->table, condition))
 			continue;
 		if (is_search(info->table, condition))
-			info->search_joins = lappend(info->search_joins, rinfo);
-		params = add_param(root, baserel, params, rinfo);
+			note_search_join(baserel, rinfo, condition);
+		params = add_param(root, baserel, params, rinfo->clause_relids);
 	}
+	/* search columns may get their values from several relations */
+	params = add_param(root, baserel, params, info->join_relids);
 
 	add_scan_path(root, baserel, baserel->lateral_relids,
 				  bms_is_empty(baserel->lateral_relids) ? NULL :

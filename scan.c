@@ -202,16 +202,17 @@ static bool
 replay_row(SgipScan *scan, TupleTableSlot *slot)
 {
 	int			natts = slot->tts_tupleDescriptor->natts;
+	MemoryContext caller;
+	bool		found;
 
+	/* a tuple read from a file belongs to the slot, which frees it at the next one */
+	caller = MemoryContextSwitchTo(scan->context);
 	if (scan->kept_slot == NULL)
-	{
-		MemoryContext caller = MemoryContextSwitchTo(scan->context);
-
 		scan->kept_slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(slot->tts_tupleDescriptor),
 												   &TTSOpsMinimalTuple);
-		MemoryContextSwitchTo(caller);
-	}
-	if (!tuplestore_gettupleslot(scan->kept, true, false, scan->kept_slot))
+	found = tuplestore_gettupleslot(scan->kept, true, false, scan->kept_slot);
+	MemoryContextSwitchTo(caller);
+	if (!found)
 		return false;
 	slot_getallattrs(scan->kept_slot);
 	memcpy(slot->tts_values, scan->kept_slot->tts_values, natts * sizeof(Datum));
@@ -234,6 +235,37 @@ begin_fetch(SgipScan *scan)
 	MemoryContextSwitchTo(caller);
 }
 
+/* Says which request a row that cannot be converted came with. */
+static void
+request_context(void *arg)
+{
+	SgipScan   *scan = arg;
+	char	   *request = scan->fetch ? sgip_fetch_describe(scan->fetch) : NULL;
+
+	if (request != NULL)
+		errcontext("request %s to server \"%s\"", request, scan->table->server->name);
+}
+
+/* Makes the tuple of a row; false if the row is not one of this search. */
+static bool
+make_row(SgipScan *scan, const SgipRow *row, const SgipSearch *search, TupleTableSlot *slot)
+{
+	ErrorContextCallback callback;
+	MemoryContext caller;
+	bool		wanted;
+
+	callback.callback = request_context;
+	callback.arg = scan;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	MemoryContextReset(scan->row_context);
+	caller = MemoryContextSwitchTo(scan->row_context);
+	wanted = sgip_row_make(scan->maker, row, search, slot->tts_values, slot->tts_isnull);
+	MemoryContextSwitchTo(caller);
+	error_context_stack = callback.previous;
+	return wanted;
+}
+
 /* The next row from the API. */
 static SgipScanResult
 fetch_row(SgipScan *scan, TupleTableSlot *slot)
@@ -242,8 +274,6 @@ fetch_row(SgipScan *scan, TupleTableSlot *slot)
 	{
 		SgipRow		row;
 		const SgipSearch *search;
-		MemoryContext caller;
-		bool		wanted;
 
 		switch (sgip_fetch_next(scan->fetch, &row, &search))
 		{
@@ -257,11 +287,7 @@ fetch_row(SgipScan *scan, TupleTableSlot *slot)
 			case SGIP_FETCH_ROW:
 				break;
 		}
-		MemoryContextReset(scan->row_context);
-		caller = MemoryContextSwitchTo(scan->row_context);
-		wanted = sgip_row_make(scan->maker, &row, search, slot->tts_values, slot->tts_isnull);
-		MemoryContextSwitchTo(caller);
-		if (wanted)
+		if (make_row(scan, &row, search, slot))
 		{
 			ExecStoreVirtualTuple(slot);
 			return SGIP_SCAN_ROW;
@@ -347,6 +373,8 @@ sgip_scan_wait_end(SgipScan *scan)
 const SgipFetchCounters *
 sgip_scan_counters(SgipScan *scan)
 {
+	if (scan->fetch != NULL)
+		sgip_fetch_count(scan->fetch);
 	return &scan->counters;
 }
 

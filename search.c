@@ -26,6 +26,7 @@
 #include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/inet.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -143,6 +144,10 @@ usable_part(const SgipField *field, const SgipCondition *condition, char *text, 
 		part[strcspn(part, "/")] = '\0';
 		/* the API might write an IPv6 address differently */
 		if (strchr(part, ':') != NULL)
+			return NULL;
+		/* a piece of a pattern might stand for the mask "/32" of text() alone */
+		if (condition->text_form == F_TEXT_INET &&
+			condition->kind == SGIP_CONDITION_LIKE && strstr("32", part) != NULL)
 			return NULL;
 	}
 	if (field->fold_case)
@@ -481,8 +486,12 @@ choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *cond
 		if (fragment == NULL || match != SGIP_MATCH_ANYWHERE)
 			sgip_search_report_unusable(table, condition->attnum,
 							"The API finds a group by a part of its name, not by a pattern.");
-		if (choice->fragment == NULL)
-			choice->fragment = fragment;
+		/* one argument is sent; it must have all the parts that are asked for */
+		if (choice->fragment != NULL && strstr(choice->fragment, fragment) == NULL &&
+			strstr(fragment, choice->fragment) == NULL)
+			sgip_search_report_unusable(table, condition->attnum,
+							"The API finds a group by one part of its name, not by several.");
+		keep_longer(choice, fragment);
 		choice->as_part = true;
 		return;
 	}
@@ -717,8 +726,10 @@ sgip_search_evaluate(const SgipTable *table, List *conditions, int max_searches)
 	}
 	for (int i = 0; i < task->field_count; i++)
 	{
-		if (choices[i].has_range)
-			keep_longer(&choices[i], range_fragment(&choices[i]));
+		if (!choices[i].has_range)
+			continue;
+		possible &= choices[i].low <= choices[i].high;
+		keep_longer(&choices[i], range_fragment(&choices[i]));
 	}
 	if (possible)
 	{
@@ -857,6 +868,10 @@ sgip_search_describe(const SgipTable *table, List *conditions, List *value_texts
 			shown[field] = condition;
 			texts[field] = run_time_text(condition, condition_texts);
 		}
+		else if (shown[field]->kind == SGIP_CONDITION_FROM &&
+				 condition->kind == SGIP_CONDITION_TO)
+			texts[field] = psprintf("%s%s", texts[field],
+									run_time_text(condition, condition_texts));
 	}
 
 	searches = sgip_search_evaluate(table, constants, MAX_SEARCHES);

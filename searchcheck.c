@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -183,11 +184,21 @@ find_carried(Node *node, Inputs *inputs)
 				return false;
 			}
 		case T_CaseExpr:
-			check(inputs, ((CaseExpr *) node)->arg);
-			break;
-		case T_CaseWhen:
-			check(inputs, ((CaseWhen *) node)->expr);
-			break;
+			{
+				ListCell   *lc;
+
+				/* the walker is not called for CaseWhen nodes themselves */
+				check(inputs, ((CaseExpr *) node)->arg);
+				foreach(lc, ((CaseExpr *) node)->args)
+					check(inputs, lfirst_node(CaseWhen, lc)->expr);
+				break;
+			}
+		case T_CoalesceExpr:
+			check(inputs, ((CoalesceExpr *) node)->args);
+			return false;
+		case T_MinMaxExpr:
+			check(inputs, ((MinMaxExpr *) node)->args);
+			return false;
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
@@ -226,6 +237,14 @@ carried_by_all(Walk *walk, List *plans)
 	return all;
 }
 
+/* What a function or VALUES makes of the expressions: any output may carry the column. */
+static Bitmapset *
+made_from(Inputs *inputs, void *expressions)
+{
+	return carries(inputs, expressions) ?
+		bms_add_range(NULL, 1, MaxTupleAttributeNumber) : NULL;
+}
+
 /* Children that are not the outer or inner one; what they scan or append. */
 static void
 walk_children(Walk *walk, Plan *plan, Inputs *inputs)
@@ -244,6 +263,15 @@ walk_children(Walk *walk, Plan *plan, Inputs *inputs)
 		case T_CteScan:
 			inputs->scanned = carried_by(walk, list_nth(walk->subplans,
 														((CteScan *) plan)->ctePlanId - 1));
+			break;
+		case T_FunctionScan:
+			inputs->scanned = made_from(inputs, ((FunctionScan *) plan)->functions);
+			break;
+		case T_TableFuncScan:
+			inputs->scanned = made_from(inputs, ((TableFuncScan *) plan)->tablefunc);
+			break;
+		case T_ValuesScan:
+			inputs->scanned = made_from(inputs, ((ValuesScan *) plan)->values_lists);
 			break;
 		case T_WorkTableScan:
 			inputs->scanned = bms_copy(walk->work_table);
@@ -355,7 +383,15 @@ check_node(Plan *plan, Inputs *inputs)
 			/* without an aggregate it is DISTINCT, or UNION */
 			if (find_aggregate((Node *) plan->targetlist, NULL) ||
 				find_aggregate((Node *) plan->qual, NULL))
+			{
+				ListCell   *lc;
+
 				check_keys(inputs, ((Agg *) plan)->numCols, ((Agg *) plan)->grpColIdx);
+				/* further grouping sets */
+				foreach(lc, ((Agg *) plan)->chain)
+					check_keys(inputs, lfirst_node(Agg, lc)->numCols,
+							   lfirst_node(Agg, lc)->grpColIdx);
+			}
 			break;
 		case T_WindowAgg:
 			check_keys(inputs, ((WindowAgg *) plan)->partNumCols, ((WindowAgg *) plan)->partColIdx);

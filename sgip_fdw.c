@@ -121,14 +121,20 @@ sgipBeginForeignScan(ForeignScanState *node, int eflags)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	SgipScanState *state;
+	EState	   *estate = node->ss.ps.state;
 	bool		keep_rows;
 
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 	sgip_searchcheck(node);
 
-	/* a nested loop's inner side, or a scan whose values come from outside */
-	keep_rows = (eflags & EXEC_FLAG_REWIND) || !bms_is_empty(plan->scan.plan.extParam);
+	/*
+	 * A nested loop's inner side; a scan whose values come from outside; and a
+	 * part of a subplan (they are initialized one after another, before the
+	 * main plan), which can be started again for values used above the scan.
+	 */
+	keep_rows = (eflags & EXEC_FLAG_REWIND) || !bms_is_empty(plan->scan.plan.extParam) ||
+		list_length(estate->es_subplanstates) < list_length(estate->es_plannedstmt->subplans);
 
 	state = palloc0(sizeof(SgipScanState));
 	state->scan = sgip_scan_begin(node->ss.ss_currentRelation, sgip_scan_user(node),

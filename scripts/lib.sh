@@ -1,0 +1,129 @@
+# scripts/lib.sh - what the scripts share; to be sourced by bash
+#
+# Says where the project is, runs things as root or as user postgres, and makes and removes "stacks": a directory
+# with a throw-away PostgreSQL cluster and an emulator of the API that belong to one process, the owner.
+
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+PG_CONFIG=${PG_CONFIG:-pg_config}
+stack=
+
+say() { printf '%s\n' "$*"; }
+heading() { printf '\n=== %s\n' "$*"; }
+complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { complain "$@"; exit 1; }
+
+# Runs a command as root.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Runs a command as the user who may run PostgreSQL: the caller, but never root.
+as_postgres() {
+	if [ "$(id -u)" = 0 ]; then (cd / && exec runuser -u postgres -- "$@"); else "$@"; fi
+}
+
+# When a process was started, in ticks since boot; fails if it is gone.  Tells it from a later one with its number.
+start_of() {
+	local stat
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+	stat=${stat##*) }
+	case $stat in [ZX]*) return 1 ;; esac
+	set -- $stat
+	echo "${20}"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# Stacks
+# ---------------------------------------------------------------------------------------------------------------
+
+# Makes an empty stack that belongs to a process, and removes those whose owner is gone.
+# It is always under /tmp: a longer path may not fit into a socket's address, and user postgres must reach it.
+make_stack() {
+	local owner=$1 old
+	for old in $(find /tmp -maxdepth 1 -type d -name 'sgip_fdw.*' -user "$(id -u)" 2>/dev/null); do
+		stack_is_orphan "$old" && remove_stack "$old"
+	done
+	stack=$(mktemp -d /tmp/sgip_fdw.XXXXXX)
+	echo "$owner $(start_of "$owner")" >"$stack/owner"
+	chmod 755 "$stack"
+	mkdir "$stack/pg"
+	[ "$(id -u)" != 0 ] || chown postgres "$stack/pg"
+}
+
+# Whether the owner of a stack has ended.
+stack_is_orphan() {
+	local pid start
+	read -r pid start <"$1/owner" 2>/dev/null || return 1
+	[ "$(start_of "$pid" || true)" != "$start" ]
+}
+
+# Makes and starts the cluster of the stack; arguments are lines of its configuration.
+start_cluster() {
+	local bin setting
+	bin=$("$PG_CONFIG" --bindir)
+	[ -x "$bin/initdb" ] || die "no PostgreSQL server in $bin; run scripts/install-deps, or set PG_CONFIG"
+	export PG_CONFIG PGHOST=$stack/pg PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
+	export PGDATA_DIR=$stack/pg/data PG_LOG=$stack/pg/log
+	as_postgres "$bin/initdb" -D "$PGDATA_DIR" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$stack/initdb" 2>&1 ||
+		{ cat "$stack/initdb" >&2; die "initdb failed"; }
+	{
+		echo "unix_socket_directories = '$PGHOST'"
+		echo "listen_addresses = ''"
+		echo "port = $PGPORT"
+		echo "fsync = off"
+		for setting in "$@"; do echo "$setting"; done
+	} >>"$PGDATA_DIR/postgresql.conf"
+	as_postgres "$bin/pg_ctl" -D "$PGDATA_DIR" -l "$PG_LOG" -t 60 -w -s start >/dev/null ||
+		{ tail -n 20 "$PG_LOG" >&2; die "the server did not start"; }
+}
+
+# Starts an emulator that ends with a process, and not by an interrupt of ours; further arguments are the emulator's.
+start_emulator() {
+	local owner=$1 scheme=http tries=0 pid
+	shift
+	export SGIP_EMULATOR SGIP_EMULATOR_PORT SGIP_EMULATOR_LOG=$stack/emulator.log
+	setsid python3 -B "$top/test/emulator.py" --ready-file "$stack/emulator.port" --log "$SGIP_EMULATOR_LOG" \
+		--parent-pid "$owner" "$@" </dev/null >"$stack/emulator.out" 2>&1 &
+	pid=$!
+	disown "$pid"
+	echo "$pid $(start_of "$pid" || true)" >"$stack/emulator.pid"
+	until [ -s "$stack/emulator.port" ]; do
+		tries=$((tries + 1))
+		if [ "$tries" -gt 300 ] || ! start_of "$pid" >/dev/null; then
+			cat "$stack/emulator.out" >&2
+			die "the emulator did not start"
+		fi
+		sleep 0.05
+	done
+	SGIP_EMULATOR_PORT=$(cat "$stack/emulator.port")
+	case " $* " in *" --tls "*) scheme=https ;; esac
+	SGIP_EMULATOR=$scheme://127.0.0.1:$SGIP_EMULATOR_PORT
+}
+
+# Ends the processes of a stack.
+stop_stack() {
+	local bin pid start
+	if [ -s "$1/pg/data/postmaster.pid" ]; then
+		bin=$("$PG_CONFIG" --bindir)
+		# fast first; that can wait for ever when a backend has just crashed
+		as_postgres "$bin/pg_ctl" -D "$1/pg/data" -m fast -t 20 -w -s stop >/dev/null 2>&1 ||
+			as_postgres "$bin/pg_ctl" -D "$1/pg/data" -m immediate -t 20 -w -s stop >/dev/null 2>&1 || true
+	fi
+	if read -r pid start 2>/dev/null <"$1/emulator.pid" && [ "$(start_of "$pid" || true)" = "$start" ]; then
+		kill "$pid" 2>/dev/null || true
+	fi
+}
+
+# Ends the processes of a stack and removes its directory.
+remove_stack() {
+	stop_stack "$1"
+	rm -rf "$1"
+}
+
+# Prints what the server's log says about crashes; fails if there is something.
+log_is_clean() {
+	[ -f "$1/pg/log" ] || return 0
+	! grep -aE 'was terminated by signal|TRAP:|PANIC: ' "$1/pg/log"
+}

@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_probe.c
+ *		SQL functions that drive http.c alone, for test/http_probe.sh.
+ *
+ * Not part of the extension: it is linked with http.c to a library of its
+ * own.  A channel here stands for a scan; it is released at the end of each
+ * call through the memory context of the call, as a scan would do it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "../http.h"
+
+PG_MODULE_MAGIC;
+
+PG_FUNCTION_INFO_V1(probe_fetch);
+PG_FUNCTION_INFO_V1(probe_many);
+PG_FUNCTION_INFO_V1(probe_stop);
+PG_FUNCTION_INFO_V1(probe_fds);
+PG_FUNCTION_INFO_V1(probe_rss);
+PG_FUNCTION_INFO_V1(probe_channels);
+PG_FUNCTION_INFO_V1(probe_disconnect);
+
+void		_PG_init(void);
+
+/* Most transfers that probe_many runs at once */
+#define MAX_MANY 256
+
+static const char *const state_names[] = {"queued", "running", "done", "failed"};
+static const char *const failure_names[] = {"connect", "lost", "silent", "broken", "internal"};
+
+/* What is known of a transfer while it is read */
+typedef struct Reading
+{
+	SgipTransfer *transfer;
+	uint64		length;
+	uint32		checksum;		/* Adler-32, but from 0 */
+} Reading;
+
+/*
+ * Library load.
+ */
+void
+_PG_init(void)
+{
+	sgip_http_init();
+}
+
+/*
+ * Adler-32 over all bytes (from 0): order and content both count.
+ */
+static void
+add(Reading *reading, const char *bytes, size_t len)
+{
+	uint32		a = reading->checksum & 0xffff;
+	uint32		b = reading->checksum >> 16;
+
+	for (size_t i = 0; i < len;)
+	{
+		size_t		n = Min(len - i, 5000);
+
+		for (size_t k = 0; k < n; k++)
+		{
+			a += (unsigned char) bytes[i + k];
+			b += a;
+		}
+		a %= 65521;
+		b %= 65521;
+		i += n;
+	}
+	reading->checksum = (b << 16) | a;
+	reading->length += len;
+}
+
+/*
+ * The peer of a test: everything but names is a setting of the session.
+ */
+static void
+get_peer(SgipHttpPeer *peer, const char *name)
+{
+	const char *value;
+
+	memset(peer, 0, sizeof(*peer));
+	peer->server_id = 1000 + (name ? atoi(name) : 0);
+	peer->user_id = GetUserId();
+	value = GetConfigOption("probe.ca_file", true, false);
+	if (value && value[0])
+		peer->ca_file = value;
+	value = GetConfigOption("probe.proxy", true, false);
+	if (value && value[0])
+		peer->proxy = value;
+	value = GetConfigOption("probe.connect_timeout", true, false);
+	peer->connect_timeout_ms = value && value[0] ? atoi(value) : 10000;
+	value = GetConfigOption("probe.read_timeout", true, false);
+	peer->read_timeout_ms = value && value[0] ? atoi(value) : 30000;
+}
+
+/*
+ * Builds the record that fetch returns.
+ */
+static HeapTuple
+result_tuple(TupleDesc desc, Reading *reading, const SgipHttpCounters *counters)
+{
+	Datum		values[11];
+	bool		nulls[11] = {0};
+	const SgipHttpHead *head = sgip_http_head(reading->transfer);
+	bool		failed = sgip_http_state(reading->transfer) == SGIP_HTTP_FAILED;
+
+	values[0] = CStringGetTextDatum(state_names[sgip_http_state(reading->transfer)]);
+	values[1] = Int32GetDatum(head->status);
+	values[2] = Int64GetDatum(reading->length);
+	values[3] = Int64GetDatum((int64) reading->checksum);
+	values[4] = failed ? CStringGetTextDatum(failure_names[sgip_http_failure(reading->transfer)]) : (Datum) 0;
+	values[5] = failed ? CStringGetTextDatum(sgip_http_failure_text(reading->transfer)) : (Datum) 0;
+	nulls[4] = nulls[5] = !failed;
+	values[6] = BoolGetDatum(sgip_http_connected(reading->transfer));
+	values[7] = Int32GetDatum(sgip_http_elapsed_ms(reading->transfer));
+	values[8] = Int64GetDatum((int64) counters->connections_opened);
+	values[9] = CStringGetTextDatum(head->link_next);
+	values[10] = CStringGetTextDatum(psprintf("%s|%s|%s|%s|%s", head->content_type,
+											  head->retry_after, head->rate_reset,
+											  head->location, head->link_last));
+	return heap_form_tuple(desc, values, nulls);
+}
+
+/*
+ * Takes what the window of a transfer holds, keeping "keep" bytes unread as a
+ * reader with an unfinished row would.
+ */
+static void
+take(Reading *reading, size_t keep, size_t limit)
+{
+	size_t		len;
+	const char *bytes = sgip_http_window(reading->transfer, &len);
+	bool		over = sgip_http_state(reading->transfer) == SGIP_HTTP_DONE;
+
+	if (limit > 0 && reading->length + len > limit)
+		len = limit - reading->length;
+	if (over)
+		keep = 0;
+	if (len > keep)
+	{
+		add(reading, bytes, len - keep);
+		sgip_http_consume(reading->transfer, len - keep);
+	}
+	else if (len > 0 && !over)
+		sgip_http_make_room(reading->transfer);
+}
+
+/*
+ * fetch(url, body, headers, server, keep, stop_after): one transfer to its
+ * end, or until stop_after bytes were taken.
+ */
+Datum
+probe_fetch(PG_FUNCTION_ARGS)
+{
+	SgipHttpRequest request = {0};
+	SgipHttpPeer peer;
+	SgipChannel *channel;
+	Reading		reading = {0};
+	TupleDesc	desc;
+	HeapTuple	tuple;
+	size_t		keep = PG_GETARG_INT32(4);
+	size_t		stop_after = PG_GETARG_INT32(5);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "probe",
+												  ALLOCSET_SMALL_SIZES);
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "not a record");
+	desc = BlessTupleDesc(desc);
+
+	get_peer(&peer, text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	request.url = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	request.body = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	if (!PG_ARGISNULL(2))
+	{
+		const char **headers = palloc0(2 * sizeof(char *));
+
+		headers[0] = text_to_cstring(PG_GETARG_TEXT_PP(2));
+		request.headers = headers;
+	}
+
+	channel = sgip_http_acquire(&peer, context);
+	reading.transfer = sgip_http_start(channel, &request, false);
+	for (;;)
+	{
+		SgipHttpState state;
+
+		take(&reading, keep, stop_after);
+		state = sgip_http_state(reading.transfer);
+		if (state == SGIP_HTTP_DONE || state == SGIP_HTTP_FAILED)
+			break;
+		if (stop_after > 0 && reading.length >= stop_after)
+			break;
+		sgip_http_wait(channel, -1);
+	}
+	take(&reading, 0, stop_after);
+	tuple = result_tuple(desc, &reading, sgip_http_counters(channel));
+	MemoryContextDelete(context);
+	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
+}
+
+/*
+ * many(url, n, may_queue, own_channels): n transfers at once, on one channel
+ * or on one each; the second is read when the first is done, so that the
+ * others are held back.  Returns total length, xor of checksums, and how
+ * many were done.
+ */
+Datum
+probe_many(PG_FUNCTION_ARGS)
+{
+	SgipHttpRequest request = {0};
+	SgipHttpPeer peer;
+	SgipChannel *channels[MAX_MANY];
+	Reading		readings[MAX_MANY] = {0};
+	int			n = PG_GETARG_INT32(1);
+	bool		may_queue = PG_GETARG_BOOL(2);
+	bool		own = PG_GETARG_BOOL(3);
+	int			done = 0;
+	int			queued = 0;
+	uint64		length = 0;
+	uint64		connections = 0;
+	uint32		sum = 0;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "probe",
+												  ALLOCSET_SMALL_SIZES);
+
+	if (n > MAX_MANY)
+		elog(ERROR, "too many");
+	get_peer(&peer, NULL);
+	request.url = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	for (int i = 0; i < n; i++)
+	{
+		channels[i] = (i == 0 || own) ? sgip_http_acquire(&peer, context) : channels[0];
+		readings[i].transfer = sgip_http_start(channels[i], &request, may_queue);
+		if (sgip_http_state(readings[i].transfer) == SGIP_HTTP_QUEUED)
+			queued++;
+		sgip_http_drive(channels[i]);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		for (;;)
+		{
+			SgipHttpState state;
+
+			take(&readings[i], 0, 0);
+			state = sgip_http_state(readings[i].transfer);
+			if (state == SGIP_HTTP_DONE)
+				done++;
+			if (state == SGIP_HTTP_DONE || state == SGIP_HTTP_FAILED)
+				break;
+			sgip_http_wait(channels[i], -1);
+		}
+		length += readings[i].length;
+		sum ^= readings[i].checksum;
+		sgip_http_stop(readings[i].transfer);
+	}
+	for (int i = 0; i < (own ? n : 1); i++)
+		connections += sgip_http_counters(channels[i])->connections_opened;
+	MemoryContextDelete(context);
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("done=%d length=%llu xor=%u queued=%d connections=%llu",
+											  done, (unsigned long long) length, sum, queued,
+											  (unsigned long long) connections)));
+}
+
+/*
+ * stop(url, n): n transfers, each stopped as soon as a byte of the body came.
+ */
+Datum
+probe_stop(PG_FUNCTION_ARGS)
+{
+	SgipHttpRequest request = {0};
+	SgipHttpPeer peer;
+	int			n = PG_GETARG_INT32(1);
+
+	get_peer(&peer, NULL);
+	request.url = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	for (int i = 0; i < n; i++)
+	{
+		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "probe",
+													  ALLOCSET_SMALL_SIZES);
+		SgipChannel *channel = sgip_http_acquire(&peer, context);
+		SgipTransfer *transfer = sgip_http_start(channel, &request, false);
+		size_t		len = 0;
+
+		while (len == 0 && sgip_http_state(transfer) == SGIP_HTTP_RUNNING)
+		{
+			sgip_http_wait(channel, -1);
+			(void) sgip_http_window(transfer, &len);
+		}
+		if (i % 3 == 0)
+			sgip_http_stop(transfer);
+		if (i % 2 == 0)
+			sgip_http_release(channel);
+		MemoryContextDelete(context);
+	}
+	PG_RETURN_VOID();
+}
+
+/*
+ * How many descriptors this process has open.
+ */
+Datum
+probe_fds(PG_FUNCTION_ARGS)
+{
+	DIR		   *dir = opendir("/proc/self/fd");
+	int			n = 0;
+
+	while (dir && readdir(dir) != NULL)
+		n++;
+	if (dir)
+		closedir(dir);
+	PG_RETURN_INT32(n);
+}
+
+/*
+ * Highest resident size of this process so far, in kB.
+ */
+Datum
+probe_rss(PG_FUNCTION_ARGS)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	PG_RETURN_INT32((int32) usage.ru_maxrss);
+}
+
+/*
+ * The channels, one per line: sockets, use, requests.
+ */
+Datum
+probe_channels(PG_FUNCTION_ARGS)
+{
+	StringInfoData out;
+	int			n;
+	SgipHttpChannelInfo *infos = sgip_http_channels(&n);
+
+	initStringInfo(&out);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&out, "%u:%s%s%d/%d ", infos[i].server_id,
+						 infos[i].in_use ? "busy," : "", infos[i].invalidated ? "invalid," : "",
+						 infos[i].open_sockets, (int) infos[i].requests);
+	PG_RETURN_TEXT_P(cstring_to_text(out.data));
+}
+
+/*
+ * Closes idle channels.
+ */
+Datum
+probe_disconnect(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(sgip_http_disconnect(PG_GETARG_OID(0)));
+}
