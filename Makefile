@@ -18,6 +18,7 @@ OBJS = \
 	scan.o \
 	search.o \
 	searchcheck.o \
+	session.o \
 	sgip_fdw.o \
 	table.o \
 	task.o

@@ -232,16 +232,6 @@ sgip_fetch_describe(SgipFetch *fetch)
 								 &page->listing->arguments, NULL, &page->place);
 }
 
-/* Ends the fetch; transfers under way are stopped. */
-void
-sgip_fetch_end(SgipFetch *fetch)
-{
-	if (fetch == NULL)
-		return;
-	sgip_fetch_count(fetch);
-	MemoryContextDelete(fetch->context);
-}
-
 /* ----------------------------------------------------------------
  *		Listings and pages
  * ----------------------------------------------------------------
@@ -317,10 +307,31 @@ make_page(SgipFetch *fetch, Listing *listing, RemotePage *after)
 	return page;
 }
 
+/*
+ * One line for each request in the log of somebody who debugs: what was
+ * asked, without credentials, and what came of it.
+ */
+static void
+log_request(const SgipFetch *fetch, const RemotePage *page)
+{
+	static const char *const states[] = {"queued", "stopped", "complete", "failed"};
+
+	if (page->transfer == NULL || !message_level_is_interesting(DEBUG1))
+		return;
+	ereport(DEBUG1,
+			(errmsg_internal("sgip_fdw: %s, status %d, " INT64_FORMAT " elements, %d ms, try %d, %s",
+							 sgip_request_describe(fetch->server, page->listing->task,
+												   &page->listing->arguments, NULL, &page->place),
+							 sgip_http_head(page->transfer)->status, page->elements,
+							 sgip_http_elapsed_ms(page->transfer), page->tries,
+							 states[sgip_http_state(page->transfer)])));
+}
+
 /* Stops a page and forgets it. */
 static void
 drop_page(SgipFetch *fetch, RemotePage *page)
 {
+	log_request(fetch, page);
 	sgip_json_close(page->reader);
 	page->reader = NULL;
 	sgip_http_stop(page->transfer);
@@ -587,6 +598,7 @@ sgip_fetch_wait_end(SgipFetch *fetch)
 static void
 rest(SgipFetch *fetch, RemotePage *page, int64 wait_ms)
 {
+	log_request(fetch, page);
 	fetch->waited_ms += wait_ms;
 	sgip_http_stop(page->transfer);
 	page->transfer = NULL;
@@ -1255,4 +1267,18 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 				break;
 		}
 	}
+}
+
+/* Ends the fetch; transfers under way are stopped. */
+void
+sgip_fetch_end(SgipFetch *fetch)
+{
+	dlist_iter	iter;
+
+	if (fetch == NULL)
+		return;
+	dlist_foreach(iter, &fetch->pages)
+		log_request(fetch, dlist_container(RemotePage, node, iter.cur));
+	sgip_fetch_count(fetch);
+	MemoryContextDelete(fetch->context);
 }
