@@ -1,13 +1,19 @@
 -- What scripts/demo types.  It sets :emulator (URL of the API), :customers (a
 -- file), :v2 and :v3 (which parts are shown).
 
-\if :v2
 \echo
-\echo '=== 1. An account of the legacy API: extension, server, credentials, tables'
+\echo '=== The extension, and a table of our own to join with'
 \echo
 CREATE EXTENSION sgip_fdw;
 SELECT sgip_fdw_version();
+CREATE TABLE customers (name text, plan text, sendgrid_user text);
+COPY customers FROM :'customers' (FORMAT csv);
+SELECT * FROM customers LIMIT 5;
 
+\if :v2
+\echo
+\echo '=== 1. An account of the legacy API: server, credentials, tables'
+\echo
 \set base_url :emulator /api
 -- without base_url, it is https://sendgrid.com/api
 CREATE SERVER sendgrid FOREIGN DATA WRAPPER sgip_fdw OPTIONS (base_url :'base_url');
@@ -31,12 +37,8 @@ SELECT * FROM sg.ips_usage LIMIT 5;
 SELECT count(*) FROM sg.ips_usage;
 
 \echo
-\echo '=== 3. With a table of our own: who has how many IPs?'
+\echo '=== 3. Joined with our customers: who has how many IPs?'
 \echo
-CREATE TABLE customers (name text, plan text, sendgrid_user text);
-COPY customers FROM :'customers' (FORMAT csv);
-SELECT * FROM customers LIMIT 5;
-
 SELECT c.name, c.plan, count(*) AS ips
 FROM customers c JOIN sg.ips_usage u ON u.username = c.sendgrid_user
 GROUP BY c.name, c.plan
@@ -91,7 +93,6 @@ WHERE c.name = 'Alder Airlines';
 \echo
 \echo '=== 8. The same account by the Web API of today'
 \echo
-CREATE EXTENSION IF NOT EXISTS sgip_fdw;
 -- without base_url, it is https://api.sendgrid.com
 CREATE SERVER sendgrid3 FOREIGN DATA WRAPPER sgip_fdw OPTIONS (api_version 'v3', base_url :'emulator');
 CREATE USER MAPPING FOR CURRENT_USER SERVER sendgrid3 OPTIONS (api_key 'demo-key');
@@ -99,19 +100,20 @@ CREATE SCHEMA sg3;
 IMPORT FOREIGN SCHEMA sendgrid FROM SERVER sendgrid3 INTO sg3;
 SELECT foreign_table_name FROM information_schema.foreign_tables WHERE foreign_table_schema = 'sg3' ORDER BY 1;
 SELECT ip, subusers, pools, warmup, assigned_at FROM sg3.ips_all LIMIT 5;
-CREATE TABLE IF NOT EXISTS customers AS
-	SELECT username AS name, 'unknown' AS plan, username AS sendgrid_user FROM sg3.subusers;
 
 \echo
-\echo '=== 9. The same question to each version'
-\echo
 \if :v2
+\echo '=== 9. The same question to each version (the legacy API must be asked for SendGrid''s own IPs, too)'
+\echo
 SELECT c.name, count(*) AS ips
 FROM customers c JOIN sg.ips_usage u ON u.username = c.sendgrid_user
-WHERE u.ip << '198.51.100.0/24'
+WHERE u.ip << '198.51.100.0/24' AND u.include_system
 GROUP BY c.name
 ORDER BY ips DESC, c.name
 LIMIT 5;
+\else
+\echo '=== 9. Who has how many IPs in 198.51.100.0/24?'
+\echo
 \endif
 
 SELECT c.name, count(*) AS ips
@@ -125,17 +127,18 @@ EXPLAIN (ANALYZE, COSTS OFF)
 SELECT ip, pools FROM sg3.ips_all WHERE ip = '198.51.100.2';
 
 \echo
-\echo '=== 10. What only this version knows: which IPs have been warming up the longest?'
+\echo '=== 10. What only this version knows: which IPs are warming up, and for whom?'
 \echo
+SELECT count(*) AS warming_up FROM sg3.ip_warmup;
 SELECT w.ip, w.started_at, a.pools, a.subusers
 FROM sg3.ip_warmup w JOIN sg3.ips_all a ON a.ip = w.ip
-ORDER BY w.started_at
+ORDER BY w.started_at DESC
 LIMIT 5;
 
 \echo
 \echo '=== 11. Which IPs in use lack reverse DNS?'
 \echo
-SELECT t.ip, t.subusers
+SELECT t.ip, t.subusers, count(*) OVER () AS of_so_many
 FROM sg3.ips_taken t
 WHERE NOT EXISTS (SELECT FROM sg3.reverse_dns r WHERE r.ip = t.ip AND r.valid)
 ORDER BY t.ip
