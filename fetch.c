@@ -86,6 +86,8 @@ typedef struct Listing
 	int			stale_pages;	/* pages in a row without a new row */
 	HTAB	   *seen;			/* keys of rows, or NULL if unpaged */
 	int			key_hint;
+	bool		has_address;	/* every element has a member "ip" */
+	int			address_hint;
 } Listing;
 
 typedef enum PageState
@@ -277,6 +279,7 @@ make_listing(SgipFetch *fetch, Purpose purpose, const SgipTask *task)
 	listing->purpose = purpose;
 	listing->task = task;
 	listing->last_offset = -1;
+	listing->has_address = sgip_task_find_field(task, "ip") >= 0;
 	if (is_paged(listing))
 	{
 		HASHCTL		ctl;
@@ -478,6 +481,7 @@ shape_of(const SgipTask *task)
 	SgipJsonShape shape;
 
 	shape.list_key = task->list_key;
+	/* what tells a row from an envelope: every listing of IPs has it */
 	shape.row_key = sgip_task_find_field(task, "ip") >= 0 ? "ip" : NULL;
 	return shape;
 }
@@ -891,6 +895,29 @@ is_repeat(Listing *listing, const SgipElement *element)
 	return found;
 }
 
+/*
+ * Every element of a listing of IPs has an address.  One without is no row:
+ * an error object at the end of a list, say, and must not pass for one.
+ */
+static void
+check_address(SgipFetch *fetch, RemotePage *page)
+{
+	Listing    *listing = page->listing;
+	SgipValue	value;
+	SgipFailed	failed;
+
+	if (!listing->has_address)
+		return;
+	value = sgip_json_member(&fetch->element, "ip", &listing->address_hint);
+	if (value.kind != SGIP_VALUE_ABSENT && value.kind != SGIP_VALUE_NULL)
+		return;
+	failed = failed_request(fetch, page);
+	sgip_report_invalid(&failed, psprintf("element %ld has no \"ip\": %s", fetch->element.number,
+										  sgip_report_clean(fetch->element.raw.data,
+															fetch->element.raw.len,
+															fetch->credentials)));
+}
+
 /* Text of a member of the element in a buffer of that size; false if none. */
 static bool
 member_text(const SgipElement *element, const char *key, char *buf, size_t size)
@@ -977,6 +1004,7 @@ take_element(SgipFetch *fetch, RemotePage *page)
 	page->elements++;
 	listing->elements++;
 	fetch->counters->rows++;
+	check_address(fetch, page);
 	if (is_repeat(listing, &fetch->element))
 		return false;
 	page->fresh++;

@@ -742,6 +742,10 @@ read_key_file(const char *path)
 	while (len > 0 && (key[len - 1] == '\n' || key[len - 1] == '\r'))
 		len--;
 	key[len] = '\0';
+	if (len == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("the file named by option \"api_key_file\" is empty")));
 	if (strlen(key) != len || strpbrk(key, "\r\n") != NULL)
 	{
 		explicit_bzero(key, MAX_KEY_FILE_BYTES + 1);

@@ -252,7 +252,7 @@ sgip_report_status(const SgipFailed *failed, const char *body, size_t len)
 
 	if (status == 401 || status == 403 || (error.text != NULL && is_about_credentials(&error)))
 		report_refused(failed, said);
-	if (status >= 300 && status < 400)
+	if (status >= 300 && status < 400 && status != 304)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
 				 errmsg("server \"%s\" answered with a redirect (HTTP status %d)",
