@@ -89,7 +89,7 @@ sgip_retry_asked_ms(const SgipHttpHead *head)
 		;
 	else if (parse_date(head->retry_after, &seconds))
 		seconds -= now;
-	else if (parse_seconds(head->rate_reset, &seconds))
+	else if (head->status == 429 && parse_seconds(head->rate_reset, &seconds))
 		seconds = seconds - now + RESET_MARGIN_S;
 	else
 		return -1;

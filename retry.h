@@ -15,8 +15,9 @@ extern bool sgip_retry_status(int status);
 
 /*
  * Milliseconds that the server asked for, from Retry-After (seconds or a
- * date) or X-RateLimit-Reset (Unix seconds), both against the server's own
- * Date; -1 if it asked for none.
+ * date) or, under status 429, X-RateLimit-Reset (Unix seconds; it comes with
+ * every answer and is no advice else), both against the server's own Date; -1
+ * if it asked for none.
  */
 extern int64 sgip_retry_asked_ms(const SgipHttpHead *head);
 
