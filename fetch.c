@@ -904,6 +904,7 @@ check_address(SgipFetch *fetch, RemotePage *page)
 {
 	Listing    *listing = page->listing;
 	SgipValue	value;
+	SgipRemoteError error;
 	SgipFailed	failed;
 
 	if (!listing->has_address)
@@ -912,6 +913,14 @@ check_address(SgipFetch *fetch, RemotePage *page)
 	if (value.kind != SGIP_VALUE_ABSENT && value.kind != SGIP_VALUE_NULL)
 		return;
 	failed = failed_request(fetch, page);
+	if (sgip_json_parse_error(fetch->element.raw.data, fetch->element.raw.len, &error))
+	{
+		char	   *said = pstrdup(error.text);
+
+		free(error.text);
+		error.text = said;
+		sgip_report_remote(&failed, &error);
+	}
 	sgip_report_invalid(&failed, psprintf("element %ld has no \"ip\": %s", fetch->element.number,
 										  sgip_report_clean(fetch->element.raw.data,
 															fetch->element.raw.len,

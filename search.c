@@ -644,7 +644,7 @@ varying_field(const SgipTask *task, const Choice *choices)
 
 /* Makes the searches from what was chosen for each field. */
 static void
-combine(SgipSearches *searches, const SgipTable *table, Choice *choices)
+combine(SgipSearches *searches, const SgipTable *table, Choice *choices, int max_searches)
 {
 	const SgipTask *task = table->task;
 	bool		local_search = false;
@@ -665,7 +665,9 @@ combine(SgipSearches *searches, const SgipTable *table, Choice *choices)
 		local_search |= field->param == NULL;
 	}
 
-	varying = searches->count > 1 ? -1 : varying_field(task, choices);
+	varying = varying_field(task, choices);
+	if (varying >= 0 && (double) searches->count * choices[varying].count > max_searches)
+		varying = -1;
 	for (int i = 0; i < task->field_count; i++)
 	{
 		const SgipField *field = &task->fields[i];
@@ -735,7 +737,7 @@ sgip_search_evaluate(const SgipTable *table, List *conditions, int max_searches)
 	{
 		searches->count = 1;
 		searches->items = palloc0(sizeof(SgipSearch));
-		combine(searches, table, choices);
+		combine(searches, table, choices, max_searches);
 	}
 	searches->signature = make_signature(searches, task);
 	return searches;

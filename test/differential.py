@@ -251,6 +251,7 @@ class Table:
             self.name, ", ".join(columns), server, self.task)
 
     def foreign(self):
+        """What a query selects from."""
         return "f_" + self.name
 
     def local(self, search):
@@ -274,6 +275,26 @@ class Table:
         if self.rows:
             where.append(self.rows)
         return text + (" WHERE " + " AND ".join(where) if where else "") + ")"
+
+
+class Partitions(Table):
+    """A partitioned table with a foreign partition for each of two accounts, told apart by a constant."""
+
+    labels = ("north", "south")
+
+    def ddl(self, base, prefix):
+        yield "CREATE TABLE f_%s (%s) PARTITION BY LIST (label)" % (
+            self.name, ", ".join("%s %s" % column for column in self.columns.values()))
+        for label in self.labels:
+            one = Table("%s_%s" % (self.name, label), self.task, self.columns, self.source, self.match, self.options,
+                        {"account": "constant '%s'" % label}, self.switches, self.reading, cheap=self.cheap)
+            yield from one.ddl(base, prefix)
+            yield "ALTER TABLE f_%s ATTACH PARTITION f_%s FOR VALUES IN ('%s')" % (self.name, one.name, label)
+
+    def local(self, search):
+        text = super().local(search)
+        return "(%s)" % " UNION ALL ".join(
+            "SELECT * FROM %s %s" % (text.replace("'north'", "'%s'" % label), label) for label in self.labels)
 
 
 class Search:
@@ -319,6 +340,10 @@ def make_tables(unique):
               column_options={"account": "constant 'north'"}, options="max_concurrency '1'",
               switches="gzip=yes;length=chunked"),
     ]
+    parts = collections.OrderedDict(ip=("ip", "inet"), user=("username", "text"), group=("group_name", "text"),
+                                    system=("include_system", "boolean"), account=("label", "text"))
+    tables.append(Partitions("partitioned", "usage", parts, "l_usage", ANYWHERE, cheap=True, switches="ip_match=anywhere;shape=bare_objects"))
+    tables.append(Partitions("slow_partitioned", "usage", parts, "l_usage", ANYWHERE, switches="drip=700;drip_ms=1"))
     for task in ("all", "free", "taken", "available"):
         columns = {"ip": ("ip", "inet")}
         if task == "all":
@@ -529,6 +554,7 @@ class Query:
         self.lookup = None      # (table, role, values): what a search for each outer row sends
         self.pushdown = True
         self.parametrised = False
+        self.twice = False      # executed again with other parameters, and again with the first
 
     def texts(self):
         """(settings, foreign, local) as complete SQL."""
@@ -537,22 +563,26 @@ class Query:
             filled = [" AND ".join(c.sql(local) for c in slot) or "true" for slot in self.slots]
             text = self.build(local, filled)
             if self.parametrised:
-                types, values = zip(*self.parameters) if self.parameters else ((), ())
-                text = "PREPARE q%s AS %s;\nEXECUTE q%s;\nDEALLOCATE q" % (
-                    "(%s)" % ", ".join(types) if types else "", text,
-                    "(%s)" % ", ".join(values) if values else "")
+                types, values, others = zip(*self.parameters) if self.parameters else ((), (), ())
+                text = "PREPARE q%s AS %s" % ("(%s)" % ", ".join(types) if types else "", text)
+                for arguments in (values, others, values) if self.twice else (values,):
+                    text += ";\nEXECUTE q%s" % ("(%s)" % ", ".join(arguments) if arguments else "")
+                text += ";\nDEALLOCATE q"
             texts.append(text)
         return "".join("SET %s;\n" % s for s in self.settings), texts[0], texts[1]
 
     # --- values ---
 
-    def value(self, text, sql_type="text"):
-        """(SQL of a value, whether it counts as one that is sent); text may be None."""
+    def value(self, text, sql_type="text", other=False):
+        """(SQL of a value, whether it counts as one that is sent); text may be None.
+
+        other: if it is a parameter, what a second execution gives it.
+        """
         rng = self.rng
         kind = rng.random()
         literal = "%s::%s" % (quote(text), sql_type)
         if self.parametrised and kind < 0.6:
-            self.parameters.append((sql_type, quote(text)))
+            self.parameters.append((sql_type, quote(text), quote(text if other is False else other)))
             return "$%d" % len(self.parameters), True
         if kind < 0.72:
             return quote(text) if rng.random() < 0.6 and text is not None else literal, True
@@ -574,12 +604,12 @@ class Query:
             return "volatile(%s)" % literal, False
         return literal, True
 
-    def values(self, texts, sql_type="text"):
+    def values(self, texts, sql_type="text", others=None):
         """The same of an array."""
         rng = self.rng
         literal = array(texts, sql_type)
         if self.parametrised and rng.random() < 0.6:
-            self.parameters.append((sql_type + "[]", literal))
+            self.parameters.append((sql_type + "[]", literal, literal if others is None else array(others, sql_type)))
             return "$%d" % len(self.parameters), True
         if rng.random() < 0.08:
             return "stable(%s)" % literal, True
@@ -655,7 +685,7 @@ class Query:
                 return Leaf("%s %s %s" % (column, rng.choice(("=", "<>")), value))
         if kind == "=":
             wanted = text()
-            value, sent = self.value(wanted)
+            value, sent = self.value(wanted, other=text())
             condition = "%s = %s" % ((column, value) if rng.random() < 0.75 else (value, column))
             return Leaf(condition, travel=self.equal_travel(role, match, [wanted], form) if sent else None,
                         none=sent and wanted is None and match is not None)
@@ -693,8 +723,9 @@ class Query:
         if kind == "any":
             wanted = [text() for _ in range(rng.choice((0, 1, 2, 3, 5)))]
             wanted += rng.choice(([], [], [None], wanted[:1]))
-            value, sent = self.values(wanted)
+            value, sent = self.values(wanted, others=[text(), text()] if not any(w and w.endswith("\\") for w in wanted) else None)
             if rng.random() < 0.2:
+                value = value if not value.startswith("$") else array(wanted)
                 return Leaf("%s %s (%s)" % (column, rng.choice(("<> ALL", "<> ANY", "= ALL", "~~ ANY", "!~~ ALL")), value
                                             if not any(w and w.endswith("\\") for w in wanted) else array(["a%"])))
             return Leaf("%s = ANY (%s)" % (column, value), travel=self.equal_travel(role, match, wanted, form) if sent else None,
@@ -774,7 +805,7 @@ class Query:
             return self.text_leaf(spelled, match, role, form)
         if kind < 0.36:
             wanted = self.ip()
-            value, sent = self.value(wanted, "inet")
+            value, sent = self.value(wanted, "inet", other=self.ip())
             travels = sent and match and wanted and ":" not in wanted
             return Leaf("%s = %s" % ((column, value) if rng.random() < 0.7 else (value, column)),
                         travel=Travel("ip", [wanted.split("/")[0]]) if travels else None,
@@ -812,7 +843,7 @@ class Query:
                                                    (second, ">=", column, first, "<=", column)), travel=travel)
         if kind < 0.88:
             wanted = [self.ip() for _ in range(rng.choice((0, 1, 2, 3, 6)))]
-            value, sent = self.values(wanted, "inet")
+            value, sent = self.values(wanted, "inet", others=[self.ip(), self.ip()])
             if rng.random() < 0.3 and wanted:
                 value, sent = None, True
             distinct = list(dict.fromkeys(w for w in wanted if w is not None))
@@ -838,7 +869,7 @@ class Query:
     def leaf(self, table, alias):
         """A condition on a column of the table."""
         roles = [r for r in ("ip", "user", "user", "pool", "owner", "owner") if table.has(r)]
-        roles += [r for r in ("pools", "warmup", "region", "rdns") if table.has(r)][:1]
+        roles += [r for r in ("pools", "warmup", "region", "rdns", "account") if table.has(r)][:1]
         roles += [r for r in ("leased", "enabled", "parent") if table.has(r)]
         role = self.rng.choice(roles)
         column = table.column(role, alias)
@@ -850,6 +881,8 @@ class Query:
             condition = self.rng.choice(("= 'eu'", "= 'global'", "IN ('eu', 'global')", "<> 'eu'", "LIKE 'e%'", "= 'us'", "IN ('us', 'eu')"))
             sent = table.task == "subusers" and condition[0] == "=" and condition != "= 'us'"
             return Leaf("%s %s" % (column, condition), travel=Travel("region", [condition[3:-1]]) if sent else None)
+        if role == "account":
+            return Leaf("%s %s" % (column, self.rng.choice(("= 'north'", "= 'south'", "<> 'south'", "IN ('north', 'x')", "LIKE 'n%'"))))
         if role in ("warmup", "rdns"):
             return Leaf(column + (" IS NOT NULL" if role == "rdns" else ""))
         if table.type(role) == "inet":
@@ -1383,6 +1416,7 @@ def make_query(seed, number, tables):
     kind = rng.choices([k for k, _ in KINDS], [w for _, w in KINDS])[0]
     query.kind = kind.__name__
     kind(query, tables)
+    query.twice = query.parametrised and not query.watched and rng.random() < 0.5
     return query
 
 
@@ -1603,8 +1637,9 @@ class Run:
 
     def stop(self):
         self.psql.run("SET client_min_messages = error; DROP SCHEMA %s CASCADE" % self.schema)
-        for table in self.tables:
-            self.psql.run("DROP SERVER %s_%s CASCADE" % (self.schema, table.name))
+        servers, _ = self.psql.run("SELECT srvname FROM pg_foreign_server WHERE srvname LIKE '%s\\_%%'" % self.schema.replace("_", "\\_"))
+        for server in servers:
+            self.psql.run("DROP SERVER %s CASCADE" % server)
         self.psql.close()
         self.emulator.terminate()
         self.emulator.wait()
