@@ -27,8 +27,6 @@
 
 #include <curl/curl.h>
 #include <limits.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -37,7 +35,6 @@
 #include <unistd.h>
 
 #include "lib/ilist.h"
-#include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
@@ -69,17 +66,19 @@
 
 /*
  * Bytes that libcurl reads at a time.  What one read of a compressed answer
- * decodes to cannot be held back, so this bounds memory; reading more at a
- * time gains nothing that could be measured.
+ * decodes to cannot be held back, so this bounds memory.  Twice as much would
+ * save about a tenth of the processor time of reading, half of it cost as
+ * much.  It is a little less than 8 kB so that the worst of what is decoded
+ * stays below 8 MB, where libcurl's buffer would double.
  */
-#define READ_BYTES (8 * 1024)
+#define READ_BYTES 8000
 
 /*
- * Most bytes that may wait in a window.  Deflate yields at most 1032 bytes
- * for one, and no other encoding is accepted, so that this cannot be exceeded
- * unless libcurl reads more than we told it to.
+ * Most bytes that one read can decode to.  Deflate yields at most 1032 for
+ * one, and no other encoding is accepted.  For a moment libcurl and we both
+ * hold as much, which makes 17 MB with the worst of answers.
  */
-#define MAX_DECODED_BYTES (1032 * READ_BYTES + WINDOW_BYTES)
+#define MAX_DECODED_BYTES (1032 * READ_BYTES)
 
 /* A window that became larger than this is given back once it is empty */
 #define MAX_KEPT_WINDOW_BYTES (8 * WINDOW_BYTES)
@@ -90,15 +89,6 @@
  */
 #define MAX_HEADER_BYTES (256 * 1024)
 #define MAX_HEADER_LINES 1000
-
-/*
- * The receive window that a request begins with, and how much the reader must
- * have taken before the kernel may tune it as usual.  On a fast network the
- * kernel would otherwise take in megabytes that a LIMIT never reads.
- */
-#define NARROW_WINDOW_BYTES (64 * 1024)
-#define NARROW_UNTIL_BYTES (384 * 1024)
-#define WIDE_WINDOW_BYTES (1024 * 1024 * 1024)
 
 /*
  * How long an idle channel keeps its connections, and how many of them are
@@ -201,11 +191,6 @@ struct SgipTransfer
 	char	   *body;			/* form body, ours */
 	char		error_buffer[CURL_ERROR_SIZE];
 	bool		attached;		/* belongs to the multi handle, is in flight */
-
-	/* socket, as far as known; -1: not */
-	curl_socket_t socket;
-	bool		narrow;			/* its receive window is clamped */
-	uint64		consumed;		/* bytes that the reader took */
 
 	/* headers */
 	SgipHttpHead head;
@@ -379,7 +364,7 @@ classify(CURLcode code, bool sent)
 			return SGIP_HTTP_INTERNAL;
 
 		default:
-			/* lost, cut short, HTTP/2 stream errors, and the unknown */
+			/* lost, cut short, stream errors, and the unknown */
 			return sent ? SGIP_HTTP_LOST : SGIP_HTTP_CONNECT;
 	}
 }
@@ -396,67 +381,6 @@ describe(const SgipTransfer *transfer, CURLcode code)
 		strstr(transfer->error_buffer, "Unsupported proxy") != NULL)
 		return curl_easy_strerror(code);
 	return transfer->error_buffer;
-}
-
-
-/* ------------------------------------------------------------------------
- * Receive windows of sockets
- * ------------------------------------------------------------------------
- */
-
-/*
- * Clamps the receive window of a connection, or lifts the clamp.  Unlike
- * SO_RCVBUF this leaves the kernel's tuning of the buffer alive.  It has to
- * be done on a connection that stands, or the clamp would limit the window's
- * scale for good.  Nothing depends on success.
- */
-static void
-clamp_window(curl_socket_t socket, int bytes)
-{
-#ifdef TCP_WINDOW_CLAMP
-	(void) setsockopt(socket, IPPROTO_TCP, TCP_WINDOW_CLAMP,
-					  &bytes, sizeof(bytes));
-#endif
-}
-
-/*
- * A request is about to run on the transfer's socket: begin with a narrow
- * window, unless another request on it is past that.
- */
-static void
-narrow_window(SgipTransfer *transfer)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &transfer->line->transfers)
-	{
-		SgipTransfer *other = dlist_container(SgipTransfer, node, iter.cur);
-
-		if (other != transfer && other->attached &&
-			other->socket == transfer->socket && !other->narrow)
-			return;
-	}
-	clamp_window(transfer->socket, NARROW_WINDOW_BYTES);
-	transfer->narrow = true;
-}
-
-/*
- * Lifts the clamps on the line's sockets.  All of them, because requests that
- * share a connection do not all know its socket.
- */
-static void
-widen_windows(SgipLine *line)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &line->transfers)
-	{
-		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
-
-		if (transfer->narrow && transfer->socket != CURL_SOCKET_BAD)
-			clamp_window(transfer->socket, WIDE_WINDOW_BYTES);
-		transfer->narrow = false;
-	}
 }
 
 
@@ -558,8 +482,6 @@ watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
 {
 	SgipLine   *line = arg;
 	struct epoll_event event = {0};
-	char	   *private = NULL;
-	SgipTransfer *transfer;
 
 	if (what == CURL_POLL_REMOVE)
 	{
@@ -577,19 +499,6 @@ watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
 		(errno != ENOENT ||
 		 epoll_ctl(line->epoll_fd, EPOLL_CTL_ADD, socket, &event) < 0))
 		return -1;
-
-	/* the socket of a kept connection is seen here first */
-	if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private) == CURLE_OK &&
-		private != NULL)
-	{
-		transfer = (SgipTransfer *) private;
-		if (transfer->sent && !transfer->connecting &&
-			transfer->socket == CURL_SOCKET_BAD)
-		{
-			transfer->socket = socket;
-			narrow_window(transfer);
-		}
-	}
 	return 0;
 }
 
@@ -620,7 +529,6 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 
 	/* also on a second try, after a kept connection proved to be dead */
 	transfer->connecting = true;
-	transfer->socket = fd;
 	return fd;
 }
 
@@ -632,18 +540,6 @@ static int
 close_socket(void *arg, curl_socket_t socket)
 {
 	SgipLine   *line = arg;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &line->transfers)
-	{
-		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
-
-		if (transfer->socket == socket)
-		{
-			transfer->socket = CURL_SOCKET_BAD;
-			transfer->narrow = false;
-		}
-	}
 
 	(void) epoll_ctl(line->epoll_fd, EPOLL_CTL_DEL, socket, NULL);
 	close(socket);
@@ -665,8 +561,6 @@ begin_request(void *arg, char *peer_ip, char *own_ip, int peer_port,
 	transfer->sent = true;
 	transfer->connecting = false;
 	transfer->silence = 0;
-	if (transfer->socket != CURL_SOCKET_BAD)
-		narrow_window(transfer);
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -957,8 +851,13 @@ grow_window(SgipTransfer *transfer, size_t n)
 		transfer->line->spare_window = NULL;
 	}
 
+	/*
+	 * Past what is usual, at once to the most: memory that is not touched
+	 * costs nothing, but moving to a larger place does.
+	 */
 	while (cap - transfer->start - transfer->len < n)
-		cap *= 2;
+		cap = (transfer->resuming && cap >= MAX_KEPT_WINDOW_BYTES)
+			? Max(cap * 2, transfer->target + MAX_DECODED_BYTES) : cap * 2;
 	if (cap == transfer->cap && transfer->buffer != NULL)
 		return true;
 	buffer = realloc(transfer->buffer, cap);
@@ -1107,15 +1006,14 @@ invalidate_lines(Datum arg, SgipCacheId cache_id, uint32 hash_value)
 }
 
 /*
- * The backend ends.
+ * The backend ends.  Closing a line can start queued transfers of others,
+ * for which idle lines are closed, so no iterator would be safe.
  */
 static void
 close_all_lines(int code, Datum arg)
 {
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &all_lines)
-		close_line(dlist_container(SgipLine, node, iter.cur));
+	while (!dlist_is_empty(&all_lines))
+		close_line(dlist_head_element(SgipLine, node, &all_lines));
 }
 
 /*
@@ -1217,7 +1115,6 @@ open_line(SgipChannel *channel, const SgipHttpPeer *peer)
 	CHECK_MSETOPT(line->multi, CURLMOPT_SOCKETDATA, line);
 	CHECK_MSETOPT(line->multi, CURLMOPT_TIMERFUNCTION, set_curl_timer);
 	CHECK_MSETOPT(line->multi, CURLMOPT_TIMERDATA, line);
-	CHECK_MSETOPT(line->multi, CURLMOPT_PIPELINING, (long) CURLPIPE_MULTIPLEX);
 	CHECK_MSETOPT(line->multi, CURLMOPT_MAXCONNECTS, (long) MAX_LINE_CONNECTIONS);
 
 	line->broken = false;
@@ -1323,6 +1220,12 @@ sgip_http_release(SgipChannel *channel)
  * Sets up the handle for the request.  On failure the transfer knows why, and
  * false is returned.
  *
+ * HTTP/1.1, also where the server offers HTTP/2.  Transfers are held back all
+ * the time, and libcurl 7.88 does not manage that with HTTP/2: what it read
+ * ahead is forgotten until some timer fires, and streams that are held back
+ * together with others fail.  A connection for each request in flight costs
+ * a handshake that is paid once.
+ *
  * ca_file is meant as an addition to the system's trust anchors.  libcurl
  * replaces its default bundle file by it but keeps its default directory
  * (CURLOPT_CAPATH), so both count where libcurl was built with a directory,
@@ -1368,8 +1271,7 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 	CHECK_SETOPT(transfer, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L, return false);
 	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYPEER, 1L, return false);
 	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYHOST, 2L, return false);
-	CHECK_SETOPT(transfer, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS, return false);
-	CHECK_SETOPT(transfer, CURLOPT_PIPEWAIT, 0L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1, return false);
 	CHECK_SETOPT(transfer, CURLOPT_ACCEPT_ENCODING, "gzip, deflate", return false);
 	CHECK_SETOPT(transfer, CURLOPT_BUFFERSIZE, (long) READ_BYTES, return false);
 	CHECK_SETOPT(transfer, CURLOPT_USERAGENT, "sgip_fdw/" SGIP_VERSION " (PostgreSQL)", return false);
@@ -1455,8 +1357,6 @@ end_transfer(SgipTransfer *transfer, SgipHttpState state)
 	transfer->state = state;
 	transfer->ended_at = now_ns();
 	transfer->held = false;
-	if (transfer->narrow)
-		widen_windows(transfer->line);
 	stop_running(transfer);
 }
 
@@ -1514,7 +1414,6 @@ sgip_http_start(SgipChannel *channel, const SgipHttpRequest *request,
 													sizeof(SgipTransfer));
 
 	transfer->line = line;
-	transfer->socket = CURL_SOCKET_BAD;
 	transfer->target = WINDOW_BYTES;
 	transfer->started_at = now_ns();
 	transfer->state = SGIP_HTTP_RUNNING;
@@ -1564,14 +1463,39 @@ sgip_http_stop(SgipTransfer *transfer)
  */
 
 /*
- * Lets libcurl act on a socket, or on its timer.  Signals are blocked while
- * it might start a thread that looks up a name, for a thread inherits what is
- * not blocked, and PostgreSQL's signal handlers must not run there.  That is
- * until an answer comes: a kept connection can prove to be dead.
+ * The line cannot go on: fails what is in flight on it.  Returns whether
+ * there was anything.
+ */
+static bool
+fail_all(SgipLine *line, const char *why)
+{
+	bool		any = false;
+	dlist_iter	iter;
+
+	line->broken = true;
+	dlist_foreach(iter, &line->transfers)
+	{
+		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
+
+		if (!transfer->attached)
+			continue;
+		set_failure(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", why);
+		end_transfer(transfer, SGIP_HTTP_FAILED);
+		any = true;
+	}
+	return any;
+}
+
+/*
+ * Lets libcurl act on a socket, or on its timer.  All signals are blocked
+ * while it might start a thread that looks up a name: a thread inherits what
+ * is blocked, and PostgreSQL's signal handlers must not run in it.  That is
+ * until an answer comes, since a kept connection can prove to be dead.
  */
 static void
 act(SgipLine *line, curl_socket_t socket, int mask)
 {
+	sigset_t	all;
 	sigset_t	before;
 	bool		block = false;
 	CURLMcode	code;
@@ -1587,25 +1511,16 @@ act(SgipLine *line, curl_socket_t socket, int mask)
 	}
 
 	if (block)
-		sigprocmask(SIG_SETMASK, &BlockSig, &before);
+	{
+		sigfillset(&all);
+		sigprocmask(SIG_SETMASK, &all, &before);
+	}
 	code = curl_multi_socket_action(line->multi, socket, mask, &running);
 	if (block)
 		sigprocmask(SIG_SETMASK, &before, NULL);
 
 	if (code != CURLM_OK)
-	{
-		line->broken = true;
-		dlist_foreach(iter, &line->transfers)
-		{
-			SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
-
-			if (!transfer->attached)
-				continue;
-			set_failure(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down",
-						curl_multi_strerror(code));
-			end_transfer(transfer, SGIP_HTTP_FAILED);
-		}
-	}
+		(void) fail_all(line, curl_multi_strerror(code));
 }
 
 /*
@@ -1815,6 +1730,8 @@ drive_line(SgipLine *line)
 		if (!look_at_windows(line))
 			break;
 	}
+	if (line->broken && fail_all(line, NULL))
+		any = true;
 	if (check_deadlines(line))
 		any = true;
 	start_queued();
@@ -2028,10 +1945,6 @@ sgip_http_consume(SgipTransfer *transfer, size_t len)
 	Assert(len <= transfer->len);
 	transfer->start += len;
 	transfer->len -= len;
-	transfer->consumed += len;
-	if (transfer->narrow && transfer->consumed > NARROW_UNTIL_BYTES)
-		widen_windows(transfer->line);
-
 	if (transfer->len == 0)
 	{
 		transfer->start = 0;

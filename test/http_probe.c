@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <sys/resource.h>
 
+#include "access/htup_details.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -30,6 +31,7 @@ PG_FUNCTION_INFO_V1(probe_many);
 PG_FUNCTION_INFO_V1(probe_stop);
 PG_FUNCTION_INFO_V1(probe_fds);
 PG_FUNCTION_INFO_V1(probe_rss);
+PG_FUNCTION_INFO_V1(probe_cpu);
 PG_FUNCTION_INFO_V1(probe_channels);
 PG_FUNCTION_INFO_V1(probe_disconnect);
 
@@ -334,6 +336,19 @@ probe_rss(PG_FUNCTION_ARGS)
 
 	getrusage(RUSAGE_SELF, &usage);
 	PG_RETURN_INT32((int32) usage.ru_maxrss);
+}
+
+/*
+ * Processor time that this process used so far, in ms.
+ */
+Datum
+probe_cpu(PG_FUNCTION_ARGS)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	PG_RETURN_FLOAT8((usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000.0 +
+					 (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000.0);
 }
 
 /*

@@ -1,0 +1,140 @@
+--
+-- Uses of search columns that no search can answer: always an error that
+-- says what is possible, never a result that looks like an answer.
+--
+\getenv srcdir PG_ABS_SRCDIR
+\set setup :srcdir '/sql/include/setup.psql'
+\i :setup
+CALL import_from('sg', 'rows=48');
+CREATE TABLE teams (id int, team text);
+INSERT INTO teams VALUES (1, 'west'), (2, NULL);
+ANALYZE teams;
+CREATE VIEW everything AS SELECT * FROM sg.ips_usage;
+CREATE VIEW barrier WITH (security_barrier) AS SELECT * FROM sg.ips_usage;
+CREATE FUNCTION is_west(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN $1 = 'west'; END $$;
+
+-- the error in full
+SELECT * FROM sg.ips_usage WHERE group_name <> 'west'; -- ERROR
+\echo :LAST_ERROR_SQLSTATE
+SELECT * FROM sg.ips_all WHERE include_system IS NULL; -- ERROR
+
+-- every query here must fail with 0A000, and send nothing
+CREATE TABLE refused (id serial, query text);
+INSERT INTO refused (query) VALUES
+	-- operators that no search stands for
+	($$SELECT ip FROM sg.ips_usage WHERE group_name <> 'west'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name ILIKE '%west%'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE 'a%b'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE 'west%'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE '%west'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE '%we_t%'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE '%'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE '%%'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE ''$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name NOT LIKE '%west%'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name ^@ 'west'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE starts_with(group_name, 'west')$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name ~ 'west'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name > 'west'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name BETWEEN 'a' AND 'z'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name IS NULL$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name IS NOT NULL$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name IS DISTINCT FROM 'west'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name = ''$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name = repeat('x', 3000)$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name = ALL ('{west}')$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name <> ALL ('{west}')$$),
+	($$SELECT ip FROM sg.ips_usage WHERE NOT group_name = 'west'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE lower(group_name) = 'west'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE coalesce(group_name, 'west') = 'west'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE is_west(group_name)$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name = username$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name = 'we' || substr(md5(random()::text), 1, 0) || 'st'$$),
+	-- inside OR
+	($$SELECT ip FROM sg.ips_usage WHERE group_name = 'west' OR username = 'acme-9'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name = 'west' OR group_name LIKE '%east%'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name = 'west' OR include_system$$),
+	($$SELECT ip FROM sg.ips_usage WHERE (group_name = 'west') IS TRUE$$),
+	-- above a subquery, a CTE, a view that PostgreSQL does not look into
+	($$SELECT ip FROM (SELECT * FROM sg.ips_usage OFFSET 0) s WHERE group_name = 'west'$$),
+	($$SELECT ip FROM (SELECT * FROM sg.ips_usage LIMIT 100) s WHERE group_name = 'west'$$),
+	($$WITH u AS MATERIALIZED (SELECT * FROM sg.ips_usage) SELECT ip FROM u WHERE group_name = 'west'$$),
+	($$WITH u AS (SELECT * FROM sg.ips_usage) SELECT a.ip FROM u a JOIN u b USING (ip) WHERE a.group_name = 'west'$$),
+	($$SELECT ip FROM barrier WHERE is_west(group_name)$$),
+	($$SELECT ip FROM everything WHERE group_name > 'w'$$),
+	($$SELECT * FROM (SELECT ip, upper(group_name) AS g FROM sg.ips_usage) s WHERE g = 'WEST'$$),
+	($$SELECT * FROM (SELECT ip, row_number() OVER () AS n, group_name AS g FROM sg.ips_usage) s WHERE g = 'west'$$),
+	($$SELECT * FROM (SELECT u FROM sg.ips_usage u OFFSET 0) s WHERE (u).group_name = 'west'$$),
+	($$SELECT ip FROM sg.ips_usage u WHERE u IS NOT NULL$$),
+	($$SELECT ip FROM sg.ips_usage u WHERE to_jsonb(u)->>'group_name' = 'west'$$),
+	-- joins that would need the column's value first
+	($$SELECT t.id FROM sg.ips_usage u LEFT JOIN teams t ON u.group_name = t.team$$),
+	($$SELECT t.id FROM teams t FULL JOIN sg.ips_usage u ON u.group_name = t.team$$),
+	($$SELECT t.id FROM teams t RIGHT JOIN sg.ips_usage u ON u.group_name = t.team$$),
+	($$SELECT t.id FROM teams t JOIN sg.ips_usage u ON u.group_name <> t.team$$),
+	($$SELECT t.id FROM teams t JOIN sg.ips_usage u ON u.group_name = t.team OR u.username = t.team$$),
+	($$SELECT t.id FROM teams t JOIN sg.ips_usage u ON upper(u.group_name) = t.team$$),
+	($$SELECT a.ip FROM sg.ips_usage a JOIN sg.ips_usage b ON a.group_name = b.group_name$$),
+	($$SELECT ip FROM sg.ips_usage u WHERE NOT EXISTS (SELECT FROM teams t WHERE t.team = u.group_name)$$),
+	($$SELECT ip FROM sg.ips_usage u WHERE group_name NOT IN (SELECT team FROM teams)$$),
+	($$SELECT ip FROM sg.ips_usage u WHERE EXISTS (SELECT FROM teams t WHERE t.team = u.group_name OFFSET 0)$$),
+	($$SELECT ip FROM sg.ips_usage u WHERE (SELECT count(*) FROM teams t WHERE t.team = u.group_name) > 0$$),
+	($$SELECT ip, (SELECT id FROM teams t WHERE t.team = u.group_name) FROM sg.ips_usage u$$),
+	($$SELECT id FROM teams WHERE team IN (SELECT group_name FROM sg.ips_usage OFFSET 0)$$),
+	($$SELECT id FROM teams WHERE team = ANY (ARRAY(SELECT group_name FROM sg.ips_usage))$$),
+	($$SELECT id FROM teams WHERE team = (SELECT group_name FROM sg.ips_usage LIMIT 1)$$),
+	($$SELECT id FROM teams WHERE team NOT IN (SELECT group_name FROM sg.ips_usage)$$),
+	-- groups, aggregates, windows
+	($$SELECT group_name, count(*) FROM sg.ips_usage GROUP BY group_name$$),
+	($$SELECT count(group_name) FROM sg.ips_usage$$),
+	($$SELECT max(group_name) FROM sg.ips_usage$$),
+	($$SELECT count(DISTINCT group_name) FROM sg.ips_usage$$),
+	($$SELECT string_agg(username, ',' ORDER BY group_name) FROM sg.ips_usage$$),
+	($$SELECT count(*) FILTER (WHERE group_name = 'west') FROM sg.ips_usage$$),
+	($$SELECT username FROM sg.ips_usage GROUP BY username HAVING max(group_name) = 'west'$$),
+	($$SELECT username FROM sg.ips_usage GROUP BY username, group_name HAVING group_name LIKE 'w%'$$),
+	($$SELECT rank() OVER (ORDER BY group_name) FROM sg.ips_usage$$),
+	($$SELECT count(*) OVER (PARTITION BY group_name) FROM sg.ips_usage$$),
+	($$SELECT lag(group_name) OVER (ORDER BY ip) FROM sg.ips_usage$$),
+	($$SELECT ip, group_name, count(*) FROM sg.ips_usage GROUP BY GROUPING SETS ((ip), (group_name))$$),
+	-- expressions that decide
+	($$SELECT CASE WHEN group_name = 'west' THEN 1 ELSE 0 END FROM sg.ips_usage$$),
+	($$SELECT CASE group_name WHEN 'west' THEN 1 ELSE 0 END FROM sg.ips_usage$$),
+	($$SELECT group_name = 'west' FROM sg.ips_usage$$),
+	($$SELECT group_name IS NULL FROM sg.ips_usage$$),
+	($$SELECT nullif(group_name, 'west') FROM sg.ips_usage$$),
+	($$SELECT coalesce(group_name, 'no group') FROM sg.ips_usage$$),
+	($$SELECT greatest(group_name, 'west') FROM sg.ips_usage$$),
+	($$SELECT CASE WHEN username = 'x' THEN CASE group_name WHEN 'west' THEN 1 END END FROM sg.ips_usage$$),
+	($$SELECT count(*) FROM sg.ips_usage WHERE ip = '198.51.100.7' AND (group_name IS NULL OR username = 'x')$$),
+	-- set operations that compare
+	($$SELECT group_name FROM sg.ips_usage INTERSECT SELECT team FROM teams$$),
+	($$SELECT team FROM teams EXCEPT SELECT group_name FROM sg.ips_usage$$),
+	($$SELECT * FROM (SELECT group_name AS g FROM sg.ips_usage UNION ALL SELECT team FROM teams) s WHERE g > 'w'$$),
+	-- include_system is false where it was not asked for
+	($$SELECT ip FROM sg.ips_all WHERE include_system IS NULL$$),
+	($$SELECT ip FROM sg.ips_all WHERE include_system OR ip = '198.51.100.7'$$),
+	($$SELECT ip FROM sg.ips_all WHERE include_system > false$$),
+	($$SELECT ip FROM (SELECT * FROM sg.ips_all OFFSET 0) s WHERE include_system$$),
+	($$SELECT CASE WHEN include_system THEN 1 END FROM sg.ips_all$$),
+	($$SELECT count(*) FILTER (WHERE include_system) FROM sg.ips_all$$),
+	($$SELECT bool_or(include_system) FROM sg.ips_all$$),
+	($$SELECT NOT include_system FROM sg.ips_all$$),
+	-- writing by it
+	($$UPDATE teams SET id = 3 FROM sg.ips_usage u WHERE u.group_name > team$$),
+	($$DELETE FROM teams WHERE EXISTS (SELECT FROM sg.ips_usage u WHERE u.group_name < team)$$),
+	($$SELECT id FROM teams t, LATERAL (SELECT * FROM sg.ips_usage u OFFSET 0) s WHERE s.group_name = t.team$$);
+SELECT id, line, query FROM (SELECT id, query, (SELECT substr(f, 1, 5) FROM failure(query) f LIMIT 1) AS line FROM refused) s
+WHERE line <> '0A000' ORDER BY id;
+SELECT count(*), count(*) FILTER (WHERE (SELECT f FROM failure(query) f LIMIT 1) ~ 'group_name|include_system') AS named FROM refused;
+SELECT * FROM requests();
+
+-- the same whatever join the planner would like
+SET enable_nestloop = off;
+SELECT t.id FROM teams t RIGHT JOIN sg.ips_usage u ON u.group_name = t.team; -- ERROR
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_nestloop = on;
+SELECT t.id FROM teams t RIGHT JOIN sg.ips_usage u ON u.group_name = t.team; -- ERROR
+RESET ALL;
+
+-- more values than anybody means
+SELECT count(*) FROM sg.ips_usage WHERE group_name = ANY (ARRAY(SELECT 'g' || i FROM generate_series(1, 10001) i)); -- ERROR
