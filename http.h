@@ -99,9 +99,10 @@ extern void sgip_http_release(SgipChannel *channel);
 
 /*
  * Starts a transfer (or queues it).  Never fails by throwing after the
- * transfer exists: what goes wrong is its state.  may_queue: whether it may
- * wait for a place among sgip_fdw.max_connections; a scan that the executor
- * waits for alone must not, or it could wait for ever.
+ * transfer exists: what goes wrong is its state.  It lives until it is stopped
+ * or its channel is released.  may_queue: whether it may wait for a place
+ * among sgip_fdw.max_connections; a scan that the executor waits for alone
+ * must not, or it could wait for ever.
  */
 extern SgipTransfer *sgip_http_start(SgipChannel *channel,
 									 const SgipHttpRequest *request,
