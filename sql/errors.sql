@@ -71,6 +71,7 @@ SELECT * FROM say('fault=error_200');
 SELECT * FROM say('fault=error_string_200');
 SELECT * FROM say('fault=errors_200');
 SELECT length(l) < 400 AS short, left(l, 60) FROM say('fault=error_long_200') l;
+SELECT * FROM say('fault=error_late');
 SELECT * FROM say('fault=error_with_rows');
 SELECT fault, l FROM unnest('{status_402,status_409,status_410,status_451,status_501,status_599,redirect_301,redirect_303,
 	redirect_307,redirect_308}'::text[]) fault,
@@ -89,7 +90,6 @@ SELECT fault, left(l, 6) FROM unnest('{empty_200,blank_200,null_200,number_200,u
 	ip_object,ip_list,ip_null,ip_missing,row_null,row_number,row_list,rows_object,duplicate_keys}'::text[]) fault,
 	LATERAL (SELECT l FROM say('fault=' || fault) l LIMIT 1) s;
 SELECT * FROM say('fault=ip_object');
-SELECT * FROM say('fault=error_late');
 
 -- the value's own SQLSTATE, with the element's number and the column
 SELECT * FROM say('fault=ip_bad');
