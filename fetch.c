@@ -150,6 +150,9 @@ struct SgipFetch
 	SgipElement in_use_element;
 };
 
+/* Fetches of this backend that hold a channel */
+static int	active_fetches = 0;
+
 /* Frees what palloc does not own; the context that holds the fetch goes. */
 static void
 fetch_cleanup(void *arg)
@@ -157,6 +160,7 @@ fetch_cleanup(void *arg)
 	SgipFetch  *fetch = arg;
 	dlist_iter	iter;
 
+	active_fetches--;
 	dlist_foreach(iter, &fetch->pages)
 	{
 		RemotePage	   *page = dlist_container(RemotePage, node, iter.cur);
@@ -172,6 +176,16 @@ fetch_cleanup(void *arg)
 	if (fetch->credentials != NULL)
 		sgip_option_forget(fetch->credentials);
 	fetch->credentials = NULL;
+}
+
+/*
+ * May another fetch begin, of one that can wait for others?  A channel takes
+ * three descriptors, and PostgreSQL has some hundred for us.
+ */
+bool
+sgip_fetch_has_place(void)
+{
+	return active_fetches < sgip_http_max_connections();
 }
 
 /* Begins a fetch; nothing is sent yet. */
@@ -195,6 +209,7 @@ sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 	fetch->cleanup.func = fetch_cleanup;
 	fetch->cleanup.arg = fetch;
 	MemoryContextRegisterResetCallback(context, &fetch->cleanup);
+	active_fetches++;
 
 	fetch->credentials = sgip_option_credentials(fetch->server, user_id);
 	peer.server_id = fetch->server->id;
@@ -1304,6 +1319,16 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 				break;
 		}
 	}
+}
+
+/* Sends the first requests, without waiting for a row to be asked for. */
+void
+sgip_fetch_send(SgipFetch *fetch)
+{
+	if (dlist_is_empty(&fetch->pages))
+		(void) add_page(fetch);
+	fill_flight(fetch);
+	sgip_http_drive(fetch->channel);
 }
 
 /* Ends the fetch; transfers under way are stopped. */

@@ -46,11 +46,20 @@ extern SgipFetch *sgip_fetch_begin(const SgipTable *table, const SgipSearches *s
 extern void sgip_fetch_end(SgipFetch *fetch);
 
 /*
+ * Is there a place for another fetch among sgip_fdw.max_connections?  Only
+ * asynchronous scans ask; the executor waits for others alone.
+ */
+extern bool sgip_fetch_has_place(void);
+
+/*
  * The next row, without waiting.  *row lives until the next call; *search is
  * the one that found it.  Raises an error when a request fails for good.
  */
 extern SgipFetchResult sgip_fetch_next(SgipFetch *fetch, SgipRow *row,
 									   const SgipSearch **search);
+
+/* Sends the first requests, without waiting for a row to be asked for */
+extern void sgip_fetch_send(SgipFetch *fetch);
 
 /* Waits until sgip_fetch_next can have more to say; serves interrupts */
 extern void sgip_fetch_wait(SgipFetch *fetch);

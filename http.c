@@ -1981,6 +1981,15 @@ sgip_http_make_room(SgipTransfer *transfer)
 }
 
 /*
+ * sgip_fdw.max_connections.
+ */
+int
+sgip_http_max_connections(void)
+{
+	return max_connections;
+}
+
+/*
  * What was counted since the channel was acquired; also after its release.
  */
 const SgipHttpCounters *

@@ -61,6 +61,12 @@ typedef enum SgipHttpFailure
 } SgipHttpFailure;
 
 /*
+ * Longest target of a Link header: a server repeats the request's URL in it,
+ * with values of up to 2,000 bytes that encoding makes 6,000.
+ */
+#define SGIP_HTTP_MAX_LINK 8192
+
+/*
  * What the headers of an answer said; complete as soon as status is not 0.
  * retry_after, rate_reset and date are empty when they are too long to mean
  * anything; content_type and location are cut.
@@ -74,8 +80,8 @@ typedef struct SgipHttpHead
 	char		date[64];
 	char		location[512];
 	bool		has_link;		/* a Link header came */
-	char		link_next[1024];	/* target of rel="next", or empty */
-	char		link_last[1024];	/* target of rel="last", or empty */
+	char		link_next[SGIP_HTTP_MAX_LINK];	/* target of rel="next", or empty */
+	char		link_last[SGIP_HTTP_MAX_LINK];	/* target of rel="last", or empty */
 } SgipHttpHead;
 
 /* Counted since the channel was acquired; for EXPLAIN ANALYZE */
@@ -178,6 +184,9 @@ extern SgipHttpChannelInfo *sgip_http_channels(int *count);
  * many; those in use are closed when they are released.
  */
 extern int	sgip_http_disconnect(Oid server_id);
+
+/* sgip_fdw.max_connections: transfers that may be in flight in this session */
+extern int	sgip_http_max_connections(void);
 
 /* libcurl's version with its TLS library; static */
 extern const char *sgip_http_version(void);

@@ -311,6 +311,8 @@ sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 	if (scan->fetched_all || scan->searches->count == 0)
 		return SGIP_SCAN_END;
 
+	if (scan->fetch == NULL && scan->async && !sgip_fetch_has_place())
+		return SGIP_SCAN_WAIT;
 	begin_fetch(scan);
 	result = fetch_row(scan, slot);
 	if (result == SGIP_SCAN_ROW && scan->kept != NULL)
@@ -355,10 +357,21 @@ sgip_scan_restart(SgipScan *scan, bool values_may_differ)
 		tuplestore_rescan(scan->kept);
 }
 
-/* The descriptor to wait on together with those of other scans. */
+/*
+ * The descriptor to wait on together with those of other scans.  A scan that
+ * waits for a place takes one now if there is one; what it sends is answered
+ * when somebody asks for its next row.
+ */
 int
-sgip_scan_wait_begin(SgipScan *scan)
+sgip_scan_wait_begin(SgipScan *scan, bool must)
 {
+	if (scan->fetch == NULL)
+	{
+		if (!must && !sgip_fetch_has_place())
+			return -1;
+		begin_fetch(scan);
+		sgip_fetch_send(scan->fetch);
+	}
 	return sgip_fetch_wait_begin(scan->fetch);
 }
 

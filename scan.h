@@ -55,8 +55,12 @@ extern void sgip_scan_set_async(SgipScan *scan);
  */
 extern void sgip_scan_restart(SgipScan *scan, bool values_may_differ);
 
-/* The descriptor to wait on, and the end of waiting; see fetch.h */
-extern int	sgip_scan_wait_begin(SgipScan *scan);
+/*
+ * The descriptor to wait on, and the end of waiting; see fetch.h.  -1 if the
+ * scan itself waits for others to end, unless "must" says that nobody else
+ * would wake the caller.
+ */
+extern int	sgip_scan_wait_begin(SgipScan *scan, bool must);
 extern void sgip_scan_wait_end(SgipScan *scan);
 
 /* Counted since the scan was prepared */

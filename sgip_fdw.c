@@ -233,8 +233,10 @@ sgipForeignAsyncRequest(AsyncRequest *areq)
 }
 
 /*
- * Append is going to wait.  A row that is there already is delivered instead
- * of waiting; else the one descriptor of the scan is added to its set.
+ * Append is going to wait: the one descriptor of the scan is added to its
+ * set.  A scan that waits for a place among others adds none; they will wake
+ * Append, and it asks again.  But somebody has to: the first in the set does
+ * in any case.
  */
 static void
 sgipForeignAsyncConfigureWait(AsyncRequest *areq)
@@ -242,10 +244,12 @@ sgipForeignAsyncConfigureWait(AsyncRequest *areq)
 	ForeignScanState *node = (ForeignScanState *) areq->requestee;
 	SgipScanState *state = node->fdw_state;
 	AppendState *requestor = (AppendState *) areq->requestor;
+	bool		first = GetNumRegisteredWaitEvents(requestor->as_eventset) <= 1;
+	int			descriptor = sgip_scan_wait_begin(state->scan, first);
 
 	Assert(areq->callback_pending);
-	AddWaitEventToSet(requestor->as_eventset, WL_SOCKET_READABLE,
-					  sgip_scan_wait_begin(state->scan), NULL, areq);
+	if (descriptor >= 0)
+		AddWaitEventToSet(requestor->as_eventset, WL_SOCKET_READABLE, descriptor, NULL, areq);
 }
 
 /* The descriptor was readable. */
