@@ -46,7 +46,8 @@ SELECT m[1] AS element FROM explain('ANALYZE, FORMAT xml', 'SELECT * FROM sg.ips
 
 -- Rows Received counts what came, before PostgreSQL's own check
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM sg.ips_usage WHERE username = 'acme-1';
--- several requests: a list, a nested loop
+-- several requests: a list, a nested loop; one at a time, or the second may or may not need a connection of its own
+ALTER SERVER sg OPTIONS (ADD max_concurrency '1');
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM sg.ips_usage WHERE username IN ('acme-9', 'acme-17');
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM t JOIN sg.ips_usage u ON u.username = t.name;
 -- a rescan counts no request; an answer cut short by LIMIT has counted what came
