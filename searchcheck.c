@@ -407,6 +407,24 @@ check_node(Plan *plan, Inputs *inputs)
 	}
 }
 
+/* Is the node one whose condition is false whatever there is, so that nothing below it runs? */
+static bool
+never_runs(const Plan *plan)
+{
+	ListCell   *lc;
+
+	if (!IsA(plan, Result))
+		return false;
+	foreach(lc, (List *) ((const Result *) plan)->resconstantqual)
+	{
+		Const	   *constant = lfirst(lc);
+
+		if (IsA(constant, Const) && (constant->constisnull || !DatumGetBool(constant->constvalue)))
+			return true;
+	}
+	return false;
+}
+
 /* The outputs (by resno) of a plan that carry the column. */
 static Bitmapset *
 carried_by(Walk *walk, Plan *plan)
@@ -416,6 +434,8 @@ carried_by(Walk *walk, Plan *plan)
 	ListCell   *lc;
 
 	check_stack_depth();
+	if (never_runs(plan))
+		return NULL;
 	foreach(lc, plan->initPlan)
 	{
 		SubPlan    *subplan = lfirst_node(SubPlan, lc);

@@ -881,7 +881,8 @@ class Query:
         if role == "region":
             condition = self.rng.choice(("= 'eu'", "= 'global'", "IN ('eu', 'global')", "<> 'eu'", "LIKE 'e%'", "= 'us'", "IN ('us', 'eu')"))
             sent = table.task == "subusers" and condition[0] == "=" and condition != "= 'us'"
-            return Leaf("%s %s" % (column, condition), travel=Travel("region", [condition[3:-1]]) if sent else None)
+            return Leaf("%s %s" % (column, condition), travel=Travel("region", [condition[3:-1]]) if sent else None,
+                        several=condition == "IN ('eu', 'global')")
         if role == "account":
             return Leaf("%s %s" % (column, self.rng.choice(("= 'north'", "= 'south'", "<> 'south'", "IN ('north', 'x')", "LIKE 'n%'"))))
         if role in ("warmup", "rdns"):
@@ -1512,7 +1513,7 @@ def check_travel(query, entries, run):
         run.unasked += 1
         return None
     travels = [c.travel for c in conditions if c.travel]
-    several = {t.role for t in travels if t.several} | {"system" for c in conditions if c.several}
+    several = {t.role for t in travels if t.several} | {"another" for c in conditions if c.several}
     for travel in travels:
         fellows = [t for t in travels if t.role == travel.role]
         name = table.param.get(travel.role)
