@@ -108,6 +108,16 @@ strip_relabel(Node *node)
 	return node;
 }
 
+/* The length that a varchar column, or the domain over it, declares; or -1. */
+static int32
+declared_length(const Var *var)
+{
+	int32		typmod = var->vartypmod;
+
+	(void) getBaseTypeAndTypmod(var->vartype, &typmod);
+	return typmod;
+}
+
 /*
  * Is the node a column that the API can be asked about?  It must be a field
  * with a search parameter (or a search column), of a type whose comparison
@@ -135,7 +145,13 @@ match_column(const Subject *subject, Node *node, Operand *operand)
 
 	type = getBaseType(var->vartype);
 	if (type == VARCHAROID)
+	{
+		/* varchar(n) cuts blanks off the end, so the API's text may be longer */
+		if (subject->table->columns[var->varattno - 1].match == SGIP_MATCH_EXACT &&
+			declared_length(var) >= 0)
+			return false;
 		type = TEXTOID;
+	}
 	if (type != TEXTOID && type != INETOID && type != BOOLOID)
 		return false;
 

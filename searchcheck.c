@@ -337,6 +337,18 @@ find_aggregate(Node *node, void *context)
 	return expression_tree_walker(node, find_aggregate, context);
 }
 
+/* Outputs that are shown, without those that are there to be sorted by. */
+static int
+count_outputs(List *targetlist)
+{
+	int			count = 0;
+	ListCell   *lc;
+
+	foreach(lc, targetlist)
+		count += !lfirst_node(TargetEntry, lc)->resjunk;
+	return count;
+}
+
 /* Refuses conditions, and what else decides, of the node itself. */
 static void
 check_node(Plan *plan, Inputs *inputs)
@@ -392,6 +404,11 @@ check_node(Plan *plan, Inputs *inputs)
 					check_keys(inputs, lfirst_node(Agg, lc)->numCols,
 							   lfirst_node(Agg, lc)->grpColIdx);
 			}
+			break;
+		case T_Unique:
+			/* DISTINCT compares all outputs, DISTINCT ON chooses rows by some */
+			if (((Unique *) plan)->numCols < count_outputs(plan->targetlist))
+				check_keys(inputs, ((Unique *) plan)->numCols, ((Unique *) plan)->uniqColIdx);
 			break;
 		case T_WindowAgg:
 			check_keys(inputs, ((WindowAgg *) plan)->partNumCols, ((WindowAgg *) plan)->partColIdx);
