@@ -493,6 +493,18 @@ deparse_values(PlannerInfo *root, List *values)
 	return texts;
 }
 
+/* Has the query, or one that it is a part of, DISTINCT ON? */
+static bool
+has_distinct_on(const PlannerInfo *root)
+{
+	for (; root != NULL; root = root->parent_root)
+	{
+		if (root->parse->hasDistinctOn)
+			return true;
+	}
+	return false;
+}
+
 /* Makes the plan of the path that was chosen. */
 ForeignScan *
 sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
@@ -522,6 +534,7 @@ sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 						 makeInteger(estimate.max_searches),
 						 makeString(sgip_search_describe(info->table, conditions,
 														 deparse_values(root, values))));
+	private = lappend(private, makeInteger(has_distinct_on(root)));
 
 	/* every condition is applied again, those that were sent included */
 	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),

@@ -23,7 +23,9 @@ typedef enum SgipPlanItem
 								 * the scan's fdw_exprs */
 	SGIP_PLAN_COLUMNS,			/* integers: attribute numbers to be filled */
 	SGIP_PLAN_MAX_SEARCHES,		/* integer: more searches cost more than one scan */
-	SGIP_PLAN_REQUEST			/* string: the request, for EXPLAIN */
+	SGIP_PLAN_REQUEST,			/* string: the request, for EXPLAIN */
+	SGIP_PLAN_DISTINCT_ON		/* integer: this query level or one around it has
+								 * DISTINCT ON, which plans do not tell */
 } SgipPlanItem;
 
 /* Callbacks of the planner */

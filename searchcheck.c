@@ -37,6 +37,7 @@ typedef struct Walk
 	AttrNumber	attnum;			/* the search column */
 	const Plan *scan;			/* the scan that it is a column of */
 	List	   *subplans;		/* of the planned statement */
+	bool		distinct_on;	/* there is DISTINCT ON around the scan */
 	Bitmapset  *params;			/* PARAM_EXEC parameters that carry it */
 	Bitmapset  *work_table;		/* outputs of a recursive union's first part */
 } Walk;
@@ -406,8 +407,12 @@ check_node(Plan *plan, Inputs *inputs)
 			}
 			break;
 		case T_Unique:
-			/* DISTINCT compares all outputs, DISTINCT ON chooses rows by some */
-			if (((Unique *) plan)->numCols < count_outputs(plan->targetlist))
+			/*
+			 * DISTINCT ON chooses rows by some outputs; DISTINCT compares all
+			 * of them, but those that are the same in all rows
+			 */
+			if (inputs->walk->distinct_on &&
+				((Unique *) plan)->numCols < count_outputs(plan->targetlist))
 				check_keys(inputs, ((Unique *) plan)->numCols, ((Unique *) plan)->uniqColIdx);
 			break;
 		case T_WindowAgg:
@@ -520,6 +525,7 @@ sgip_searchcheck(ForeignScanState *node)
 		walk.attnum = attnum;
 		walk.scan = (Plan *) scan;
 		walk.subplans = stmt->subplans;
+		walk.distinct_on = intVal(list_nth(scan->fdw_private, SGIP_PLAN_DISTINCT_ON)) != 0;
 		(void) carried_by(&walk, stmt->planTree);
 	}
 }

@@ -138,3 +138,9 @@ RESET ALL;
 
 -- more values than anybody means
 SELECT count(*) FROM sg.ips_usage WHERE group_name = ANY (ARRAY(SELECT 'g' || i FROM generate_series(1, 10001) i)); -- ERROR
+-- DISTINCT ON chooses rows by its columns; DISTINCT does not, also when a column is the same in all rows
+SELECT DISTINCT ON (group_name) group_name, ip FROM sg.ips_usage; -- ERROR
+SET enable_hashagg = off;
+SELECT count(*) FROM (SELECT DISTINCT ip, username, group_name FROM sg.ips_usage WHERE username = 'nobody') s;
+RESET enable_hashagg;
+SELECT DISTINCT ON (group_name) group_name FROM sg.ips_usage WHERE group_name = 'east';
