@@ -8,6 +8,8 @@ OBJS = \
 	http.o \
 	import.o \
 	json.o \
+	json_flat.o \
+	json_tree.o \
 	option.o \
 	plan.o \
 	pushdown.o \

@@ -11,9 +11,9 @@
  * give the same values.
  *
  * Knows no socket, no option and no PostgreSQL: errors are return values,
- * memory is malloc's and owned by the reader.  jansson.h is included by
- * json.c alone.  (libjansson's json_object() must not be called: the server
- * exports a function of that name, and the call would go there.)
+ * memory is malloc's and owned by the reader.  json.c walks the document,
+ * json_flat.c takes what can be used in place, json_tree.c is the wall around
+ * jansson.
  *
  *-------------------------------------------------------------------------
  */

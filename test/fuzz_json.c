@@ -8,7 +8,7 @@
  * come to the same verdict and the same values.
  *
  *	clang -g -O1 -fsanitize=fuzzer,address,undefined -I. \
- *		test/fuzz_json.c json.c -ljansson -o fuzz_json
+ *		test/fuzz_json.c json*.c -ljansson -o fuzz_json
  *	./fuzz_json -max_len=4096 CORPUS test/json/good test/json/bad
  *
  *-------------------------------------------------------------------------
