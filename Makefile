@@ -6,6 +6,9 @@ OBJS = \
 	decode.o \
 	fetch.o \
 	http.o \
+	http_drive.o \
+	http_head.o \
+	http_line.o \
 	import.o \
 	json.o \
 	json_flat.o \

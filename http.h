@@ -11,8 +11,8 @@
  * channel's descriptor so that cancel and terminate act at once.
  *
  * Knows no JSON, option or table.  Failures of a transfer are states, not
- * errors: fetch.c decides what they mean.  curl/curl.h is included by http.c
- * alone.
+ * errors: fetch.c decides what they mean.  How it is made, and libcurl with
+ * it, is behind http_internal.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +20,8 @@
 #define SGIP_HTTP_H
 
 #include "datatype/timestamp.h"
+
+#include "http_head.h"
 
 /* Whom a channel talks to, and how.  Strings are the caller's, copied. */
 typedef struct SgipHttpPeer
@@ -59,30 +61,6 @@ typedef enum SgipHttpFailure
 								 * are over a limit */
 	SGIP_HTTP_INTERNAL			/* libcurl refused, or out of memory */
 } SgipHttpFailure;
-
-/*
- * Longest target of a Link header: a server repeats the request's URL in it,
- * with values of up to 2,000 bytes that encoding makes 6,000.
- */
-#define SGIP_HTTP_MAX_LINK 8192
-
-/*
- * What the headers of an answer said; complete as soon as status is not 0.
- * retry_after, rate_reset and date are empty when they are too long to mean
- * anything; content_type and location are cut.
- */
-typedef struct SgipHttpHead
-{
-	int			status;			/* 0: headers are not complete yet */
-	char		content_type[128];
-	char		retry_after[64];
-	char		rate_reset[64]; /* X-RateLimit-Reset */
-	char		date[64];
-	char		location[512];
-	bool		has_link;		/* a Link header came */
-	char		link_next[SGIP_HTTP_MAX_LINK];	/* target of rel="next", or empty */
-	char		link_last[SGIP_HTTP_MAX_LINK];	/* target of rel="last", or empty */
-} SgipHttpHead;
 
 /* Counted since the channel was acquired; for EXPLAIN ANALYZE */
 typedef struct SgipHttpCounters

@@ -248,8 +248,9 @@ probe_many(PG_FUNCTION_ARGS)
 		readings[i].transfer = sgip_http_start(channels[i], &request, may_queue);
 		if (sgip_http_state(readings[i].transfer) == SGIP_HTTP_QUEUED)
 			queued++;
-		sgip_http_drive(channels[i]);
 	}
+	for (int i = 0; i < n; i++)
+		sgip_http_drive(channels[i]);
 	for (int i = 0; i < n; i++)
 	{
 		for (;;)

@@ -1,6 +1,6 @@
 #!/bin/sh
 #
-# Tests http.c alone: builds it with http_probe.c to a library, starts a
+# Tests http*.c alone: builds it with http_probe.c to a library, starts a
 # throw-away cluster and servers on loopback, and checks what comes back.
 # Runs as root (PostgreSQL then runs as user postgres) or as an ordinary user.
 #
@@ -29,7 +29,7 @@ trap 'exit 1' HUP INT TERM
 # --- build -------------------------------------------------------------
 ${CC:-gcc} -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -D_GNU_SOURCE -fPIC -shared \
 	-I"$($pg_config --includedir-server)" -I"$here/.." \
-	"$here/http_probe.c" "$here/../http.c" -o "$work/http_probe.so" -lcurl
+	"$here/http_probe.c" "$here"/../http*.c -o "$work/http_probe.so" -lcurl
 chmod 755 "$work/http_probe.so"
 
 # --- servers -----------------------------------------------------------
@@ -40,16 +40,10 @@ work = sys.argv[1]
 BIG = b"".join(b'{"ip":"10.%d.%d.%d","user":"user%08d@example.com"},\n' % (i >> 16 & 255, i >> 8 & 255, i & 255, i)
                for i in range(1000000))
 GZ = gzip.compress(BIG, 1)
-BOMB = None
+bomber = zlib.compressobj(9, zlib.DEFLATED, 31)
+BOMB = b"".join([bomber.compress(bytes(1 << 20)) for _ in range(400)] + [bomber.flush()])
 connections = 0
 closed = {}            # path -> bytes that left the sending side of the socket
-
-def bomb():
-    global BOMB
-    if BOMB is None:
-        c = zlib.compressobj(9, zlib.DEFLATED, 31)
-        BOMB = b"".join([c.compress(bytes(1 << 20)) for _ in range(400)] + [c.flush()])
-    return BOMB
 
 def until_closed(sock, seconds=60):
     select.select([sock], [], [], seconds)
@@ -89,9 +83,9 @@ def serve(sock, path, seq):
     elif path == "/gzip":
         answer(sock, path, GZ, b"Content-Encoding: gzip\r\n")
     elif path == "/bomb":
-        answer(sock, path, bomb(), b"Content-Encoding: gzip\r\n")
+        answer(sock, path, BOMB, b"Content-Encoding: gzip\r\n")
     elif path == "/bomb2":
-        answer(sock, path, gzip.compress(bomb()), b"Content-Encoding: gzip, gzip\r\n")
+        answer(sock, path, gzip.compress(BOMB), b"Content-Encoding: gzip, gzip\r\n")
     elif path == "/badgzip":
         answer(sock, path, b"this is not gzip at all", b"Content-Encoding: gzip\r\n")
     elif path.startswith("/early"):
@@ -144,7 +138,7 @@ def serve(sock, path, seq):
     elif path == "/bigheaders":
         sock.sendall(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"y" * 900) for i in range(320)) + b"Content-Length: 0\r\n\r\n")
     elif path == "/longlink":
-        sock.sendall(b"HTTP/1.1 200 OK\r\nLink: <http://x/" + b"y" * 2000 + b">; rel=next\r\nContent-Length: 0\r\n\r\n")
+        sock.sendall(b"HTTP/1.1 200 OK\r\nLink: <http://x/" + b"y" * 9000 + b">; rel=next\r\nContent-Length: 0\r\n\r\n")
     elif path == "/redirect":
         answer(sock, path, b"moved", b"Location: /small\r\nRetry-After: 120\r\n", b"302 Found")
     elif path == "/dies":           # a kept connection that the server drops
@@ -326,7 +320,7 @@ check "8 over TLS on one channel" "done=8 length=$((biglen * 8)) xor=0 queued=0 
 	"SELECT many('$https/big', 8, false, false);"
 check "8 compressed over TLS" "done=8 length=$((biglen * 8)) xor=0 queued=0 connections=*" "SET probe.ca_file = '$work/cert.pem';" \
 	"SELECT many('$https/gzip', 8, false, false);"
-check "queue of one channel" "done=60 * queued=5? connections=4" "SET sgip_fdw.max_connections = 4;" "SELECT many('$http/small', 60, true, false);"
+check "queue of one channel" "done=60 * queued=56 connections=4" "SET sgip_fdw.max_connections = 4;" "SELECT many('$http/small', 60, true, false);"
 check "queue over channels" "done=60 * queued=57 connections=*" "SET sgip_fdw.max_connections = 3;" "SELECT many('$http/small', 60, true, true);"
 check "no queue" "done=60 * queued=0 connections=60" "SET sgip_fdw.max_connections = 4;" "SELECT many('$http/small', 60, false, true);"
 check "idle channels are bounded" "1" "SELECT many('$http/small', 100, false, true);" "SET sgip_fdw.max_connections = 2;" \
@@ -337,15 +331,6 @@ check "server changes" "1" "CREATE EXTENSION file_fdw; CREATE SERVER s FOREIGN D
 check "cancel leaves nothing" "t" "SET statement_timeout = 200;" "SELECT get('$http/silent');" "SELECT fds() AS before \\gset" \
 	"SELECT get('$http/silent');" "SELECT get('$full/');" "SELECT fds() = :before;"
 check "cancel is a cancel" "ERROR:  57014:*" "SET statement_timeout = 200;" "SELECT get('$http/stall');"
-for what in "connect $full/" "headers $http/silent" "body $http/stall" "reading $http/early"; do
-	check "cancel within 50 ms: ${what%% *}" "t" \
-		"DO \$\$ DECLARE t timestamptz := clock_timestamp(); BEGIN PERFORM set_config('x.t', t::text, false); END \$\$;" \
-		"SET statement_timeout = 200;" \
-		"SELECT sum(f.length) FROM generate_series(1, 100000) g, LATERAL get(left('${what#* }', 1000 + g)) f;" \
-		"SET statement_timeout = 0;" \
-		"SELECT clock_timestamp() - current_setting('x.t')::timestamptz < '250ms';"
-done
-
 # bytes that travelled although the reader stopped after so many; they include
 # what the receiving kernel holds, but not what the sender's did not send yet
 for n in 1000 100000; do
