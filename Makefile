@@ -3,6 +3,7 @@
 MODULE_big = sgip_fdw
 OBJS = \
 	analyze.o \
+	available.o \
 	decode.o \
 	fetch.o \
 	http.o \
@@ -13,6 +14,8 @@ OBJS = \
 	json.o \
 	json_flat.o \
 	json_tree.o \
+	keyset.o \
+	listing.o \
 	option.o \
 	plan.o \
 	pushdown.o \

@@ -5,17 +5,14 @@
  *
  * A scan is a sequence of listings: one for each search, and where the
  * catalogue says so one for each row of a parent listing.  A listing is a
- * sequence of pages, a page one request.  Pages stand in a queue in the order
- * in which their rows are handed out; the first one is being read, and up to
- * max_concurrency of them are in flight.  A page that is not yet read is held
- * back by its transfer when its window is full, so memory is bounded by the
- * pages in flight.
+ * sequence of pages (listing.c), a page one request.  Pages stand in a queue
+ * in the order in which their rows are handed out; the first one is being
+ * read, and up to max_concurrency of them are in flight.  A page that is not
+ * yet read is held back by its transfer when its window is full, so memory is
+ * bounded by the pages in flight.
  *
- * Beyond that, a paged listing remembers the keys of its rows (about a
- * hundred bytes each) to drop those that come again when rows are inserted
- * or deleted between two pages; and "available" keeps the IPs that have
- * subusers in a tuplestore, which spills to disk, until it knows which
- * subusers are disabled.
+ * Beyond that, a paged listing remembers the keys of its rows (keyset.c), and
+ * "available" keeps the IPs that have subusers (available.c).
  *
  * This file decides what is asked for next and what a failure means for the
  * scan; report.c words the errors, retry.c tells how long to wait.
@@ -24,71 +21,26 @@
  */
 #include "postgres.h"
 
-#include "access/tupdesc.h"
-#include "catalog/pg_type.h"
-#include "executor/tuptable.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 
+#include "available.h"
 #include "compat.h"
 #include "fetch.h"
 #include "http.h"
 #include "json.h"
+#include "listing.h"
 #include "report.h"
 #include "request.h"
 #include "retry.h"
 
-/*
- * Longest key that is remembered: ids and IP addresses are shorter.  A row
- * with a longer key is never taken for a repeat.
- */
-#define KEY_BYTES 64
-
-/*
- * Longest name of a disabled subuser that is remembered.  Names are shorter;
- * a longer one counts as active, which is the safe side.
- */
-#define NAME_BYTES 512
-
-/*
- * Pages in a row that bring nothing but repeats before the listing is called
- * stuck.  One can happen when many rows are inserted between two pages.
- */
-#define MAX_STALE_PAGES 3
+/* Longest id of a parent; it stands in the path of a URL */
+#define MAX_ID_BYTES 512
 
 /* Most bytes of the body of a failed request that are read for its message */
 #define MAX_ERROR_BODY_BYTES 8192
-
-/* What the elements of a listing are for */
-typedef enum Purpose
-{
-	FOR_ROWS,					/* rows of the table */
-	FOR_PARENTS,				/* ids, each with a listing of its own */
-	FOR_DISABLED				/* names of disabled subusers */
-} Purpose;
-
-typedef struct Listing
-{
-	Purpose		purpose;
-	const SgipTask *task;
-	const SgipSearch *search;	/* FOR_ROWS */
-	SgipArguments arguments;	/* what is sent */
-	char	   *parent;			/* id in the path, or NULL */
-	int64		last_offset;	/* OFFSET: where the last page begins, if known */
-	int			step;			/* OFFSET: rows per page, 0: not known */
-	bool		may_fall_back;	/* a refused answer says nothing */
-	int64		elements;		/* received in all pages */
-	int			stale_pages;	/* pages in a row without a new row */
-	HTAB	   *seen;			/* keys of rows, or NULL if unpaged */
-	int			key_hint;
-	bool		has_address;	/* every element has a member "ip" */
-	int			address_hint;
-} Listing;
 
 typedef enum PageState
 {
@@ -101,7 +53,7 @@ typedef enum PageState
 typedef struct RemotePage
 {
 	dlist_node	node;			/* in the fetch's queue */
-	Listing    *listing;
+	SgipListing *listing;
 	SgipPage	place;
 	PageState	state;
 	SgipTransfer *transfer;
@@ -140,14 +92,11 @@ struct SgipFetch
 	bool		unnesting;
 	size_t		next_item;
 	size_t		item_count;
-	RemotePage	   *current;		/* page that the element is from */
+	RemotePage *current;		/* page that the element is from */
 
-	/* "available": IPs in use, until it is known which subusers are disabled */
-	Tuplestorestate *in_use;
-	TupleTableSlot *in_use_slot;
-	HTAB	   *disabled;		/* names; NULL until that listing is begun */
-	SgipJsonReader *in_use_reader;
-	SgipElement in_use_element;
+	/* IPs in use, until it is known which subusers are disabled; or NULL */
+	SgipAvailable *available;
+	bool		asked_disabled; /* the listing of subusers was begun */
 };
 
 /* Fetches of this backend that hold a channel */
@@ -163,16 +112,11 @@ fetch_cleanup(void *arg)
 	active_fetches--;
 	dlist_foreach(iter, &fetch->pages)
 	{
-		RemotePage	   *page = dlist_container(RemotePage, node, iter.cur);
+		RemotePage *page = dlist_container(RemotePage, node, iter.cur);
 
 		sgip_json_close(page->reader);
 		page->reader = NULL;
 	}
-	sgip_json_close(fetch->in_use_reader);
-	fetch->in_use_reader = NULL;
-	if (fetch->in_use != NULL)
-		tuplestore_end(fetch->in_use);
-	fetch->in_use = NULL;
 	if (fetch->credentials != NULL)
 		sgip_option_forget(fetch->credentials);
 	fetch->credentials = NULL;
@@ -254,75 +198,40 @@ sgip_fetch_describe(SgipFetch *fetch)
  * ----------------------------------------------------------------
  */
 
-/* Does the listing consist of pages that can repeat a row? */
-static bool
-is_paged(const Listing *listing)
+/* A listing, in the fetch's context. */
+static SgipListing *
+make_listing(SgipFetch *fetch, SgipPurpose purpose, const SgipTask *task,
+			 const SgipSearch *search, const SgipArguments *arguments)
 {
-	return listing->task->paging != SGIP_PAGING_NONE && listing->task->key_field >= 0;
-}
+	MemoryContext caller = MemoryContextSwitchTo(fetch->context);
+	SgipListing *listing = sgip_listing_new(purpose, task, search, arguments);
 
-/* Is something sent that leaves rows out of the answer? */
-static bool
-is_filtered(const Listing *listing)
-{
-	for (int i = 0; i < listing->task->field_count; i++)
-	{
-		if (listing->arguments.values[i] != NULL)
-			return true;
-	}
-	return false;
-}
-
-/* Is an argument sent whose empty answer proves nothing? */
-static bool
-is_doubtful(const Listing *listing)
-{
-	for (int i = 0; i < listing->task->field_count; i++)
-	{
-		if (listing->arguments.values[i] != NULL && listing->task->fields[i].doubtful)
-			return true;
-	}
-	return false;
-}
-
-/* A listing without arguments; in the fetch's context. */
-static Listing *
-make_listing(SgipFetch *fetch, Purpose purpose, const SgipTask *task)
-{
-	Listing    *listing = MemoryContextAllocZero(fetch->context, sizeof(Listing));
-
-	listing->purpose = purpose;
-	listing->task = task;
-	listing->last_offset = -1;
-	listing->has_address = sgip_task_find_field(task, "ip") >= 0;
-	if (is_paged(listing))
-	{
-		HASHCTL		ctl;
-
-		ctl.keysize = KEY_BYTES;
-		ctl.entrysize = KEY_BYTES;
-		ctl.hcxt = fetch->context;
-		listing->seen = hash_create("sgip_fdw keys", 256, &ctl,
-									HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	}
+	MemoryContextSwitchTo(caller);
 	return listing;
 }
 
-/* A page of the listing, behind "after" in the queue, or at its end. */
+/* A page that begins at that place, behind "after" in the queue, or at its end. */
 static RemotePage *
-make_page(SgipFetch *fetch, Listing *listing, RemotePage *after)
+make_page(SgipFetch *fetch, SgipListing *listing, const SgipPage *place, RemotePage *after)
 {
-	RemotePage	   *page = MemoryContextAllocZero(fetch->context, sizeof(RemotePage));
+	RemotePage *page = MemoryContextAllocZero(fetch->context, sizeof(RemotePage));
 
 	page->listing = listing;
-	page->place.parent = listing->parent;
-	if (listing->task->paging != SGIP_PAGING_NONE)
-		page->place.limit = Min(fetch->server->page_size, listing->task->page_max);
+	page->place = *place;
 	if (after != NULL)
 		dlist_insert_after(&after->node, &page->node);
 	else
 		dlist_push_tail(&fetch->pages, &page->node);
 	return page;
+}
+
+/* The first page of a listing, likewise. */
+static void
+begin_listing(SgipFetch *fetch, SgipListing *listing, RemotePage *after)
+{
+	SgipPage	first = sgip_listing_first(listing, fetch->server->page_size);
+
+	make_page(fetch, listing, &first, after);
 }
 
 /*
@@ -365,7 +274,7 @@ drop_page(SgipFetch *fetch, RemotePage *page)
 static RemotePage *
 next_of_listing(SgipFetch *fetch, RemotePage *page)
 {
-	RemotePage	   *next;
+	RemotePage *next;
 
 	if (!dlist_has_next(&fetch->pages, &page->node))
 		return NULL;
@@ -373,11 +282,15 @@ next_of_listing(SgipFetch *fetch, RemotePage *page)
 	return next->listing == page->listing ? next : NULL;
 }
 
-/* The parent's task, of a listing that needs an id in its path. */
-static const SgipTask *
-parent_task(const SgipTask *task)
+/* The field that stands in the path of a task whose rows have a parent. */
+static int
+parent_field(const SgipTask *task)
 {
-	return task->parent ? sgip_task_find(task->api, task->parent) : NULL;
+	int			field = 0;
+
+	while (task->fields[field].kind != SGIP_KIND_PARENT)
+		field++;
+	return field;
 }
 
 /*
@@ -389,45 +302,26 @@ begin_search(SgipFetch *fetch, const SgipSearch *search, const SgipArguments *ar
 			 RemotePage *after)
 {
 	const SgipTask *task = fetch->table->task;
-	Listing    *listing;
+	SgipListing *listing;
 
-	if (task->parent != NULL)
-	{
-		int			field = 0;
-
-		while (task->fields[field].kind != SGIP_KIND_PARENT)
-			field++;
-		if (arguments->values[field] == NULL)
-		{
-			listing = make_listing(fetch, FOR_PARENTS, parent_task(task));
-			listing->search = search;
-			make_page(fetch, listing, after);
-			return;
-		}
-	}
-
-	listing = make_listing(fetch, FOR_ROWS, task);
-	listing->search = search;
-	listing->arguments = *arguments;
-	for (int i = 0; i < task->field_count; i++)
-	{
-		if (task->fields[i].kind == SGIP_KIND_PARENT)
-			listing->parent = MemoryContextStrdup(fetch->context, arguments->values[i]);
-	}
-	listing->may_fall_back = task->api == SGIP_API_V3 && is_filtered(listing);
-	make_page(fetch, listing, after);
+	if (task->parent != NULL && arguments->values[parent_field(task)] == NULL)
+		listing = make_listing(fetch, SGIP_FOR_PARENTS, sgip_task_find(task->api, task->parent),
+							   search, NULL);
+	else
+		listing = make_listing(fetch, SGIP_FOR_ROWS, task, search, arguments);
+	begin_listing(fetch, listing, after);
 }
 
 /* Begins the listing of one parent. */
 static void
 begin_child(SgipFetch *fetch)
 {
-	Listing    *listing = make_listing(fetch, FOR_ROWS, fetch->table->task);
+	SgipListing *listing = make_listing(fetch, SGIP_FOR_ROWS, fetch->table->task,
+										fetch->parents_search, NULL);
 
-	listing->search = fetch->parents_search;
 	listing->parent = linitial(fetch->parents);
 	fetch->parents = list_delete_first(fetch->parents);
-	make_page(fetch, listing, NULL);
+	begin_listing(fetch, listing, NULL);
 }
 
 /*
@@ -439,18 +333,16 @@ add_page(SgipFetch *fetch)
 {
 	if (!dlist_is_empty(&fetch->pages))
 	{
-		RemotePage	   *tail = dlist_tail_element(RemotePage, node, &fetch->pages);
-		Listing    *listing = tail->listing;
+		RemotePage *tail = dlist_tail_element(RemotePage, node, &fetch->pages);
+		SgipPage	next;
 
-		if (listing->step > 0 && tail->place.offset + listing->step <= listing->last_offset)
+		if (sgip_listing_ahead(tail->listing, &tail->place, &next))
 		{
-			RemotePage	   *page = make_page(fetch, listing, tail);
-
-			page->place.offset = tail->place.offset + listing->step;
+			make_page(fetch, tail->listing, &next, tail);
 			return true;
 		}
 		/* what follows a listing of unknown length has to wait for parents */
-		if (listing->purpose != FOR_ROWS)
+		if (tail->listing->purpose != SGIP_FOR_ROWS)
 			return false;
 	}
 	if (fetch->parents != NIL)
@@ -491,13 +383,13 @@ failed_request(SgipFetch *fetch, RemotePage *page)
 
 /* What the answer of a listing looks like. */
 static SgipJsonShape
-shape_of(const SgipTask *task)
+shape_of(const SgipListing *listing)
 {
 	SgipJsonShape shape;
 
-	shape.list_key = task->list_key;
+	shape.list_key = listing->task->list_key;
 	/* what tells a row from an envelope: every listing of IPs has it */
-	shape.row_key = sgip_task_find_field(task, "ip") >= 0 ? "ip" : NULL;
+	shape.row_key = listing->has_address ? "ip" : NULL;
 	return shape;
 }
 
@@ -506,7 +398,7 @@ static void
 send_page(SgipFetch *fetch, RemotePage *page)
 {
 	MemoryContext caller = MemoryContextSwitchTo(fetch->context);
-	SgipJsonShape shape = shape_of(page->listing->task);
+	SgipJsonShape shape = shape_of(page->listing);
 	SgipHttpRequest request;
 
 	Assert(page->transfer == NULL && page->reader == NULL);
@@ -552,7 +444,7 @@ fill_flight(SgipFetch *fetch)
 
 	dlist_foreach(iter, &fetch->pages)
 	{
-		RemotePage	   *page = dlist_container(RemotePage, node, iter.cur);
+		RemotePage *page = dlist_container(RemotePage, node, iter.cur);
 
 		if (page->state == PAGE_RESTING && GetCurrentTimestamp() >= page->wake_at)
 			page->state = PAGE_NEW;
@@ -581,7 +473,7 @@ next_wake_ms(SgipFetch *fetch)
 
 	dlist_foreach(iter, &fetch->pages)
 	{
-		RemotePage	   *page = dlist_container(RemotePage, node, iter.cur);
+		RemotePage *page = dlist_container(RemotePage, node, iter.cur);
 		long		ms;
 
 		if (page->state != PAGE_RESTING)
@@ -700,7 +592,7 @@ static void
 handle_status(SgipFetch *fetch, RemotePage *page, const char *body, size_t len)
 {
 	int			status = sgip_http_head(page->transfer)->status;
-	Listing    *listing = page->listing;
+	SgipListing *listing = page->listing;
 	SgipFailed	failed;
 
 	if (sgip_retry_status(status))
@@ -711,12 +603,12 @@ handle_status(SgipFetch *fetch, RemotePage *page, const char *body, size_t len)
 	if (listing->may_fall_back && listing->elements == 0)
 	{
 		/* the filter found nothing; or was not understood, or proves nothing */
-		if (status == 404 && !is_doubtful(listing))
+		if (status == 404 && !sgip_listing_is_doubtful(listing))
 		{
 			drop_page(fetch, page);
 			return;
 		}
-		if (status == 400 || (is_doubtful(listing) && (status == 404 || status == 403)))
+		if (status == 400 || (sgip_listing_is_doubtful(listing) && (status == 404 || status == 403)))
 		{
 			fall_back(fetch, page);
 			return;
@@ -731,153 +623,57 @@ handle_status(SgipFetch *fetch, RemotePage *page, const char *body, size_t len)
  * ----------------------------------------------------------------
  */
 
-/* Number that a parameter of a URL has, -1 if it has none. */
-static int64
-url_parameter(const char *url, const char *name)
-{
-	size_t		len = strlen(name);
-
-	for (const char *p = url; (p = strstr(p, name)) != NULL; p += len)
-	{
-		if (p > url && (p[-1] == '?' || p[-1] == '&') && p[len] == '=')
-			return isdigit((unsigned char) p[len + 1]) ? strtoll(p + len + 1, NULL, 10) : -1;
-	}
-	return -1;
-}
-
-/*
- * Learns from the Link header of a listing's first page where the others
- * begin, so that several can be asked for at once.  The server's own next
- * offset tells its page size, which may be smaller than asked for.
- */
-static void
-learn_places(RemotePage *page, const SgipHttpHead *head)
-{
-	Listing    *listing = page->listing;
-	int64		next = url_parameter(head->link_next, "offset");
-	int64		last = url_parameter(head->link_last, "offset");
-
-	if (listing->task->paging != SGIP_PAGING_OFFSET || listing->step != 0 ||
-		page->place.offset != 0 || next <= 0 || next > page->place.limit || last < next)
-		return;
-	listing->step = (int) next;
-	listing->last_offset = last;
-}
-
 /* Drops the pages of this listing that were asked for in advance. */
 static void
 drop_following(SgipFetch *fetch, RemotePage *page)
 {
-	RemotePage	   *next;
+	RemotePage *next;
 
 	while ((next = next_of_listing(fetch, page)) != NULL)
 		drop_page(fetch, next);
-	page->listing->step = 0;
-	page->listing->last_offset = -1;
 }
 
-/*
- * OFFSET: the next page begins behind the rows received, whatever was asked
- * for.  The end is an empty page, or a Link header without a next one.
- */
+/* Raises an error: the listing does not advance. */
 static void
-continue_by_offset(SgipFetch *fetch, RemotePage *page)
+report_stuck(SgipFetch *fetch, RemotePage *page)
 {
-	const SgipHttpHead *head = sgip_http_head(page->transfer);
-	int64		offset = page->place.offset + page->elements;
-	RemotePage	   *next = next_of_listing(fetch, page);
+	SgipFailed	failed = failed_request(fetch, page);
 
-	if (page->elements == 0 || (head->has_link && head->link_next[0] == '\0'))
-	{
-		drop_following(fetch, page);
-		return;
-	}
-	if (next != NULL && next->place.offset == offset)
-		return;
-	if (next != NULL)
-		drop_following(fetch, page);
-	else if (page->listing->step > 0 && offset > page->listing->last_offset)
-		page->listing->step = 0;
-	next = make_page(fetch, page->listing, page);
-	next->place.offset = offset;
-}
-
-/* The cursor of the next page, NULL at the end of the listing; palloc'd. */
-static char *
-next_cursor(SgipFetch *fetch, RemotePage *page)
-{
-	SgipValue	cursor;
-
-	if (page->listing->task->paging == SGIP_PAGING_LAST)
-	{
-		cursor = sgip_json_envelope(page->reader, "pages.last");
-		if (page->elements == 0)
-			return NULL;
-	}
-	else
-	{
-		cursor = sgip_json_envelope(page->reader, "_metadata.next_params.after_key");
-		if (cursor.kind == SGIP_VALUE_ABSENT)
-			cursor = sgip_json_envelope(page->reader, "_metadata.after_key");
-	}
-	if ((cursor.kind != SGIP_VALUE_STRING && cursor.kind != SGIP_VALUE_LITERAL) ||
-		cursor.text.len == 0)
-		return NULL;
-	return pnstrdup(cursor.text.data, cursor.text.len);
-}
-
-/* AFTER_KEY, LAST: the answer says where the next page begins. */
-static void
-continue_by_cursor(SgipFetch *fetch, RemotePage *page)
-{
-	MemoryContext caller = MemoryContextSwitchTo(fetch->context);
-	char	   *cursor = next_cursor(fetch, page);
-	RemotePage	   *next;
-
-	MemoryContextSwitchTo(caller);
-	if (cursor == NULL)
-		return;
-	if (page->place.cursor != NULL && strcmp(page->place.cursor, cursor) == 0)
-	{
-		SgipFailed	failed = failed_request(fetch, page);
-
-		sgip_report_stuck(&failed);
-	}
-	next = make_page(fetch, page->listing, page);
-	next->place.cursor = cursor;
+	sgip_report_stuck(&failed);
 }
 
 /* The page is complete: asks for what follows, and forgets it. */
 static void
 finish_page(SgipFetch *fetch, RemotePage *page)
 {
-	Listing    *listing = page->listing;
+	SgipListing *listing = page->listing;
+	RemotePage *ahead = next_of_listing(fetch, page);
+	SgipPage	next;
+	MemoryContext caller;
+	SgipNextPage follows;
 
-	if (listing->seen != NULL && page->elements > 0)
-	{
-		listing->stale_pages = page->fresh > 0 ? 0 : listing->stale_pages + 1;
-		if (listing->stale_pages >= MAX_STALE_PAGES)
-		{
-			SgipFailed	failed = failed_request(fetch, page);
-
-			sgip_report_stuck(&failed);
-		}
-	}
-	if (listing->elements == 0 && listing->may_fall_back && is_doubtful(listing))
+	if (listing->elements == 0 && listing->may_fall_back && sgip_listing_is_doubtful(listing))
 	{
 		fall_back(fetch, page);
 		return;
 	}
-	switch (listing->task->paging)
+	caller = MemoryContextSwitchTo(fetch->context);
+	follows = sgip_listing_next(listing, &page->place, page->elements, page->fresh,
+								sgip_http_head(page->transfer), page->reader, &next);
+	MemoryContextSwitchTo(caller);
+	switch (follows)
 	{
-		case SGIP_PAGING_NONE:
+		case SGIP_NEXT_STUCK:
+			report_stuck(fetch, page);
 			break;
-		case SGIP_PAGING_OFFSET:
-			continue_by_offset(fetch, page);
+		case SGIP_NEXT_END:
+			drop_following(fetch, page);
 			break;
-		case SGIP_PAGING_AFTER_KEY:
-		case SGIP_PAGING_LAST:
-			continue_by_cursor(fetch, page);
+		case SGIP_NEXT_PAGE:
+			if (ahead != NULL && sgip_listing_same_place(&ahead->place, &next))
+				break;
+			drop_following(fetch, page);
+			make_page(fetch, listing, &next, page);
 			break;
 	}
 	drop_page(fetch, page);
@@ -888,28 +684,6 @@ finish_page(SgipFetch *fetch, RemotePage *page)
  * ----------------------------------------------------------------
  */
 
-/* Has a row with this key come in an earlier page (or an earlier try)? */
-static bool
-is_repeat(Listing *listing, const SgipElement *element)
-{
-	const SgipField *field;
-	SgipValue	value;
-	char		key[KEY_BYTES];
-	bool		found;
-
-	if (listing->seen == NULL)
-		return false;
-	field = &listing->task->fields[listing->task->key_field];
-	value = sgip_json_member(element, field->key, &listing->key_hint);
-	if ((value.kind != SGIP_VALUE_STRING && value.kind != SGIP_VALUE_LITERAL) ||
-		value.text.len >= KEY_BYTES)
-		return false;
-	memset(key, 0, sizeof(key));
-	memcpy(key, value.text.data, value.text.len);
-	(void) hash_search(listing->seen, key, HASH_ENTER, &found);
-	return found;
-}
-
 /*
  * Every element of a listing of IPs has an address.  One without is no row:
  * an error object at the end of a list, say, and must not pass for one.
@@ -917,15 +691,10 @@ is_repeat(Listing *listing, const SgipElement *element)
 static void
 check_address(SgipFetch *fetch, RemotePage *page)
 {
-	Listing    *listing = page->listing;
-	SgipValue	value;
 	SgipRemoteError error;
 	SgipFailed	failed;
 
-	if (!listing->has_address)
-		return;
-	value = sgip_json_member(&fetch->element, "ip", &listing->address_hint);
-	if (value.kind != SGIP_VALUE_ABSENT && value.kind != SGIP_VALUE_NULL)
+	if (sgip_listing_is_element(page->listing, &fetch->element))
 		return;
 	failed = failed_request(fetch, page);
 	if (sgip_json_parse_error(fetch->element.raw.data, fetch->element.raw.len, &error))
@@ -942,29 +711,16 @@ check_address(SgipFetch *fetch, RemotePage *page)
 															fetch->credentials)));
 }
 
-/* Text of a member of the element in a buffer of that size; false if none. */
-static bool
-member_text(const SgipElement *element, const char *key, char *buf, size_t size)
-{
-	int			hint = 0;
-	SgipValue	value = sgip_json_member(element, key, &hint);
-
-	if ((value.kind != SGIP_VALUE_STRING && value.kind != SGIP_VALUE_LITERAL) ||
-		value.text.len >= size)
-		return false;
-	memset(buf, 0, size);
-	memcpy(buf, value.text.data, value.text.len);
-	return true;
-}
-
 /* A row of the parent listing: its id gets a listing of its own. */
 static void
 take_parent(SgipFetch *fetch, RemotePage *page)
 {
-	char		id[NAME_BYTES];
+	int			hint = 0;
+	SgipValue	id = sgip_json_member(&fetch->element, "id", &hint);
 	MemoryContext caller;
 
-	if (!member_text(&fetch->element, "id", id, sizeof(id)))
+	if ((id.kind != SGIP_VALUE_STRING && id.kind != SGIP_VALUE_LITERAL) ||
+		id.text.len == 0 || id.text.len > MAX_ID_BYTES)
 	{
 		SgipFailed	failed = failed_request(fetch, page);
 
@@ -972,47 +728,24 @@ take_parent(SgipFetch *fetch, RemotePage *page)
 											  fetch->element.number));
 	}
 	caller = MemoryContextSwitchTo(fetch->context);
-	fetch->parents = lappend(fetch->parents, pstrdup(id));
+	fetch->parents = lappend(fetch->parents, pnstrdup(id.text.data, id.text.len));
 	fetch->parents_search = page->listing->search;
 	MemoryContextSwitchTo(caller);
-}
-
-/* A subuser: remembered if it is disabled. */
-static void
-take_subuser(SgipFetch *fetch)
-{
-	char		flag[8];
-	char		name[NAME_BYTES];
-
-	if (member_text(&fetch->element, "disabled", flag, sizeof(flag)) &&
-		strcmp(flag, "true") == 0 &&
-		member_text(&fetch->element, "username", name, sizeof(name)))
-		(void) hash_search(fetch->disabled, name, HASH_ENTER, NULL);
 }
 
 /* Keeps an IP in use until it is known which subusers are disabled. */
 static void
 keep_in_use(SgipFetch *fetch, const SgipSearch *search)
 {
-	MemoryContext caller = MemoryContextSwitchTo(fetch->context);
-	Datum		values[2];
-	bool		nulls[2] = {false, false};
-
-	if (fetch->in_use == NULL)
+	if (fetch->available == NULL)
 	{
-		TupleDesc	desc = CreateTemplateTupleDesc(2);
+		MemoryContext caller = MemoryContextSwitchTo(fetch->context);
 
-		TupleDescInitEntry(desc, 1, "search", INT4OID, -1, 0);
-		TupleDescInitEntry(desc, 2, "element", TEXTOID, -1, 0);
-		fetch->in_use_slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-		fetch->in_use = tuplestore_begin_heap(false, false, work_mem);
+		fetch->available = sgip_available_new();
+		MemoryContextSwitchTo(caller);
 	}
-	values[0] = Int32GetDatum((int32) (search - fetch->searches->items));
-	values[1] = PointerGetDatum(cstring_to_text_with_len(fetch->element.raw.data,
-														 fetch->element.raw.len));
-	tuplestore_putvalues(fetch->in_use, fetch->in_use_slot->tts_tupleDescriptor, values, nulls);
-	pfree(DatumGetPointer(values[1]));
-	MemoryContextSwitchTo(caller);
+	sgip_available_keep(fetch->available, &fetch->element,
+						(int) (search - fetch->searches->items));
 }
 
 /*
@@ -1022,26 +755,25 @@ keep_in_use(SgipFetch *fetch, const SgipSearch *search)
 static bool
 take_element(SgipFetch *fetch, RemotePage *page)
 {
-	Listing    *listing = page->listing;
+	SgipListing *listing = page->listing;
 	bool		doubtful;
 
 	page->elements++;
-	listing->elements++;
 	fetch->counters->rows++;
 	check_address(fetch, page);
-	if (is_repeat(listing, &fetch->element))
+	if (!sgip_listing_take(listing, &fetch->element))
 		return false;
 	page->fresh++;
 
 	switch (listing->purpose)
 	{
-		case FOR_PARENTS:
+		case SGIP_FOR_PARENTS:
 			take_parent(fetch, page);
 			return false;
-		case FOR_DISABLED:
-			take_subuser(fetch);
+		case SGIP_FOR_DISABLED:
+			sgip_available_note(fetch->available, &fetch->element);
 			return false;
-		case FOR_ROWS:
+		case SGIP_FOR_ROWS:
 			break;
 	}
 	if (!sgip_decode_derive(listing->task, &fetch->element, &doubtful))
@@ -1123,7 +855,7 @@ accept_answer(SgipFetch *fetch, RemotePage *page, PageResult *result)
 		*result = PAGE_CHANGED;
 		return false;
 	}
-	learn_places(page, sgip_http_head(page->transfer));
+	sgip_listing_learn(page->listing, &page->place, sgip_http_head(page->transfer));
 	page->accepted = true;
 	return true;
 }
@@ -1194,74 +926,23 @@ read_page(SgipFetch *fetch, RemotePage *page)
 static void
 begin_disabled(SgipFetch *fetch)
 {
-	HASHCTL		ctl;
-
-	ctl.keysize = NAME_BYTES;
-	ctl.entrysize = NAME_BYTES;
-	ctl.hcxt = fetch->context;
-	fetch->disabled = hash_create("sgip_fdw disabled subusers", 64, &ctl,
-								  HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	make_page(fetch, make_listing(fetch, FOR_DISABLED, sgip_task_find(SGIP_API_V3, "subusers")),
-			  NULL);
+	fetch->asked_disabled = true;
+	begin_listing(fetch, make_listing(fetch, SGIP_FOR_DISABLED,
+									  sgip_task_find(fetch->table->task->api, "subusers"), NULL, NULL),
+				  NULL);
 }
 
-/* Are all subusers of the element known to be disabled? */
-static bool
-all_disabled(SgipFetch *fetch, const SgipElement *element)
+/* The next IP kept that is available after all. */
+static SgipFetchResult
+next_available(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 {
-	size_t		count = sgip_decode_item_count(element, "subusers");
+	int			index;
 
-	for (size_t i = 0; i < count; i++)
-	{
-		SgipSpan	name;
-		char		key[NAME_BYTES];
-
-		if (!sgip_decode_item(element, "subusers", NULL, i, &name) || name.len >= NAME_BYTES)
-			return false;
-		memset(key, 0, sizeof(key));
-		memcpy(key, name.data, name.len);
-		if (hash_search(fetch->disabled, key, HASH_FIND, NULL) == NULL)
-			return false;
-	}
-	return true;
-}
-
-/* The next IP kept whose subusers are all disabled; false at the end. */
-static bool
-next_in_use(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
-{
-	static const SgipJsonShape shape = {NULL, "ip"};
-
-	for (;;)
-	{
-		/* a tuple read from a file belongs to the slot, which frees it at the next one */
-		MemoryContext caller = MemoryContextSwitchTo(fetch->context);
-		bool		found = tuplestore_gettupleslot(fetch->in_use, true, false,
-													fetch->in_use_slot);
-		bool		isnull;
-		text	   *raw;
-		size_t		consumed;
-		int			index;
-
-		MemoryContextSwitchTo(caller);
-		if (!found)
-			return false;
-		index = DatumGetInt32(slot_getattr(fetch->in_use_slot, 1, &isnull));
-		raw = DatumGetTextPP(slot_getattr(fetch->in_use_slot, 2, &isnull));
-		sgip_json_close(fetch->in_use_reader);
-		fetch->in_use_reader = sgip_json_open(&shape, false);
-		if (fetch->in_use_reader == NULL ||
-			sgip_json_next(fetch->in_use_reader, VARDATA_ANY(raw), VARSIZE_ANY_EXHDR(raw), true,
-						   &consumed, &fetch->in_use_element) != SGIP_JSON_ELEMENT)
-			ereport(ERROR,
-					(errcode(ERRCODE_OUT_OF_MEMORY),
-					 errmsg("out of memory")));
-		if (!all_disabled(fetch, &fetch->in_use_element))
-			continue;
-		row->element = &fetch->in_use_element;
-		*search = &fetch->searches->items[index];
-		return true;
-	}
+	row->element = sgip_available_next(fetch->available, &index);
+	if (row->element == NULL)
+		return SGIP_FETCH_END;
+	*search = &fetch->searches->items[index];
+	return SGIP_FETCH_ROW;
 }
 
 /* The next row, without waiting. */
@@ -1280,14 +961,14 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 
 	for (;;)
 	{
-		RemotePage	   *page;
+		RemotePage *page;
 
 		if (dlist_is_empty(&fetch->pages) && !add_page(fetch))
 		{
-			if (fetch->in_use == NULL)
+			if (fetch->available == NULL)
 				return SGIP_FETCH_END;
-			if (fetch->disabled != NULL)
-				return next_in_use(fetch, row, search) ? SGIP_FETCH_ROW : SGIP_FETCH_END;
+			if (fetch->asked_disabled)
+				return next_available(fetch, row, search);
 			begin_disabled(fetch);
 		}
 		page = dlist_head_element(RemotePage, node, &fetch->pages);

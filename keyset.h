@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyset.h
+ *		A set of short texts: what a listing has brought, whose name is known.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SGIP_KEYSET_H
+#define SGIP_KEYSET_H
+
+#include "json.h"
+
+typedef struct SgipKeySet SgipKeySet;
+
+/* An empty set; in a child of the current memory context, and freed with that */
+extern SgipKeySet *sgip_keyset_new(void);
+
+/*
+ * Adds a key, of which it keeps a copy; false if it was in the set.  A key
+ * that is too long to be one (SGIP_MAX_KEY_BYTES) is not kept.
+ */
+extern bool sgip_keyset_add(SgipKeySet *set, SgipSpan key);
+
+/* Is the key in the set? */
+extern bool sgip_keyset_has(const SgipKeySet *set, SgipSpan key);
+
+/*
+ * Longest key that is kept.  Addresses, ids and names are far shorter; this
+ * keeps a hostile server from filling the memory faster than it sends rows.
+ */
+#define SGIP_MAX_KEY_BYTES 512
+
+#endif							/* SGIP_KEYSET_H */
