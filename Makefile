@@ -39,7 +39,8 @@ PGFILEDESC = "sgip_fdw - foreign-data wrapper for SendGrid's IP management"
 SGIP_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" sgip_fdw.control)
 PG_CPPFLAGS = -D_GNU_SOURCE -DSGIP_VERSION='"$(SGIP_VERSION)"' \
 	$(shell pkg-config --cflags libcurl jansson)
-SHLIB_LINK = $(shell pkg-config --libs libcurl jansson)
+# our functions call each other, not what another library loaded before has by the same name
+SHLIB_LINK = $(shell pkg-config --libs libcurl jansson) -Wl,-Bsymbolic-functions
 
 # make installcheck: every sql/*.sql, against the server that psql would reach.
 # Their emulator is that of $SGIP_EMULATOR (scripts/with-stack sets it); without

@@ -172,6 +172,25 @@ time_text(const SgipValue *value, SgipScratch *scratch, SgipSpan *text)
 	return SGIP_DECODED_TEXT;
 }
 
+/* A member that is a string or a literal. */
+static inline SgipDecoded
+member_text(const SgipElement *element, const char *key, int *hint, SgipSpan *text)
+{
+	const SgipSpan *flat;
+	SgipValue	value;
+
+	if (element->form != SGIP_ELEMENT_FLAT)
+	{
+		value = sgip_json_member(element, key, hint);
+		return scalar_text(&value, text);
+	}
+	flat = sgip_json_flat_member(element, key, hint);
+	if (flat == NULL)
+		return SGIP_DECODED_NULL;
+	*text = *flat;
+	return SGIP_DECODED_TEXT;
+}
+
 /* The value of a field as text that PostgreSQL's input functions read. */
 SgipDecoded
 sgip_decode_field(const SgipRow *row, const SgipField *field,
@@ -182,8 +201,7 @@ sgip_decode_field(const SgipRow *row, const SgipField *field,
 	switch (field->kind)
 	{
 		case SGIP_KIND_SCALAR:
-			value = sgip_json_member(row->element, field->key, hint);
-			return scalar_text(&value, text);
+			return member_text(row->element, field->key, hint, text);
 		case SGIP_KIND_TIME:
 			value = sgip_json_member(row->element, field->key, hint);
 			return time_text(&value, scratch, text);

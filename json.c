@@ -113,6 +113,8 @@ struct SgipJsonReader
 	long		count;			/* elements handed out */
 	SgipJsonResult last;		/* AT_REST: the result that stays */
 
+	SgipFlatPattern pattern;	/* how elements are made */
+
 	/* the element that stands at the front, if it was incomplete */
 	bool		cut;
 	Walk		walk;
@@ -363,7 +365,7 @@ read_walked(SgipJsonReader *reader, const char *limit, bool plain, SgipElement *
 			break;
 	}
 	limit = text + reader->walk.done;
-	if (plain && sgip_flat_read(&p, limit, element) == SGIP_FLAT_DONE)
+	if (plain && sgip_flat_read(&p, limit, &reader->pattern, element) == SGIP_FLAT_DONE)
 		return hand_out(reader, text, limit, element);
 	result = read_tree(reader, text, (size_t) (limit - text), element);
 	if (result == SGIP_JSON_ELEMENT)
@@ -392,7 +394,7 @@ read_element(SgipJsonReader *reader, SgipElement *element)
 		return read_walked(reader, limit, !reader->force_tree, element);
 	if (reader->force_tree)
 		return read_walked(reader, limit, false, element);
-	switch (sgip_flat_read(&p, limit, element))
+	switch (sgip_flat_read(&p, limit, &reader->pattern, element))
 	{
 		case SGIP_FLAT_DONE:
 			return hand_out(reader, text, p, element);
@@ -859,52 +861,20 @@ sgip_json_envelope(const SgipJsonReader *reader, const char *path)
 	return sgip_tree_value(node);
 }
 
-/*
- * Is the plain key that text?  Names are short: a call of strncmp() would cost
- * more than this.  A plain key holds no NUL, so that the loop ends within both.
- */
-static inline bool
-span_is(const SgipSpan *key, const char *text)
-{
-	size_t		i;
-
-	for (i = 0; i < key->len; i++)
-	{
-		if (text[i] != key->data[i])
-			return false;
-	}
-	return text[key->len] == '\0';
-}
-
 SgipValue
 sgip_json_member(const SgipElement *element, const char *key, int *hint)
 {
 	SgipValue	value = {SGIP_VALUE_STRING, {NULL, 0}, NULL};
-	int			tried;
-	int			i = *hint;
+	const SgipSpan *text = &element->string;
 
 	if (element->form == SGIP_ELEMENT_TREE)
 		return sgip_tree_value(sgip_tree_member(element->tree, key));
-	if (element->form == SGIP_ELEMENT_STRING)
-	{
-		value.text = element->string;
-		return value;
-	}
-	for (tried = 0; tried < element->member_count; tried++, i++)
-	{
-		const SgipSpan *name;
-
-		if (i < 0 || i >= element->member_count)
-			i = 0;
-		name = &element->members[i].key;
-		if (span_is(name, key))
-		{
-			*hint = i;
-			value.text = element->members[i].value;
-			return value;
-		}
-	}
-	value.kind = SGIP_VALUE_ABSENT;
+	if (element->form == SGIP_ELEMENT_FLAT)
+		text = sgip_json_flat_member(element, key, hint);
+	if (text != NULL)
+		value.text = *text;
+	else
+		value.kind = SGIP_VALUE_ABSENT;
 	return value;
 }
 

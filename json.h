@@ -161,6 +161,34 @@ extern SgipValue sgip_json_envelope(const SgipJsonReader *reader, const char *pa
  */
 extern SgipValue sgip_json_member(const SgipElement *element, const char *key, int *hint);
 
+/*
+ * The same for a FLAT element alone: the member's text, or NULL.  This is what
+ * most rows are made of, so that it is worth being inline; names are so short
+ * that a call of strncmp() would cost more than the loop.  A plain key holds no
+ * NUL, so that the loop ends within both.
+ */
+static inline const SgipSpan *
+sgip_json_flat_member(const SgipElement *element, const char *key, int *hint)
+{
+	for (int tried = 0, i = *hint; tried < element->member_count; tried++, i++)
+	{
+		const SgipSpan *name;
+		size_t		n = 0;
+
+		if (i < 0 || i >= element->member_count)
+			i = 0;
+		name = &element->members[i].key;
+		while (n < name->len && key[n] == name->data[n])
+			n++;
+		if (n == name->len && key[n] == '\0')
+		{
+			*hint = i;
+			return &element->members[i].value;
+		}
+	}
+	return NULL;
+}
+
 /* Items of a LIST value: how many, and one of them */
 extern size_t sgip_json_list_length(const SgipValue *list);
 extern SgipValue sgip_json_list_item(const SgipValue *list, size_t index);

@@ -170,12 +170,99 @@ take_flat(const char **p, const char *end, SgipElement *element)
 	return SGIP_FLAT_DONE;
 }
 
+/* Does the gap stand at p, where as many bytes as the longest can be read? */
+static inline bool
+gap_fits(const SgipFlatPattern *pattern, int gap, const char *p)
+{
+#ifdef SGIP_JSON_SSE2
+	__m128i		here = _mm_loadu_si128((const __m128i *) p);
+	__m128i		known = _mm_loadu_si128((const __m128i *) pattern->gaps[gap].text);
+	unsigned	same = (unsigned) _mm_movemask_epi8(_mm_cmpeq_epi8(here, known));
+
+	/* the lowest byte that differs lies behind the gap */
+	return (unsigned) __builtin_ctz(~same) >= (unsigned) pattern->gaps[gap].len;
+#else
+	return memcmp(p, pattern->gaps[gap].text, (size_t) pattern->gaps[gap].len) == 0;
+#endif
+}
+
+/*
+ * Takes an object that is made like the one before; *p and what *element is
+ * worth stay as they are if it is not, or if it is too near to the end.
+ */
+static inline bool
+take_alike(const char **p, const char *end, const SgipFlatPattern *pattern, SgipElement *element)
+{
+	const char *at = *p;
+	int			i;
+
+	for (i = 0; end - at >= SGIP_FLAT_GAP_BYTES && gap_fits(pattern, i, at); i++)
+	{
+		const char *quote;
+
+		if (i == pattern->value_count)
+		{
+			*p = at + pattern->gaps[i].len;
+			element->form = SGIP_ELEMENT_FLAT;
+			element->member_count = i;
+			return true;
+		}
+		element->members[i].key.data = at + pattern->gaps[i].key_at;
+		element->members[i].key.len = (size_t) pattern->gaps[i].key_len;
+		at += pattern->gaps[i].len;
+		quote = find_quote(at, end);
+		if (quote == NULL || quote == end)
+			return false;
+		element->members[i].value.data = at;
+		element->members[i].value.len = (size_t) (quote - at);
+		at = quote;
+	}
+	return false;
+}
+
+/* Remembers how the object from start to end is made, unless a gap is too long. */
+static void
+remember(SgipFlatPattern *pattern, const char *start, const char *end, const SgipElement *element)
+{
+	const char *at = start;
+	int			i;
+
+	pattern->value_count = 0;
+	for (i = 0; i <= element->member_count; i++)
+	{
+		bool		last = i == element->member_count;
+		const char *stop = last ? end : element->members[i].value.data;
+
+		if (stop - at > SGIP_FLAT_GAP_BYTES)
+			return;
+		memset(pattern->gaps[i].text, 0, SGIP_FLAT_GAP_BYTES);
+		memcpy(pattern->gaps[i].text, at, (size_t) (stop - at));
+		pattern->gaps[i].len = (int) (stop - at);
+		if (last)
+			break;
+		pattern->gaps[i].key_at = (int) (element->members[i].key.data - at);
+		pattern->gaps[i].key_len = (int) element->members[i].key.len;
+		at = stop + element->members[i].value.len;
+	}
+	pattern->value_count = element->member_count;
+}
+
 /* Takes the element at *p if it can be used in place. */
 SgipFlatResult
-sgip_flat_read(const char **p, const char *end, SgipElement *element)
+sgip_flat_read(const char **p, const char *end, SgipFlatPattern *pattern, SgipElement *element)
 {
-	if (**p == '{')
-		return take_flat(p, end, element);
-	element->form = SGIP_ELEMENT_STRING;
-	return take_string(p, end, &element->string);
+	const char *start = *p;
+	SgipFlatResult result;
+
+	if (*start != '{')
+	{
+		element->form = SGIP_ELEMENT_STRING;
+		return take_string(p, end, &element->string);
+	}
+	if (pattern->value_count > 0 && take_alike(p, end, pattern, element))
+		return SGIP_FLAT_DONE;
+	result = take_flat(p, end, element);
+	if (result == SGIP_FLAT_DONE)
+		remember(pattern, start, *p, element);
+	return result;
 }

@@ -28,13 +28,35 @@ typedef enum SgipFlatResult
 	SGIP_FLAT_ODD				/* needs jansson, to be decoded or refused */
 } SgipFlatResult;
 
+/* Longest text between two values that is remembered */
+#define SGIP_FLAT_GAP_BYTES 16
+
+/*
+ * Elements of an answer are made alike: what stands between the values of an
+ * object, keys included, is mostly what stood there in the one before.  This
+ * remembers it, so that it need not be understood again.
+ */
+typedef struct SgipFlatPattern
+{
+	int			value_count;	/* of the objects that fit, 0: none is known */
+	struct
+	{
+		char		text[SGIP_FLAT_GAP_BYTES];
+		int			len;
+		int			key_at;		/* where in it the key of the next value stands */
+		int			key_len;
+	}			gaps[SGIP_JSON_MAX_FLAT + 1];	/* before each value, and behind the last */
+} SgipFlatPattern;
+
 /*
  * Takes the element at *p, a string or an object, if it can be used in
  * place: then *p moves behind it, and *element receives its form and values.
  * There must be a byte at *p.  Never complains: what is wrong is ODD, like
- * everything that is not plain.
+ * everything that is not plain.  *pattern serves one answer, all zero at
+ * first.
  */
-extern SgipFlatResult sgip_flat_read(const char **p, const char *end, SgipElement *element);
+extern SgipFlatResult sgip_flat_read(const char **p, const char *end,
+									 SgipFlatPattern *pattern, SgipElement *element);
 
 /* The first byte that is not white space, or end */
 static inline const char *

@@ -24,15 +24,16 @@
 typedef struct Converter
 {
 	AttrNumber	attnum;
-	int			field;			/* index into the task's fields; -1: constant */
+	const char *name;			/* of the column */
+	const SgipField *field;		/* NULL: constant */
+	int			field_index;
 	Oid			type;
 	int32		typmod;
 	FmgrInfo	input;
 	Oid			ioparam;
 	bool		plain_text;		/* text or varchar without length */
 	int			hint;			/* where the member was found last time */
-	Datum		constant;		/* field -1 */
-	bool		constant_null;
+	Datum		constant;		/* where there is no field */
 } Converter;
 
 struct SgipRowMaker
@@ -41,6 +42,8 @@ struct SgipRowMaker
 	int			column_count;
 	int			count;
 	Converter  *converters;
+	bool		local_search;	/* the task has fields that are searched here */
+	bool		recode;			/* the database's encoding is not the answer's */
 	SgipScratch scratch;
 	MemoryContextCallback cleanup;
 
@@ -74,6 +77,25 @@ convert(Converter *converter, char *text)
 	return InputFunctionCall(&converter->input, text, converter->ioparam, converter->typmod);
 }
 
+/* Is the field a search column of which this wrapper decides, and not the API? */
+static bool
+is_local_search(const SgipField *field)
+{
+	return field->kind == SGIP_KIND_SEARCH && field->param == NULL;
+}
+
+/* Has the task such fields? */
+static bool
+has_local_search(const SgipTask *task)
+{
+	for (int i = 0; i < task->field_count; i++)
+	{
+		if (is_local_search(&task->fields[i]))
+			return true;
+	}
+	return false;
+}
+
 /* Sets up one column; a constant is converted here, once. */
 static void
 prepare_column(SgipRowMaker *maker, Converter *converter, AttrNumber attnum)
@@ -82,7 +104,9 @@ prepare_column(SgipRowMaker *maker, Converter *converter, AttrNumber attnum)
 	Oid			function;
 
 	converter->attnum = attnum;
-	converter->field = column->field;
+	converter->name = column->name;
+	converter->field = sgip_table_field(maker->table, attnum);
+	converter->field_index = column->field;
 	converter->type = column->type;
 	converter->typmod = column->typmod;
 	converter->plain_text = column->typmod < 0 &&
@@ -105,6 +129,8 @@ sgip_row_prepare(const SgipTable *table, TupleDesc desc, Bitmapset *needed)
 	ErrorContextCallback callback;
 
 	maker->table = table;
+	maker->local_search = has_local_search(table->task);
+	maker->recode = GetDatabaseEncoding() != PG_UTF8;
 	maker->column_count = desc->natts;
 	maker->converters = palloc0(desc->natts * sizeof(Converter));
 	maker->cleanup.func = free_scratch;
@@ -139,12 +165,12 @@ is_ascii(const char *text, size_t len)
 
 /* The value of a text of the answer, UTF-8. */
 static Datum
-text_datum(Converter *converter, SgipSpan text)
+text_datum(const SgipRowMaker *maker, Converter *converter, SgipSpan text)
 {
 	char		small[64];
 	char	   *terminated;
 
-	if (GetDatabaseEncoding() != PG_UTF8 && !is_ascii(text.data, text.len))
+	if (maker->recode && !is_ascii(text.data, text.len))
 	{
 		char	   *source = pnstrdup(text.data, text.len);
 
@@ -184,20 +210,19 @@ static void
 make_column(SgipRowMaker *maker, Converter *converter, const SgipRow *row,
 			const SgipSearch *search, Datum *value, bool *isnull)
 {
-	const SgipField *field;
+	const SgipField *field = converter->field;
 	SgipSpan	text = {NULL, 0};
 	SgipDecoded decoded;
 
-	if (converter->field < 0)
+	if (field == NULL)
 	{
 		*value = converter->constant;
 		*isnull = false;
 		return;
 	}
-	field = &maker->table->task->fields[converter->field];
-	maker->column = maker->table->columns[converter->attnum - 1].name;
+	maker->column = converter->name;
 	if (field->kind == SGIP_KIND_SEARCH)
-		decoded = search_text(field, converter->field, search, &text) ?
+		decoded = search_text(field, converter->field_index, search, &text) ?
 			SGIP_DECODED_TEXT : SGIP_DECODED_NULL;
 	else
 		decoded = sgip_decode_field(row, field, &converter->hint, &maker->scratch, &text);
@@ -209,7 +234,7 @@ make_column(SgipRowMaker *maker, Converter *converter, const SgipRow *row,
 			*isnull = true;
 			return;
 		case SGIP_DECODED_TEXT:
-			*value = text_datum(converter, text);
+			*value = text_datum(maker, converter, text);
 			*isnull = false;
 			return;
 		case SGIP_DECODED_MISFIT:
@@ -248,7 +273,7 @@ list_holds(const SgipElement *element, const char *key, const char *value, bool 
 	return false;
 }
 
-/* Does the row satisfy the searches that are decided here and not by the API? */
+/* Does the row satisfy the searches that are decided here? */
 static bool
 satisfies_local_search(const SgipTask *task, const SgipRow *row, const SgipSearch *search)
 {
@@ -256,8 +281,7 @@ satisfies_local_search(const SgipTask *task, const SgipRow *row, const SgipSearc
 	{
 		const SgipField *field = &task->fields[i];
 
-		if (field->kind == SGIP_KIND_SEARCH && field->param == NULL &&
-			search->held.values[i] != NULL &&
+		if (is_local_search(field) && search->held.values[i] != NULL &&
 			!list_holds(row->element, field->key, search->held.values[i], search->held_as_part))
 			return false;
 	}
@@ -288,7 +312,8 @@ sgip_row_make(SgipRowMaker *maker, const SgipRow *row,
 {
 	ErrorContextCallback callback;
 
-	if (search != NULL && !satisfies_local_search(maker->table->task, row, search))
+	if (maker->local_search && search != NULL &&
+		!satisfies_local_search(maker->table->task, row, search))
 		return false;
 
 	callback.callback = conversion_context;
