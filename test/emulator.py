@@ -159,11 +159,11 @@ class Connection:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.closing = True
 
-    def acknowledged(self):
-        """Bytes that the client's kernel has received since the connection began; TCP_INFO."""
+    def left(self):
+        """Bytes that our kernel has sent on its way since the connection began: tcpi_bytes_sent of TCP_INFO."""
         try:
-            info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
-            return struct.unpack_from("=Q", info, 120)[0]
+            info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 208)
+            return struct.unpack_from("=Q", info, 200)[0]
         except (OSError, struct.error):
             return None
 
@@ -259,19 +259,19 @@ class Log:
                 "path": getattr(request, "path", request.raw_path), "query": query,
                 "headers": {name: request.headers[name] for name in LOGGED_HEADERS if name in request.headers},
                 "auth": request.auth, "where": request.where, "switches": dict(request.switches),
-                "status": None, "rows": 0, "bytes_sent": 0, "bytes_acked": None, "ms": None, "complete": None}
+                "status": None, "rows": 0, "bytes_sent": 0, "bytes_left": None, "ms": None, "complete": None}
             while len(self.entries) > KEPT_ENTRIES:
                 self.entries.popitem(last=False)
         return entry
 
-    def end(self, entry, connection, acked_before, complete):
-        acked = connection.acknowledged()
+    def end(self, entry, connection, left_before, complete):
+        left = connection.left()
         with self.lock:
             del self.running[entry["n"]]
             self.ended.notify_all()
             entry["bytes_sent"] = connection.sent
-            if acked is not None and acked_before is not None:
-                entry["bytes_acked"] = acked - acked_before
+            if left is not None and left_before is not None:
+                entry["bytes_left"] = left - left_before
             entry["ms"] = round((time.time() - entry["t"]) * 1000, 3)
             entry["complete"] = complete
             if self.file:
@@ -384,7 +384,7 @@ class Emulator:
         if not problem:
             request.authenticate(self.user, self.key)
         entry = self.log.begin(request, connection)
-        acked, complete = connection.acknowledged(), False
+        left, complete = connection.left(), False
         try:
             if request.switches["sndbuf"]:
                 connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, request.switches["sndbuf"])
@@ -406,7 +406,7 @@ class Emulator:
             self._refuse(connection, request, refusal)
             complete = True
         finally:
-            self.log.end(entry, connection, acked, complete)
+            self.log.end(entry, connection, left, complete)
 
     def _find(self, request):
         """The good answer to a request; raises Refusal."""
