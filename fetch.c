@@ -76,6 +76,7 @@ struct SgipFetch
 	SgipCredentials *credentials;
 	const SgipSearches *searches;
 	bool		may_queue;
+	bool		unseen;			/* driven since sgip_fetch_next last looked */
 	SgipChannel *channel;
 	SgipFetchCounters *counters;
 	uint64		bytes_before;	/* the channel's counters when last looked at */
@@ -123,13 +124,14 @@ fetch_cleanup(void *arg)
 }
 
 /*
- * May another fetch begin, of one that can wait for others?  A channel takes
- * three descriptors, and PostgreSQL has some hundred for us.
+ * May another fetch begin, of one that can wait for others?  Not if it would
+ * find no descriptors: PostgreSQL has some hundred for all of us.
  */
 bool
 sgip_fetch_has_place(void)
 {
-	return active_fetches < sgip_http_max_connections();
+	return active_fetches == 0 ||
+		(active_fetches < sgip_http_max_connections() && sgip_http_has_descriptors());
 }
 
 /* Begins a fetch; nothing is sent yet. */
@@ -491,11 +493,15 @@ sgip_fetch_wait(SgipFetch *fetch)
 	sgip_http_wait(fetch->channel, next_wake_ms(fetch));
 }
 
-/* The descriptor for somebody who waits for several fetches. */
+/*
+ * The descriptor for somebody who waits for several fetches.  What has come
+ * since he last asked for a row will not make it readable again, so that he
+ * must be woken at once.
+ */
 int
 sgip_fetch_wait_begin(SgipFetch *fetch)
 {
-	sgip_http_wait_begin(fetch->channel, next_wake_ms(fetch));
+	sgip_http_wait_begin(fetch->channel, fetch->unseen ? 0 : next_wake_ms(fetch));
 	return sgip_http_descriptor(fetch->channel);
 }
 
@@ -993,6 +999,7 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 				if (driven)
 				{
 					sgip_fetch_count(fetch);
+					fetch->unseen = false;
 					return SGIP_FETCH_WAIT;
 				}
 				sgip_http_drive(fetch->channel);
@@ -1010,6 +1017,7 @@ sgip_fetch_send(SgipFetch *fetch)
 		(void) add_page(fetch);
 	fill_flight(fetch);
 	sgip_http_drive(fetch->channel);
+	fetch->unseen = true;
 }
 
 /* Ends the fetch; transfers under way are stopped. */

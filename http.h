@@ -163,6 +163,12 @@ extern SgipHttpChannelInfo *sgip_http_channels(int *count);
  */
 extern int	sgip_http_disconnect(Oid server_id);
 
+/*
+ * Are there descriptors for another channel and its connection?  Closes idle
+ * ones if need be.
+ */
+extern bool sgip_http_has_descriptors(void);
+
 /* sgip_fdw.max_connections: transfers that may be in flight in this session */
 extern int	sgip_http_max_connections(void);
 

@@ -31,6 +31,9 @@
 #define MAX_IDLE_MS 60000
 #define MAX_IDLE_LINES 64
 
+/* Descriptors of a channel with a connection: epoll, timer, socket */
+#define CHANNEL_DESCRIPTORS 3
+
 /* All lines of this backend, last used first */
 static dlist_head all_lines = DLIST_STATIC_INIT(all_lines);
 
@@ -181,20 +184,46 @@ start_library(void)
 
 /*
  * Takes one of the descriptors that extensions may hold, closing what is
- * idle if there is none left.
+ * idle if there is none left; false if that does not help.
  */
-void
-sgip_line_acquire_fd(SgipLine *line)
+static bool
+take_descriptor(void)
 {
 	while (!AcquireExternalFD())
 	{
 		if (!sgip_line_close_oldest())
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-					 errmsg("could not open another HTTP connection"),
-					 errdetail("Too many file descriptors are in use in this session.")));
+			return false;
 	}
+	return true;
+}
+
+/*
+ * Takes a descriptor for the line.
+ */
+void
+sgip_line_acquire_fd(SgipLine *line)
+{
+	if (!take_descriptor())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not open another HTTP connection"),
+				 errdetail("Too many file descriptors are in use in this session.")));
 	line->acquired_fds++;
+}
+
+/*
+ * Are there descriptors for another channel and its connection?
+ */
+bool
+sgip_http_has_descriptors(void)
+{
+	int			taken = 0;
+
+	while (taken < CHANNEL_DESCRIPTORS && take_descriptor())
+		taken++;
+	for (int i = 0; i < taken; i++)
+		ReleaseExternalFD();
+	return taken == CHANNEL_DESCRIPTORS;
 }
 
 /*

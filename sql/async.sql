@@ -89,6 +89,12 @@ CALL switch('two', 'rows=30;fault=close_body;fault_at=500');
 ALTER SERVER two OPTIONS (ADD max_retries '0');
 \set VERBOSITY terse
 SELECT count(*) FROM everyones; -- ERROR
+-- one that had to wait for a place, and fails at once when it gets it
+SET sgip_fdw.max_connections = 1; SET statement_timeout = '20s';
+ALTER SERVER two OPTIONS (SET base_url 'http://127.0.0.1:1');
+SELECT count(*) FROM everyones; -- ERROR
+RESET sgip_fdw.max_connections; RESET statement_timeout;
+CALL switch('two', 'rows=30');
 ALTER USER MAPPING FOR CURRENT_USER SERVER two OPTIONS (DROP api_key);
 SELECT count(*) FROM everyones; -- ERROR
 SELECT count(*) FROM everyones WHERE account <> 'two';
