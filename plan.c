@@ -30,6 +30,7 @@
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
+#include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
@@ -58,7 +59,15 @@ typedef struct RelInfo
 	Bitmapset  *joined_equal;	/* search columns that a join compares with = */
 	Bitmapset  *joined_part;	/* search columns that a join compares otherwise */
 	Relids		join_relids;	/* relations in those joins, with this one */
+	List	   *outer_values;	/* OuterValues, for EXPLAIN */
 } RelInfo;
+
+/* What a parameter stands for in a query that this query is a part of */
+typedef struct OuterValue
+{
+	int			param_id;
+	Node	   *expression;		/* as seen from this query */
+} OuterValue;
 
 /* What a path is expected to cost */
 typedef struct Estimate
@@ -94,6 +103,34 @@ usable_condition(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
 	return condition;
 }
 
+/*
+ * What parameters stand for in the queries that this query is a part of.  The
+ * planner tells only now, and not when the plan is made.
+ */
+static List *
+list_outer_values(PlannerInfo *root)
+{
+	List	   *values = NIL;
+	int			levels_up = 1;
+
+	for (root = root->parent_root; root != NULL; root = root->parent_root, levels_up++)
+	{
+		ListCell   *lc;
+
+		foreach(lc, root->plan_params)
+		{
+			PlannerParamItem *item = lfirst(lc);
+			OuterValue *value = palloc(sizeof(OuterValue));
+
+			value->param_id = item->paramId;
+			value->expression = copyObject(item->item);
+			IncrementVarSublevelsUp(value->expression, levels_up, 0);
+			values = lappend(values, value);
+		}
+	}
+	return values;
+}
+
 /* Sizes: the rows that all restrictions leave. */
 void
 sgipGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
@@ -101,6 +138,7 @@ sgipGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid
 	RelInfo    *info = palloc0(sizeof(RelInfo));
 
 	info->table = sgip_table_describe(foreigntableid);
+	info->outer_values = list_outer_values(root);
 	baserel->fdw_private = info;
 	if (baserel->tuples < 0)
 		baserel->tuples = SGIP_DEFAULT_ROWS;
@@ -449,13 +487,48 @@ used_columns(RelOptInfo *rel, const SgipTable *table, List *scan_clauses)
 	return columns;
 }
 
-/* Takes PlaceHolderVars off, which deparsing does not know before 16. */
+/*
+ * Makes an expression fit to be shown: takes PlaceHolderVars off, which
+ * deparsing does not know before 16, and puts in what parameters stand for.
+ */
 static Node *
-strip_placeholders(Node *node, void *context)
+make_showable(Node *node, void *context)
 {
+	List	   *outer_values = context;
+	ListCell   *lc;
+
 	if (node != NULL && IsA(node, PlaceHolderVar))
-		return strip_placeholders((Node *) ((PlaceHolderVar *) node)->phexpr, context);
-	return expression_tree_mutator(node, strip_placeholders, context);
+		return make_showable((Node *) ((PlaceHolderVar *) node)->phexpr, context);
+	if (node != NULL && IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+	{
+		foreach(lc, outer_values)
+		{
+			OuterValue *value = lfirst(lc);
+
+			if (value->param_id == ((Param *) node)->paramid)
+				return make_showable(value->expression, context);
+		}
+	}
+	return expression_tree_mutator(node, make_showable, context);
+}
+
+/* How to name the relations of the query, and of those that it is a part of. */
+static List *
+naming_context(const PlannerInfo *root)
+{
+	List	   *context = NIL;
+
+	for (; root != NULL; root = root->parent_root)
+	{
+		PlannedStmt *stmt = makeNode(PlannedStmt);
+		Bitmapset  *all = bms_add_range(NULL, 1, list_length(root->parse->rtable));
+
+		stmt->rtable = root->parse->rtable;
+		context = list_concat(context,
+							  deparse_context_for_plan_tree(stmt,
+															select_rtable_names_for_explain(stmt->rtable, all)));
+	}
+	return context;
 }
 
 /*
@@ -463,7 +536,7 @@ strip_placeholders(Node *node, void *context)
  * because EXPLAIN gives us no way to find out where a parameter comes from.
  */
 static List *
-deparse_values(PlannerInfo *root, List *values)
+deparse_values(PlannerInfo *root, const RelInfo *info, List *values)
 {
 	List	   *texts = NIL;
 	List	   *context = NIL;
@@ -479,15 +552,8 @@ deparse_values(PlannerInfo *root, List *values)
 			continue;
 		}
 		if (context == NIL)
-		{
-			PlannedStmt *stmt = makeNode(PlannedStmt);
-			Bitmapset  *all = bms_add_range(NULL, 1, list_length(root->parse->rtable));
-
-			stmt->rtable = root->parse->rtable;
-			context = deparse_context_for_plan_tree(stmt,
-													select_rtable_names_for_explain(stmt->rtable, all));
-		}
-		texts = lappend(texts, deparse_expression(strip_placeholders(value, NULL),
+			context = naming_context(root);
+		texts = lappend(texts, deparse_expression(make_showable(value, info->outer_values),
 												  context, true, false));
 	}
 	return texts;
@@ -533,7 +599,7 @@ sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 						 used_columns(baserel, info->table, scan_clauses),
 						 makeInteger(estimate.max_searches),
 						 makeString(sgip_search_describe(info->table, conditions,
-														 deparse_values(root, values))));
+														 deparse_values(root, info, values))));
 	private = lappend(private, makeInteger(has_distinct_on(root)));
 
 	/* every condition is applied again, those that were sent included */

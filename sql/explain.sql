@@ -22,6 +22,10 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT username FROM sg.ips_usage WHERE ip <<= '198
 EXPLAIN (COSTS OFF) SELECT * FROM sg.ips_usage WHERE username = NULL;
 EXPLAIN (COSTS OFF) SELECT * FROM sg.ips_usage WHERE username IN ('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j');
 EXPLAIN (COSTS OFF) SELECT * FROM sg.ips_usage u JOIN t ON u.username = t.name WHERE u.ip = '198.51.100.7';
+-- values of enclosing queries are shown as the expressions they are
+EXPLAIN (COSTS OFF) SELECT (SELECT count(*) FROM sg.ips_usage u WHERE u.username = t.name || max(t.name)) FROM t GROUP BY name;
+EXPLAIN (COSTS OFF) SELECT (SELECT count(*) FROM (SELECT * FROM sg.ips_usage u WHERE u.username = t.name OFFSET 0) x
+	WHERE EXISTS (SELECT FROM sg.ips_usage z WHERE z.username = t.name AND z.ip = x.ip OFFSET 0)) FROM t;
 EXPLAIN (COSTS OFF, SETTINGS OFF) UPDATE t SET name = host(f.ip) FROM sg.ips_free f WHERE f.ip = '198.51.100.7';
 DROP USER MAPPING FOR CURRENT_USER SERVER sg;
 EXPLAIN (COSTS OFF) SELECT * FROM sg.ips_all;
