@@ -248,10 +248,11 @@ log_request(const SgipFetch *fetch, const RemotePage *page)
 	if (page->transfer == NULL || !message_level_is_interesting(DEBUG1))
 		return;
 	ereport(DEBUG1,
-			(errmsg_internal("sgip_fdw: %s, status %d, " INT64_FORMAT " elements, %d ms, try %d, %s",
+			(errmsg_internal("sgip_fdw: %s, status %d, " UINT64_FORMAT " bytes, " INT64_FORMAT " elements, %d ms, try %d, %s",
 							 sgip_request_describe(fetch->server, page->listing->task,
 												   &page->listing->arguments, NULL, &page->place),
-							 sgip_http_head(page->transfer)->status, page->elements,
+							 sgip_http_head(page->transfer)->status,
+							 sgip_http_received(page->transfer), page->elements,
 							 sgip_http_elapsed_ms(page->transfer), page->tries,
 							 states[sgip_http_state(page->transfer)])));
 }

@@ -336,6 +336,7 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 
 	memcpy(transfer->buffer + transfer->start + transfer->len, data, n);
 	transfer->len += n;
+	transfer->body_bytes += n;
 	if (transfer->line->channel)
 		transfer->line->channel->counters.bytes_received += n;
 	return n;
@@ -647,6 +648,15 @@ sgip_http_elapsed_ms(const SgipTransfer *transfer)
 	int64		end = transfer->ended_at ? transfer->ended_at : sgip_now_ns();
 
 	return (int) Min((end - transfer->started_at) / SGIP_NS_PER_MS, INT_MAX);
+}
+
+/*
+ * Bytes of the body that arrived so far.
+ */
+uint64
+sgip_http_received(const SgipTransfer *transfer)
+{
+	return transfer->body_bytes;
 }
 
 /*

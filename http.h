@@ -102,6 +102,7 @@ extern const char *sgip_http_failure_text(const SgipTransfer *transfer);	/* libc
 extern bool sgip_http_connected(const SgipTransfer *transfer);	/* request was sent, at least begun */
 extern const SgipHttpHead *sgip_http_head(const SgipTransfer *transfer);
 extern int	sgip_http_elapsed_ms(const SgipTransfer *transfer);
+extern uint64 sgip_http_received(const SgipTransfer *transfer); /* bytes of the body, decoded */
 
 /*
  * The bytes of the body that have arrived and are not consumed.  They stay

@@ -124,6 +124,8 @@ struct SgipTransfer
 	/* headers */
 	SgipHttpHeadReader head;
 
+	uint64		body_bytes;		/* received, decoded */
+
 	/* window: bytes from start to start + len of a buffer of cap bytes */
 	char	   *buffer;
 	size_t		start;
