@@ -6,6 +6,7 @@ OBJS = \
 	available.o \
 	decode.o \
 	fetch.o \
+	gate.o \
 	http.o \
 	http_drive.o \
 	http_head.o \

@@ -37,6 +37,7 @@
 #include "utils/selfuncs.h"
 
 #include "compat.h"
+#include "gate.h"
 #include "plan.h"
 #include "pushdown.h"
 #include "search.h"
@@ -200,6 +201,36 @@ listing_cost(const SgipTable *table, double rows)
 }
 
 /*
+ * The gate that a clause is, or NULL: for one that is always open, too; and
+ * with sgip_fdw.enable_pushdown off.
+ */
+static Expr *
+usable_gate(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
+{
+	RelInfo    *info = rel->fdw_private;
+	Expr	   *gate = sgip_enable_pushdown ? sgip_gate_make(root, rel, info->table, rinfo) : NULL;
+
+	return gate != NULL && IsA(gate, Const) && !sgip_gate_never_opens(gate) ? NULL : gate;
+}
+
+/* The share of scans with those clauses that send anything. */
+static double
+open_share(PlannerInfo *root, RelOptInfo *rel, List *clauses)
+{
+	double		share = 1;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		Expr	   *gate = usable_gate(root, rel, lfirst_node(RestrictInfo, lc));
+
+		if (gate != NULL)
+			share *= clause_selectivity(root, (Node *) gate, 0, JOIN_INNER, NULL);
+	}
+	return share;
+}
+
+/*
  * What a scan with those clauses (restrictions, and join clauses that give it
  * parameters) costs.  Mirrors what search.c does with the values: of several
  * conditions on a field the narrowest counts, and one field may have several
@@ -219,6 +250,7 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
 	Cost		all = listing_cost(table, rel->tuples);
 	Cost		one;
 	Cost		remote;
+	double		open;
 	Estimate	estimate;
 	ListCell   *lc;
 
@@ -266,6 +298,9 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
 	estimate.total_cost = remote + rel->baserestrictcost.startup +
 		remote_rows * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
 	estimate.total_cost = Max(estimate.total_cost, estimate.startup_cost);
+	open = open_share(root, rel, clauses);
+	estimate.startup_cost *= open;
+	estimate.total_cost *= open;
 	return estimate;
 }
 
@@ -432,6 +467,8 @@ sgipGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 		SgipCondition *condition = usable_condition(root, baserel, rinfo);
 
+		if (usable_gate(root, baserel, rinfo) != NULL)
+			params = add_param(root, baserel, params, rinfo->clause_relids);
 		if (condition == NULL || !is_sendable(info->table, condition))
 			continue;
 		if (is_search(info->table, condition))
@@ -559,6 +596,15 @@ deparse_values(PlannerInfo *root, const RelInfo *info, List *values)
 	return texts;
 }
 
+/* The gates as one condition. */
+static char *
+show_gates(PlannerInfo *root, const RelInfo *info, List *gates)
+{
+	if (gates == NIL)
+		return pstrdup("");
+	return linitial(deparse_values(root, info, list_make1(make_ands_explicit(gates))));
+}
+
 /* Has the query, or one that it is a part of, DISTINCT ON? */
 static bool
 has_distinct_on(const PlannerInfo *root)
@@ -580,27 +626,38 @@ sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	RelInfo    *info = baserel->fdw_private;
 	List	   *conditions = NIL;
 	List	   *values = NIL;
+	List	   *gates = NIL;
 	List	   *private;
+	char	   *request;
+	bool		never = false;
 	Estimate	estimate = estimate_scan(root, baserel, scan_clauses, best_path->path.rows);
 	ListCell   *lc;
 
 	foreach(lc, scan_clauses)
 	{
-		SgipCondition *condition = usable_condition(root, baserel,
-													lfirst_node(RestrictInfo, lc));
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		SgipCondition *condition = usable_condition(root, baserel, rinfo);
+		Expr	   *gate = usable_gate(root, baserel, rinfo);
 
-		if (condition == NULL)
-			continue;
-		conditions = lappend(conditions, condition);
-		values = list_concat(values, condition->values);
+		if (condition != NULL)
+		{
+			conditions = lappend(conditions, condition);
+			values = list_concat(values, condition->values);
+		}
+		if (gate != NULL)
+			gates = lappend(gates, gate);
+		never |= gate != NULL && sgip_gate_never_opens(gate);
 	}
 
+	request = never ? pstrdup(SGIP_NO_REQUEST) :
+		sgip_search_describe(info->table, conditions, deparse_values(root, info, values));
 	private = list_make4(sgip_pushdown_to_plan(conditions),
 						 used_columns(baserel, info->table, scan_clauses),
 						 makeInteger(estimate.max_searches),
-						 makeString(sgip_search_describe(info->table, conditions,
-														 deparse_values(root, info, values))));
+						 makeString(request));
+	private = lappend(private, makeString(never ? pstrdup("") : show_gates(root, info, gates)));
 	private = lappend(private, makeInteger(has_distinct_on(root)));
+	values = list_concat(values, gates);
 
 	/* every condition is applied again, those that were sent included */
 	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),

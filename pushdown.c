@@ -462,3 +462,15 @@ sgip_pushdown_from_plan(List *plan, List *values)
 	}
 	return conditions;
 }
+
+/* How many values the conditions of a plan have. */
+int
+sgip_pushdown_count_values(List *plan)
+{
+	int			count = 0;
+	ListCell   *lc;
+
+	foreach(lc, plan)
+		count += list_nth_int(linitial(lfirst(lc)), 2);
+	return count;
+}

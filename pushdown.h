@@ -56,4 +56,7 @@ extern SgipCondition *sgip_pushdown_classify(PlannerInfo *root, RelOptInfo *rel,
 extern List *sgip_pushdown_to_plan(List *conditions);
 extern List *sgip_pushdown_from_plan(List *plan, List *values);
 
+/* How many values the conditions of a plan have */
+extern int	sgip_pushdown_count_values(List *plan);
+
 #endif							/* SGIP_PUSHDOWN_H */

@@ -40,11 +40,13 @@ struct SgipScan
 	SgipRowMaker *maker;
 	List	   *conditions;		/* as the plan carries them */
 	List	   *values;			/* states of their expressions */
+	List	   *gates;			/* states of conditions on the whole scan */
 	ExprContext *econtext;
 	int			max_searches;
 	bool		async;
 
-	bool		started;		/* the searches below are those of the values */
+	bool		started;		/* what is below is up to date with the values */
+	bool		closed;			/* a gate is, so that there are no rows */
 	SgipSearches *searches;
 	SgipFetch  *fetch;
 	bool		fetched_all;	/* the fetch has no more rows */
@@ -99,7 +101,8 @@ sgip_scan_begin(Relation rel, Oid user_id,
 		needed = bms_make_singleton(0);
 	scan->maker = sgip_row_prepare(scan->table, RelationGetDescr(rel), needed);
 	scan->conditions = conditions;
-	scan->values = values;
+	scan->gates = list_copy_tail(values, sgip_pushdown_count_values(conditions));
+	scan->values = list_truncate(list_copy(values), list_length(values) - list_length(scan->gates));
 	scan->econtext = econtext;
 	scan->max_searches = max_searches;
 	scan->keep_rows = keep_rows;
@@ -131,7 +134,24 @@ evaluate_values(SgipScan *scan)
 	return datums;
 }
 
-/* The conditions that are sent; a setting may have changed since planning. */
+/* Are all gates open?  A setting may have changed since planning. */
+static bool
+gates_open(SgipScan *scan)
+{
+	ListCell   *lc;
+
+	foreach(lc, scan->gates)
+	{
+		bool		isnull;
+		Datum		open = ExecEvalExprSwitchContext(lfirst(lc), scan->econtext, &isnull);
+
+		if (sgip_enable_pushdown && (isnull || !DatumGetBool(open)))
+			return false;
+	}
+	return true;
+}
+
+/* The conditions that are sent; likewise. */
 static List *
 sent_conditions(SgipScan *scan)
 {
@@ -163,19 +183,25 @@ forget_rows(SgipScan *scan)
 
 /*
  * Evaluates the values.  If the searches are those of the last start, what
- * was fetched for them is good; else the fetch begins anew.
+ * was fetched for them is good; else the fetch begins anew.  If a gate is
+ * closed, it is kept for when the gate opens again.
  */
 static void
 start(SgipScan *scan)
 {
-	MemoryContext fresh = AllocSetContextCreate(scan->context, "sgip_fdw values",
-												ALLOCSET_SMALL_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(fresh);
-	SgipSearches *searches = sgip_search_evaluate(scan->table, sent_conditions(scan),
-												  scan->max_searches);
+	MemoryContext fresh;
+	MemoryContext caller;
+	SgipSearches *searches;
 
-	MemoryContextSwitchTo(caller);
+	scan->closed = !gates_open(scan);
 	scan->started = true;
+	if (scan->closed)
+		return;
+
+	fresh = AllocSetContextCreate(scan->context, "sgip_fdw values", ALLOCSET_SMALL_SIZES);
+	caller = MemoryContextSwitchTo(fresh);
+	searches = sgip_search_evaluate(scan->table, sent_conditions(scan), scan->max_searches);
+	MemoryContextSwitchTo(caller);
 	if (scan->searches != NULL && (scan->kept != NULL || scan->fetched_all) &&
 		strcmp(searches->signature, scan->searches->signature) == 0)
 	{
@@ -306,6 +332,8 @@ sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 	ExecClearTuple(slot);
 	if (!scan->started)
 		start(scan);
+	if (scan->closed)
+		return SGIP_SCAN_END;
 	if (scan->kept != NULL && !tuplestore_ateof(scan->kept) && replay_row(scan, slot))
 		return SGIP_SCAN_ROW;
 	if (scan->fetched_all || scan->searches->count == 0)
@@ -344,7 +372,12 @@ sgip_scan_restart(SgipScan *scan, bool values_may_differ)
 	if (!scan->started)
 		return;
 	scan->keep_rows = true;
-	if (scan->kept == NULL && !(scan->fetched_all && scan->searches->count == 0))
+	if (scan->closed && values_may_differ)
+	{
+		scan->started = false;
+		return;
+	}
+	if (scan->kept == NULL && scan->searches != NULL && !(scan->fetched_all && scan->searches->count == 0))
 	{
 		forget_rows(scan);
 		scan->searches = NULL;

@@ -878,7 +878,7 @@ sgip_search_describe(const SgipTable *table, List *conditions, List *value_texts
 
 	searches = sgip_search_evaluate(table, constants, MAX_SEARCHES);
 	if (searches->count == 0)
-		return pstrdup("none, no row can satisfy the conditions");
+		return pstrdup(SGIP_NO_REQUEST);
 	for (int i = 0; i < task->field_count; i++)
 	{
 		char	   *values = join_values(searches, i);

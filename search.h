@@ -59,6 +59,9 @@ typedef struct SgipSearches
 extern SgipSearches *sgip_search_evaluate(const SgipTable *table, List *conditions,
 										  int max_searches);
 
+/* What EXPLAIN shows instead of a request that cannot have a row */
+#define SGIP_NO_REQUEST "none, no row can satisfy the conditions"
+
 /*
  * The request that a plan will send, for EXPLAIN, without credentials.  The
  * values of the conditions are expressions; value_texts, in the order of all

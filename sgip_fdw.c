@@ -209,6 +209,10 @@ sgipExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	SgipScanState *state = node->fdw_state;
 	const SgipFetchCounters *counters;
 
+	const char *gates = strVal(list_nth(plan->fdw_private, SGIP_PLAN_GATES));
+
+	if (gates[0] != '\0')
+		ExplainPropertyText("One-Time Filter", gates, es);
 	ExplainPropertyText("Request", strVal(list_nth(plan->fdw_private, SGIP_PLAN_REQUEST)), es);
 	if (!es->analyze || state == NULL)
 		return;
