@@ -353,10 +353,11 @@ receive_body(char *data, size_t size, size_t count, void *arg)
  * false is returned.
  *
  * HTTP/1.1, also where the server offers HTTP/2.  Transfers are held back all
- * the time, and libcurl 7.88 does not manage that with HTTP/2: what it read
- * ahead is forgotten until some timer fires, and streams that are held back
- * together with others fail.  A connection for each request in flight costs
- * a handshake that is paid once.
+ * the time, and libcurl does not manage that with several streams of HTTP/2:
+ * 7.88 forgets what it read ahead until some timer fires, and some streams
+ * fail; 8.14 reads up to 10 MB ahead for each stream that is held back, and
+ * some fail.  A connection for each request in flight costs a handshake that
+ * is paid once.
  *
  * ca_file is meant as an addition to the system's trust anchors.  libcurl
  * replaces its default bundle file by it but keeps its default directory
