@@ -167,101 +167,101 @@ static const SgipField v3_account_ip_fields[] = {
 #define FIELDS(array) .fields = array, .field_count = lengthof_array(array)
 
 /* A task of v2: one answer, an array or an object that holds it as "ips" */
-#define V2_TASK(task_name, table_name, array, text) \
-	{.api = SGIP_API_V2, .name = task_name, .table = table_name, .comment = text, \
+#define V2_TASK(task_name, table_name, array) \
+	{.api = SGIP_API_V2, .name = task_name, .table = table_name, \
 	 .paging = SGIP_PAGING_NONE, .list_key = "ips", FIELDS(array), .key_field = -1}
 
 /*
  * A task over GET /v3/ips: pages of at most 500 (the most that clients use;
  * the specification states no maximum), in a fixed order.
  */
-#define V3_IPS_TASK(task_name, table_name, array, text, ...) \
-	{.api = SGIP_API_V3, .name = task_name, .table = table_name, .comment = text, \
+#define V3_IPS_TASK(task_name, table_name, array, ...) \
+	{.api = SGIP_API_V3, .name = task_name, .table = table_name, \
 	 .path = "/v3/ips", .query = "sort_by_direction=asc", \
 	 .paging = SGIP_PAGING_OFFSET, .page_max = 500, FIELDS(array), __VA_ARGS__}
 
 static const SgipTask tasks[] = {
-	V2_TASK("all", "ips_all", v2_all_fields,
-			"every IP of the account"),
-	V2_TASK("free", "ips_free", v2_ip_fields,
-			"IPs that no user uses and no group holds"),
-	V2_TASK("taken", "ips_taken", v2_ip_fields,
-			"IPs that a user uses or a group holds"),
-	V2_TASK("available", "ips_available", v2_ip_fields,
-			"IPs that are free or used by inactive users alone"),
-	V2_TASK("usage", "ips_usage", v2_usage_fields,
-			"who sends from which IP, one row for each pair"),
+	/* every IP of the account */
+	V2_TASK("all", "ips_all", v2_all_fields),
+	/* IPs that no user uses and no group holds */
+	V2_TASK("free", "ips_free", v2_ip_fields),
+	/* IPs that a user uses or a group holds */
+	V2_TASK("taken", "ips_taken", v2_ip_fields),
+	/* IPs that are free or used by inactive users alone */
+	V2_TASK("available", "ips_available", v2_ip_fields),
+	/* who sends from which IP, one row for each pair */
+	V2_TASK("usage", "ips_usage", v2_usage_fields),
 
+	/* every IP of the account */
 	V3_IPS_TASK("all", "ips_all", v3_ips_fields,
-				"every IP of the account",
 				.derive = SGIP_DERIVE_ALL, .key_field = 0),
+	/* IPs with neither subuser nor pool */
 	V3_IPS_TASK("free", "ips_free", v3_ips_fields,
-				"IPs with neither subuser nor pool",
 				.derive = SGIP_DERIVE_FREE, .key_field = 0),
+	/* IPs with a subuser or a pool */
 	V3_IPS_TASK("taken", "ips_taken", v3_ips_fields,
-				"IPs with a subuser or a pool",
 				.derive = SGIP_DERIVE_TAKEN, .key_field = 0),
+	/* IPs that are free or used by disabled subusers alone */
 	V3_IPS_TASK("available", "ips_available", v3_ips_fields,
-				"IPs that are free or used by disabled subusers alone",
 				.derive = SGIP_DERIVE_AVAILABLE, .key_field = 0),
+	/* who sends from which IP, one row for each pair */
 	V3_IPS_TASK("usage", "ips_usage", v3_usage_fields,
-				"who sends from which IP, one row for each pair",
 				.unnest = "subusers", .key_field = 0),
+	/* which IP is in which pool, one row for each pair */
 	V3_IPS_TASK("pool_members", "ip_pool_members", v3_member_fields,
-				"which IP is in which pool, one row for each pair",
 				.unnest = "pools", .key_field = 1),
+	/* IPs with region, ownership and state (IP address management) */
 	{
 		.api = SGIP_API_V3, .name = "addresses", .table = "ip_addresses",
-		.comment = "IPs with region, ownership and state (IP address management)",
 		.path = "/v3/send_ips/ips", .query = "include_region=true",
 		.paging = SGIP_PAGING_AFTER_KEY, .page_max = 5000, .list_key = "result",
 		FIELDS(v3_address_fields), .key_field = 0
 	},
+	/* IP pools */
 	{
 		.api = SGIP_API_V3, .name = "pools", .table = "ip_pools",
-		.comment = "IP pools",
 		.path = "/v3/send_ips/pools", .query = "include_region=true",
 		.paging = SGIP_PAGING_AFTER_KEY, .page_max = 100, .list_key = "result",
 		FIELDS(v3_pool_fields), .key_field = 0
 	},
+	/* IPs that are warming up */
 	{
 		.api = SGIP_API_V3, .name = "warmup", .table = "ip_warmup",
-		.comment = "IPs that are warming up",
 		.path = "/v3/ips/warmup",
 		.paging = SGIP_PAGING_NONE,
 		FIELDS(v3_warmup_fields), .key_field = -1
 	},
+	/* how many IPs can still be bought, and their price */
 	{
 		.api = SGIP_API_V3, .name = "remaining", .table = "ip_remaining",
-		.comment = "how many IPs can still be bought, and their price",
 		.path = "/v3/ips/remaining",
 		.paging = SGIP_PAGING_NONE, .list_key = "results",
 		FIELDS(v3_remaining_fields), .key_field = -1
 	},
+	/* subusers of the account */
 	{
 		.api = SGIP_API_V3, .name = "subusers", .table = "subusers",
-		.comment = "subusers of the account",
 		.path = "/v3/subusers", .query = "include_region=true",
 		.paging = SGIP_PAGING_OFFSET, .page_max = 500,
 		FIELDS(v3_subuser_fields), .key_field = 0
 	},
+	/* reverse DNS records of IPs */
 	{
 		.api = SGIP_API_V3, .name = "reverse_dns", .table = "reverse_dns",
-		.comment = "reverse DNS records of IPs",
 		.path = "/v3/whitelabel/ips",
 		.paging = SGIP_PAGING_OFFSET, .page_max = 500,
 		FIELDS(v3_reverse_dns_fields), .key_field = 0
 	},
+	/* customer accounts of a reseller */
 	{
 		.api = SGIP_API_V3, .name = "partner_accounts", .table = "partner_accounts",
-		.comment = "customer accounts of a reseller",
 		.path = "/v3/partners/accounts",
 		.paging = SGIP_PAGING_LAST, .page_max = 100, .list_key = "accounts",
 		FIELDS(v3_account_fields), .key_field = 0
 	},
+	/* IPs of a reseller's customer accounts */
 	{
 		.api = SGIP_API_V3, .name = "partner_account_ips", .table = "partner_account_ips",
-		.comment = "IPs of a reseller's customer accounts",
 		.path = "/v3/partners/accounts/{}/ips",
 		.paging = SGIP_PAGING_LAST, .page_max = 5000, .list_key = "result",
 		.parent = "partner_accounts",

@@ -98,7 +98,6 @@ typedef struct SgipTask
 	SgipApi		api;
 	const char *name;			/* value of the table option "task" */
 	const char *table;			/* name of the table that IMPORT makes */
-	const char *comment;		/* what its rows are, one line */
 	const char *path;			/* v3: path after base_url, "{}" stands for the
 								 * parent's id; v2: NULL */
 	const char *query;			/* v3: fixed part of the query string, or NULL */
