@@ -664,6 +664,11 @@ finish_page(SgipFetch *fetch, RemotePage *page)
 		fall_back(fetch, page);
 		return;
 	}
+	/*
+	 * Only now: a reader who stops within the first page shall not have paid
+	 * for more
+	 */
+	sgip_listing_learn(listing, &page->place, sgip_http_head(page->transfer));
 	caller = MemoryContextSwitchTo(fetch->context);
 	follows = sgip_listing_next(listing, &page->place, page->elements, page->fresh,
 								sgip_http_head(page->transfer), page->reader, &next);
@@ -862,7 +867,6 @@ accept_answer(SgipFetch *fetch, RemotePage *page, PageResult *result)
 		*result = PAGE_CHANGED;
 		return false;
 	}
-	sgip_listing_learn(page->listing, &page->place, sgip_http_head(page->transfer));
 	page->accepted = true;
 	return true;
 }

@@ -69,8 +69,8 @@ extern bool sgip_listing_is_doubtful(const SgipListing *listing);
 extern SgipPage sgip_listing_first(const SgipListing *listing, int page_size);
 
 /*
- * Learns from the headers of the first page where the others begin, so that
- * several can be asked for at once.
+ * Learns from the headers of the first page, when it is complete, where the
+ * others begin, so that several can be asked for at once.
  */
 extern void sgip_listing_learn(SgipListing *listing, const SgipPage *page,
 							   const SgipHttpHead *head);
