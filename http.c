@@ -1547,6 +1547,10 @@ take_result(SgipTransfer *transfer, CURLcode code)
 	if (code == CURLE_OK)
 		set_failure(transfer, SGIP_HTTP_LOST,
 					"the connection was closed within the headers", NULL);
+	else if (code == CURLE_OUT_OF_MEMORY && transfer->sent && !transfer->head_done)
+		/* this is how libcurl says that a line exceeds its limit of 100 kB */
+		set_failure(transfer, SGIP_HTTP_BROKEN,
+					"a header line is too long, or memory is short", NULL);
 	else
 		set_failure(transfer, classify(code, transfer->sent),
 					describe(transfer, code), NULL);
