@@ -211,6 +211,7 @@ sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 	MemoryContextRegisterResetCallback(context, &fetch->cleanup);
 	active_fetches++;
 
+	sgip_option_check_ca_file(fetch->server);
 	fetch->credentials = sgip_option_credentials(fetch->server, user_id);
 	peer.server_id = fetch->server->id;
 	peer.user_id = fetch->credentials->user_id;

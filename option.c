@@ -15,7 +15,10 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "access/htup_details.h"
 #include "access/reloptions.h"
@@ -41,6 +44,12 @@
  * larger than this was named by mistake.
  */
 #define MAX_KEY_FILE_BYTES 4096
+
+/*
+ * Largest file of trust anchors.  That of Debian, with all public
+ * authorities, has 220 kB.
+ */
+#define MAX_CA_FILE_BYTES (4 * 1024 * 1024)
 
 /* Most misspelt letters for which another option is still proposed */
 #define MAX_TYPO_DISTANCE 4
@@ -714,31 +723,50 @@ report_no_credentials(const SgipServer *server, Oid user_id, bool mapped,
 			 errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (%s);", user, name, both)));
 }
 
-/* Content of a key file without its trailing newline; palloc'd. */
+/* Raises 28000: what api_key_file names is no file with a key. */
+static void
+report_no_key_file(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("could not read a key from the file named by option \"api_key_file\""),
+			 errhint("It must be a regular file that holds nothing but the key, at most %d bytes.",
+					 MAX_KEY_FILE_BYTES)));
+}
+
+/*
+ * Content of a key file without its trailing newline; palloc'd.  Not by way
+ * of stdio, whose buffer nobody would wipe.  Opening anything but a regular
+ * file could take for ever, out of reach of a cancel, so it is opened without
+ * waiting and looked at first.
+ */
 static char *
 read_key_file(const char *path)
 {
-	FILE	   *file = AllocateFile(path, PG_BINARY_R);
+	int			fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
+	struct stat st;
 	char	   *key;
-	size_t		len;
+	size_t		len = 0;
+	ssize_t		got;
 
-	if (file == NULL)
+	if (fd < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not open the file named by option \"api_key_file\": %m")));
-	/* no buffer of stdio's, which nobody would wipe */
-	setvbuf(file, NULL, _IONBF, 0);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		report_no_key_file();
 	key = palloc(MAX_KEY_FILE_BYTES + 1);
-	len = fread(key, 1, MAX_KEY_FILE_BYTES + 1, file);
-	if (ferror(file) || len > MAX_KEY_FILE_BYTES)
+	do
+	{
+		got = read(fd, key + len, MAX_KEY_FILE_BYTES + 1 - len);
+		len += Max(got, 0);
+	} while (got > 0 && len <= MAX_KEY_FILE_BYTES);
+	if (got < 0 || len > MAX_KEY_FILE_BYTES)
 	{
 		explicit_bzero(key, MAX_KEY_FILE_BYTES + 1);
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("could not read a key from the file named by option \"api_key_file\""),
-				 errhint("The file must hold nothing but the key, at most %d bytes.", MAX_KEY_FILE_BYTES)));
+		report_no_key_file();
 	}
-	FreeFile(file);
+	CloseTransientFile(fd);
 	while (len > 0 && (key[len - 1] == '\n' || key[len - 1] == '\r'))
 		len--;
 	key[len] = '\0';
@@ -780,6 +808,27 @@ sgip_option_credentials(const SgipServer *server, Oid user_id)
 		report_no_credentials(server, user_id, OidIsValid(credentials->mapping_id), "api_key",
 							  credentials->api_key != NULL);
 	return credentials;
+}
+
+/*
+ * Raises 08001 if ca_file names something that cannot be trust anchors.
+ * libcurl will open it, and would wait for ever if it is a pipe, out of reach
+ * of a cancel.  What is wrong with a regular file, or that there is none, is
+ * libcurl's to tell.
+ */
+void
+sgip_option_check_ca_file(const SgipServer *server)
+{
+	struct stat st;
+
+	if (server->ca_file == NULL || stat(server->ca_file, &st) < 0)
+		return;
+	if (!S_ISREG(st.st_mode) || st.st_size < 1 || st.st_size > MAX_CA_FILE_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+				 errmsg("could not connect to server \"%s\"", server->name),
+				 errdetail("The file named by option \"ca_file\" is not a regular file of 1 to %d bytes.",
+						   MAX_CA_FILE_BYTES)));
 }
 
 /* Wipes the key; the struct must not be used afterwards. */
