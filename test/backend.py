@@ -61,13 +61,9 @@ class Backend(Psql):
         with open("/proc/%d/status" % self.pid, encoding="ascii") as file:
             return int(re.search(r"^%s:\s+(\d+) kB" % name, file.read(), re.M)[1]) * KB
 
-    def private_bytes(self):
-        """Memory of its own that it uses now: what palloc, libcurl, jansson and the others hold."""
-        return self.status("RssAnon")
-
-    def context_bytes(self):
-        """What its memory contexts hold."""
-        return int(self.must("SELECT sum(total_bytes) FROM pg_backend_memory_contexts")[0])
+    def heap_bytes(self):
+        """What it holds of malloc's memory, be it palloc's, libcurl's or jansson's; see define_heap_bytes."""
+        return int(self.must("SELECT heap_bytes()")[0])
 
     def watch_peak(self):
         """From now on peak_bytes counts; gives what is used now."""
@@ -84,6 +80,16 @@ def parts(message):
     """(SQLSTATE, message, everything with DETAIL, HINT and CONTEXT) of psql's verbose words."""
     found = re.search(r"(?:ERROR|FATAL):  \w{5}: (.*)", message or "")
     return sqlstate(message), found[1] if found else "", message or ""
+
+
+def define_heap_bytes(session, directory):
+    """Makes the function heap_bytes(), from heap.c by way of a directory that the server can read."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    library = os.path.join(directory, "heap.so")
+    include = subprocess.run([os.environ["PG_CONFIG"], "--includedir-server"], check=True, stdout=subprocess.PIPE, text=True)
+    subprocess.run(["gcc", "-O2", "-Wall", "-fPIC", "-shared", "-I" + include.stdout.strip(), os.path.join(here, "heap.c"), "-o", library],
+                   check=True)
+    session.must("CREATE FUNCTION heap_bytes() RETURNS bigint LANGUAGE C AS '%s'" % library)
 
 
 # --- certificates ------------------------------------------------------------------
