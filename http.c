@@ -1284,7 +1284,15 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 
 	if (line->ca_file)
 		CHECK_SETOPT(transfer, CURLOPT_CAINFO, line->ca_file, return false);
-	if (line->proxy)
+
+	/*
+	 * Credentials travel with the request, so a proxy may carry it only in
+	 * TLS.  Plain HTTP goes straight to its host, which is this machine,
+	 * whatever proxy the server's environment names.
+	 */
+	if (pg_strncasecmp(request->url, "http:", 5) == 0)
+		CHECK_SETOPT(transfer, CURLOPT_PROXY, "", return false);
+	else if (line->proxy)
 		CHECK_SETOPT(transfer, CURLOPT_PROXY, line->proxy, return false);
 
 	/* the request; libcurl copies the URL, but neither headers nor body */
