@@ -76,6 +76,7 @@ typedef enum OptionKind
 	KIND_TASK,					/* name of a task of any api_version */
 	KIND_FIELD,					/* name of a field of any task */
 	KIND_URL,					/* base_url */
+	KIND_PROXY,
 	KIND_RESOURCE,
 	KIND_KEY_FILE
 } OptionKind;
@@ -112,7 +113,7 @@ static const OptionRow option_rows[] = {
 	OPTION("max_concurrency", ON_SERVER, KIND_COUNT, .min = 1, .max = 64),
 	OPTION("page_size", ON_SERVER, KIND_COUNT, .min = 1, .max = 5000),
 	OPTION("ca_file", ON_SERVER, KIND_TEXT),
-	OPTION("proxy", ON_SERVER, KIND_TEXT),
+	OPTION("proxy", ON_SERVER, KIND_PROXY),
 	OPTION("on_behalf_of", ON_SERVER | ON_MAPPING, KIND_TEXT),
 	OPTION("api_user", ON_MAPPING, KIND_TEXT),
 	OPTION("api_key", ON_MAPPING, KIND_TEXT),
@@ -313,6 +314,34 @@ host_length(const char *s)
 	return len;
 }
 
+/* Does a value consist of printable ASCII characters without blanks and backslashes? */
+static bool
+is_plain_ascii(const char *value)
+{
+	for (const char *p = value; *p; p++)
+	{
+		if ((unsigned char) *p <= ' ' || (unsigned char) *p >= 127 || *p == '\\')
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What follows ":port" where s begins with one, else s; NULL if the port is
+ * out of range.
+ */
+static const char *
+skip_port(const char *s)
+{
+	char	   *end;
+	long		port;
+
+	if (*s != ':')
+		return s;
+	port = strtol(s + 1, &end, 10);
+	return isdigit((unsigned char) s[1]) && port >= 1 && port <= 65535 ? end : NULL;
+}
+
 /*
  * What is wrong with a base_url, as a hint; NULL if nothing.  Strict, so that
  * libcurl's parser cannot read another host out of it than this one does.
@@ -333,34 +362,77 @@ problem_of_url(const char *url)
 		return "The URL must begin with https:// (or http:// for a loopback host).";
 
 	host = url + (tls ? 8 : 7);
+	if (!is_plain_ascii(host))
+		return "The URL must consist of printable ASCII characters without blanks or backslashes.";
 	for (p = host; *p; p++)
 	{
 		if (*p == '@')
 			return "The URL must not contain a user or password; they belong to the user mapping.";
 		if (*p == '?' || *p == '#')
 			return "The URL must not contain a query or fragment; only scheme, host, port and path.";
-		if ((unsigned char) *p <= ' ' || (unsigned char) *p >= 127 || *p == '\\')
-			return "The URL must consist of printable ASCII characters without blanks or backslashes.";
 	}
 
 	len = host_length(host);
 	if (len == 0)
 		return "The URL must name a host.";
-	p = host + len;
-	if (*p == ':')
-	{
-		char	   *end;
-		long		port = strtol(p + 1, &end, 10);
-
-		if (!isdigit((unsigned char) p[1]) || port < 1 || port > 65535)
-			return "The port of the URL must be between 1 and 65535.";
-		p = end;
-	}
+	p = skip_port(host + len);
+	if (p == NULL)
+		return "The port of the URL must be between 1 and 65535.";
 	if (*p != '\0' && *p != '/')
 		return "The URL must have the form https://host[:port][/path].";
 	if (!tls && !is_loopback(host, len))
 		return "Credentials travel with every request: use https, or http with a loopback host (localhost, 127.0.0.1, [::1]).";
 	return NULL;
+}
+
+/* Is base_url, which may be NULL (the default), one of plain http? */
+static bool
+is_plain_http(const char *url)
+{
+	return url != NULL && pg_strncasecmp(url, "http:", 5) == 0;
+}
+
+/*
+ * Does the proxy have a form that libcurl reads as we do?  Its messages about
+ * others quote them, with the password.
+ */
+static bool
+is_proxy(const char *value)
+{
+	static const char *const schemes[] = {"http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"};
+	const char *host = value;
+	const char *at;
+	size_t		len;
+
+	if (value[0] == '\0')
+		return true;
+	for (int i = 0; i < (int) lengthof(schemes); i++)
+	{
+		if (pg_strncasecmp(value, schemes[i], strlen(schemes[i])) == 0)
+			host = value + strlen(schemes[i]);
+	}
+	at = host + strcspn(host, "@/?#");
+	if (*at == '@')
+		host = at + 1;
+	len = host_length(host);
+	host = len > 0 ? skip_port(host + len) : NULL;
+	return is_plain_ascii(value) && host != NULL && (*host == '\0' || strcmp(host, "/") == 0);
+}
+
+/*
+ * Refuses a proxy that the value does not name.  Server options can be read
+ * by every role, so a password in one deserves a warning.
+ */
+static void
+check_proxy(const OptionRow *row, const char *value)
+{
+	if (!is_proxy(value))
+		report_bad_value(row, "The value has the form [scheme://][user:password@]host[:port], with the scheme http, https, "
+						 "socks4, socks4a, socks5 or socks5h; or it is empty, for no proxy.");
+	if (strchr(value, '@') != NULL)
+		ereport(WARNING,
+				(errmsg("every role of this database can read the password in the option \"%s\"", row->name),
+				 errdetail("Options of servers are shown by the system catalog pg_foreign_server.")));
 }
 
 /* Milliseconds of a duration in PostgreSQL's units; false if it is none. */
@@ -449,6 +521,9 @@ check_value(const OptionRow *row, const char *value)
 			if (problem_of_url(value) != NULL)
 				report_bad_value(row, problem_of_url(value));
 			break;
+		case KIND_PROXY:
+			check_proxy(row, value);
+			break;
 		case KIND_RESOURCE:
 			if (value[0] == '\0' ||
 				value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] != '\0')
@@ -525,6 +600,13 @@ sgip_fdw_validator(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("options \"api_key\" and \"api_key_file\" exclude each other"),
 				 errhint("Drop one of them.")));
+	if (is_plain_http(get_value(options, "base_url")) &&
+		get_value(options, "proxy") != NULL && get_value(options, "proxy")[0] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"proxy\" needs a base_url of https"),
+				 errdetail("Credentials travel with every request, and the proxy of a plain http one would read them."),
+				 errhint("Drop the option \"proxy\": plain http stays on this machine.")));
 	if (get_value(options, "constant") != NULL &&
 		(get_value(options, "field") != NULL || get_value(options, "match") != NULL))
 		ereport(ERROR,
