@@ -25,12 +25,14 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
+#include "catalog/pg_type.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -751,20 +753,82 @@ sgip_option_match(const char *name)
 	return SGIP_MATCH_ANYWHERE;
 }
 
+/* What a user mapping says; strings of our own, which can be wiped, or NULL */
+typedef struct MappingOptions
+{
+	char	   *api_user;
+	char	   *api_key;
+	char	   *api_key_file;
+	char	   *on_behalf_of;
+} MappingOptions;
+
+/* Overwrites a string of palloc's that may be secret, and frees it. */
+static void
+wipe(char *text)
+{
+	if (text == NULL)
+		return;
+	explicit_bzero(text, strlen(text));
+	pfree(text);
+}
+
 /*
- * The user's mapping for the server, else PUBLIC's; InvalidOid and NIL if
- * neither exists.  (GetUserMapping would raise its own error instead of the
- * one that users are promised, and reveals less of what to do.)
+ * Reads the options of a mapping from the array that the catalog holds.
+ * untransformRelOptions would leave copies of the key that nobody wipes.
+ */
+static void
+read_mapping_options(Datum datum, MappingOptions *options)
+{
+	const struct
+	{
+		const char *prefix;
+		char	  **value;
+	}			wanted[] = {
+		{"api_user=", &options->api_user},
+		{"api_key=", &options->api_key},
+		{"api_key_file=", &options->api_key_file},
+		{"on_behalf_of=", &options->on_behalf_of}
+	};
+	ArrayType  *array = DatumGetArrayTypeP(datum);
+	Datum	   *items;
+	int			count;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &items, NULL, &count);
+	for (int i = 0; i < count; i++)
+	{
+		const char *item = VARDATA_ANY(DatumGetPointer(items[i]));
+		size_t		len = VARSIZE_ANY_EXHDR(DatumGetPointer(items[i]));
+
+		for (int j = 0; j < (int) lengthof(wanted); j++)
+		{
+			size_t		prefix_len = strlen(wanted[j].prefix);
+
+			if (len >= prefix_len && memcmp(item, wanted[j].prefix, prefix_len) == 0)
+				*wanted[j].value = pnstrdup(item + prefix_len, len - prefix_len);
+		}
+	}
+	pfree(items);
+	if ((Pointer) array != DatumGetPointer(datum))
+	{
+		explicit_bzero(array, VARSIZE(array));
+		pfree(array);
+	}
+}
+
+/*
+ * The user's mapping for the server, else PUBLIC's; InvalidOid if neither
+ * exists.  (GetUserMapping would raise its own error instead of the one that
+ * users are promised, and reveals less of what to do.)
  */
 static Oid
-find_mapping(Oid server_id, Oid user_id, List **options)
+find_mapping(Oid server_id, Oid user_id, MappingOptions *options)
 {
 	HeapTuple	tuple;
 	Datum		datum;
 	bool		isnull;
 	Oid			mapping_id;
 
-	*options = NIL;
+	memset(options, 0, sizeof(*options));
 	tuple = SearchSysCache2(USERMAPPINGUSERSERVER,
 							ObjectIdGetDatum(user_id), ObjectIdGetDatum(server_id));
 	if (!HeapTupleIsValid(tuple))
@@ -777,7 +841,7 @@ find_mapping(Oid server_id, Oid user_id, List **options)
 	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple,
 							Anum_pg_user_mapping_umoptions, &isnull);
 	if (!isnull)
-		*options = untransformRelOptions(datum);
+		read_mapping_options(datum, options);
 	ReleaseSysCache(tuple);
 	return mapping_id;
 }
@@ -872,23 +936,27 @@ SgipCredentials *
 sgip_option_credentials(const SgipServer *server, Oid user_id)
 {
 	SgipCredentials *credentials = palloc0(sizeof(SgipCredentials));
-	List	   *options;
-	char	   *file;
+	MappingOptions options;
+	bool		has_user;
+	bool		has_key;
 
 	credentials->user_id = user_id;
 	credentials->mapping_id = find_mapping(server->id, user_id, &options);
-	credentials->api_user = get_value(options, "api_user");
-	credentials->on_behalf_of = read_text(options, "on_behalf_of", server->on_behalf_of);
-	if (server->api == SGIP_API_V2 &&
-		(credentials->api_user == NULL || credentials->api_user[0] == '\0'))
-		report_no_credentials(server, user_id, OidIsValid(credentials->mapping_id), "api_user",
-							  credentials->api_user != NULL);
+	credentials->api_user = options.api_user;
+	credentials->on_behalf_of = options.on_behalf_of ? options.on_behalf_of : server->on_behalf_of;
+	credentials->api_key = options.api_key_file ? read_key_file(options.api_key_file) : options.api_key;
 
-	file = get_value(options, "api_key_file");
-	credentials->api_key = file != NULL ? read_key_file(file) : get_value(options, "api_key");
-	if (credentials->api_key == NULL || credentials->api_key[0] == '\0')
-		report_no_credentials(server, user_id, OidIsValid(credentials->mapping_id), "api_key",
-							  credentials->api_key != NULL);
+	has_user = credentials->api_user != NULL && credentials->api_user[0] != '\0';
+	has_key = credentials->api_key != NULL && credentials->api_key[0] != '\0';
+	if ((server->api == SGIP_API_V2 && !has_user) || !has_key)
+	{
+		bool		user_missing = server->api == SGIP_API_V2 && !has_user;
+		bool		is_set = (user_missing ? credentials->api_user : credentials->api_key) != NULL;
+		bool		mapped = OidIsValid(credentials->mapping_id);
+
+		sgip_option_forget(credentials);
+		report_no_credentials(server, user_id, mapped, user_missing ? "api_user" : "api_key", is_set);
+	}
 	return credentials;
 }
 
@@ -913,12 +981,13 @@ sgip_option_check_ca_file(const SgipServer *server)
 						   MAX_CA_FILE_BYTES)));
 }
 
-/* Wipes the key; the struct must not be used afterwards. */
+/* Wipes the credentials; the struct must not be used afterwards. */
 void
 sgip_option_forget(SgipCredentials *credentials)
 {
 	if (credentials == NULL)
 		return;
-	explicit_bzero(credentials->api_key, strlen(credentials->api_key));
+	wipe(credentials->api_user);
+	wipe(credentials->api_key);
 	pfree(credentials);
 }
