@@ -29,6 +29,7 @@
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/acl.h"
@@ -619,6 +620,31 @@ sgip_fdw_validator(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Overwrites a string of palloc's that may be secret, and frees it. */
+static void
+wipe(char *text)
+{
+	if (text == NULL)
+		return;
+	explicit_bzero(text, strlen(text));
+	pfree(text);
+}
+
+/* A copy of len bytes of the catalog, in UTF-8, which is what the API reads. */
+static char *
+utf8_copy(const char *data, size_t len)
+{
+	char	   *copy = pnstrdup(data, len);
+	char	   *utf8 = copy;
+
+	/* of bytes in no encoding nothing is known; a complaint would quote them */
+	if (GetDatabaseEncoding() != PG_SQL_ASCII)
+		utf8 = pg_server_to_any(copy, len, PG_UTF8);
+	if (utf8 != copy)
+		wipe(copy);
+	return utf8;
+}
+
 /*
  * Readers of one value, for values that the validator has accepted; they
  * give the default when the option is absent.  (An extension whose limits
@@ -699,6 +725,8 @@ sgip_option_server(Oid server_id)
 	server->ca_file = read_text(options, "ca_file", NULL);
 	server->proxy = read_text(options, "proxy", NULL);
 	server->on_behalf_of = read_text(options, "on_behalf_of", NULL);
+	if (server->on_behalf_of != NULL)
+		server->on_behalf_of = utf8_copy(server->on_behalf_of, strlen(server->on_behalf_of));
 	server->async_capable = read_boolean(options, "async_capable", true);
 	server->startup_cost = read_cost(options, "fdw_startup_cost", SGIP_DEFAULT_STARTUP_COST);
 	server->tuple_cost = read_cost(options, "fdw_tuple_cost", SGIP_DEFAULT_TUPLE_COST);
@@ -762,16 +790,6 @@ typedef struct MappingOptions
 	char	   *on_behalf_of;
 } MappingOptions;
 
-/* Overwrites a string of palloc's that may be secret, and frees it. */
-static void
-wipe(char *text)
-{
-	if (text == NULL)
-		return;
-	explicit_bzero(text, strlen(text));
-	pfree(text);
-}
-
 /*
  * Reads the options of a mapping from the array that the catalog holds.
  * untransformRelOptions would leave copies of the key that nobody wipes.
@@ -783,11 +801,12 @@ read_mapping_options(Datum datum, MappingOptions *options)
 	{
 		const char *prefix;
 		char	  **value;
+		bool		sent;
 	}			wanted[] = {
-		{"api_user=", &options->api_user},
-		{"api_key=", &options->api_key},
-		{"api_key_file=", &options->api_key_file},
-		{"on_behalf_of=", &options->on_behalf_of}
+		{"api_user=", &options->api_user, true},
+		{"api_key=", &options->api_key, true},
+		{"api_key_file=", &options->api_key_file, false},
+		{"on_behalf_of=", &options->on_behalf_of, true}
 	};
 	ArrayType  *array = DatumGetArrayTypeP(datum);
 	Datum	   *items;
@@ -804,7 +823,8 @@ read_mapping_options(Datum datum, MappingOptions *options)
 			size_t		prefix_len = strlen(wanted[j].prefix);
 
 			if (len >= prefix_len && memcmp(item, wanted[j].prefix, prefix_len) == 0)
-				*wanted[j].value = pnstrdup(item + prefix_len, len - prefix_len);
+				*wanted[j].value = wanted[j].sent ? utf8_copy(item + prefix_len, len - prefix_len) :
+					pnstrdup(item + prefix_len, len - prefix_len);
 		}
 	}
 	pfree(items);
