@@ -51,31 +51,34 @@ hex_value(const char *digits, int n)
 	return value;
 }
 
-/* The byte that the text begins with in that spelling, and its length in the text. */
-static int
-spelt_byte(const char *text, Spelling spelling, size_t *len)
+/*
+ * Decodes what the text begins with in that spelling: its length in the text,
+ * and the bytes that it stands for (up to 4) with their number.
+ */
+static size_t
+decode_spelling(const char *text, Spelling spelling, unsigned char *bytes, int *count)
 {
 	int			value;
 
-	*len = 1;
-	if (spelling == SPELT_URL && *text == '+')
-		return ' ';
+	*count = 1;
+	bytes[0] = (unsigned char) *text;
 	if (spelling == SPELT_URL && *text == '%' && (value = hex_value(text + 1, 2)) >= 0)
 	{
-		*len = 3;
-		return value;
+		bytes[0] = value;
+		return 3;
+	}
+	if (spelling == SPELT_JSON && *text == '\\' && text[1] == 'u' && (value = hex_value(text + 2, 4)) > 0)
+	{
+		unicode_to_utf8(value, bytes);
+		*count = pg_utf_mblen(bytes);
+		return 6;
 	}
 	if (spelling == SPELT_JSON && *text == '\\' && text[1] != '\0')
 	{
-		if (text[1] == 'u' && (value = hex_value(text + 2, 4)) >= 0)
-		{
-			*len = 6;
-			return value;
-		}
-		*len = 2;
-		return (unsigned char) text[1];
+		bytes[0] = (unsigned char) text[1];
+		return 2;
 	}
-	return (unsigned char) *text;
+	return 1;
 }
 
 /* Length of the secret where the text begins with it, however it is spelt; 0: it does not. */
@@ -86,14 +89,19 @@ secret_length(const char *text, const char *secret)
 	{
 		const char *at = text;
 		const char *left = secret;
-		size_t		len;
 
-		while (*left != '\0' && *at != '\0' &&
-			   (spelt_byte(at, spelling, &len) == (unsigned char) *left ||
-				(*at == '+' && *left == '+')))	/* some encode all but this */
+		while (*left != '\0' && *at != '\0')
 		{
+			unsigned char bytes[MAX_MULTIBYTE_CHAR_LEN + 1];
+			int			count;
+			size_t		len = decode_spelling(at, spelling, bytes, &count);
+
+			/* forms have + for a blank, and some encode all but + itself */
+			if (strncmp(left, (char *) bytes, count) != 0 &&
+				!(spelling == SPELT_URL && *at == '+' && *left == ' '))
+				break;
+			left += count;
 			at += len;
-			left++;
 		}
 		if (*left == '\0')
 			return at - text;
