@@ -80,6 +80,7 @@ typedef enum OptionKind
 	KIND_FIELD,					/* name of a field of any task */
 	KIND_URL,					/* base_url */
 	KIND_PROXY,
+	KIND_HEADER,				/* value of a header */
 	KIND_RESOURCE,
 	KIND_KEY_FILE
 } OptionKind;
@@ -117,7 +118,7 @@ static const OptionRow option_rows[] = {
 	OPTION("page_size", ON_SERVER, KIND_COUNT, .min = 1, .max = 5000),
 	OPTION("ca_file", ON_SERVER, KIND_TEXT),
 	OPTION("proxy", ON_SERVER, KIND_PROXY),
-	OPTION("on_behalf_of", ON_SERVER | ON_MAPPING, KIND_TEXT),
+	OPTION("on_behalf_of", ON_SERVER | ON_MAPPING, KIND_HEADER),
 	OPTION("api_user", ON_MAPPING, KIND_TEXT),
 	OPTION("api_key", ON_MAPPING, KIND_TEXT),
 	OPTION("api_key_file", ON_MAPPING, KIND_KEY_FILE),
@@ -438,6 +439,24 @@ check_proxy(const OptionRow *row, const char *value)
 				 errdetail("Options of servers are shown by the system catalog pg_foreign_server.")));
 }
 
+/*
+ * Can the value stand in a header as it is?  Blanks at its ends would be lost,
+ * and a header of nothing but blanks is not sent: the request would be made
+ * for another account than the option says.
+ */
+static bool
+is_header_value(const char *value)
+{
+	size_t		len = strlen(value);
+
+	for (const char *p = value; *p; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 127)
+			return false;
+	}
+	return len == 0 || (value[0] != ' ' && value[len - 1] != ' ');
+}
+
 /* Milliseconds of a duration in PostgreSQL's units; false if it is none. */
 static bool
 parse_duration(const char *value, int *result)
@@ -526,6 +545,10 @@ check_value(const OptionRow *row, const char *value)
 			break;
 		case KIND_PROXY:
 			check_proxy(row, value);
+			break;
+		case KIND_HEADER:
+			if (!is_header_value(value))
+				report_bad_value(row, "The value must not contain control characters, nor begin or end with a blank.");
 			break;
 		case KIND_RESOURCE:
 			if (value[0] == '\0' ||
@@ -916,9 +939,15 @@ read_key_file(const char *path)
 	ssize_t		got;
 
 	if (fd < 0)
+	{
+		/* errcode_for_file_access would call the rarer reasons internal errors */
+		int			state = errno == ENOENT ? ERRCODE_UNDEFINED_FILE :
+			errno == EACCES ? ERRCODE_INSUFFICIENT_PRIVILEGE : ERRCODE_IO_ERROR;
+
 		ereport(ERROR,
-				(errcode_for_file_access(),
+				(errcode(state),
 				 errmsg("could not open the file named by option \"api_key_file\": %m")));
+	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		report_no_key_file();
 	key = palloc(MAX_KEY_FILE_BYTES + 1);
