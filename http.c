@@ -90,6 +90,9 @@
 #define MAX_HEADER_BYTES (256 * 1024)
 #define MAX_HEADER_LINES 1000
 
+/* Digits of a Content-Length that fits into 64 bits for certain */
+#define MAX_LENGTH_DIGITS 18
+
 /*
  * How long an idle channel keeps its connections, and how many of them are
  * kept.  Servers and firewalls drop idle connections after one to a few
@@ -755,6 +758,11 @@ take_header(SgipTransfer *transfer, const char *name, size_t name_len,
 		copy_value(head->date, sizeof(head->date), value, len, true);
 	else if (IS("Location"))
 		copy_value(head->location, sizeof(head->location), value, len, false);
+	else if (IS("Content-Length"))
+		/* libcurl, too, takes no notice of a number that it cannot hold */
+		head->tells_end = len > 0 && len <= MAX_LENGTH_DIGITS;
+	else if (IS("Transfer-Encoding"))
+		head->tells_end = len == 7 && pg_strncasecmp(value, "chunked", 7) == 0;
 	else if (IS("Content-Encoding"))
 		return take_encoding(transfer, value, len);
 	else if (IS("Link"))
