@@ -144,7 +144,7 @@ def serve(sock, path, seq):
     elif path == "/bigheaders":
         sock.sendall(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"y" * 900) for i in range(320)) + b"Content-Length: 0\r\n\r\n")
     elif path == "/longlink":
-        sock.sendall(b"HTTP/1.1 200 OK\r\nLink: <http://x/" + b"y" * 2000 + b">; rel=next\r\nContent-Length: 0\r\n\r\n")
+        sock.sendall(b"HTTP/1.1 200 OK\r\nLink: <http://x/" + b"y" * 9000 + b">; rel=next\r\nContent-Length: 0\r\n\r\n")
     elif path == "/redirect":
         answer(sock, path, b"moved", b"Location: /small\r\nRetry-After: 120\r\n", b"302 Found")
     elif path == "/dies":           # a kept connection that the server drops
