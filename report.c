@@ -70,7 +70,7 @@ decode_spelling(const char *text, Spelling spelling, unsigned char *bytes, int *
 	if (spelling == SPELT_JSON && *text == '\\' && text[1] == 'u' && (value = hex_value(text + 2, 4)) > 0)
 	{
 		unicode_to_utf8(value, bytes);
-		*count = pg_utf_mblen(bytes);
+		*count = value < 0x80 ? 1 : value < 0x800 ? 2 : 3;
 		return 6;
 	}
 	if (spelling == SPELT_JSON && *text == '\\' && text[1] != '\0')
