@@ -157,6 +157,7 @@ sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 	MemoryContextRegisterResetCallback(context, &fetch->cleanup);
 	active_fetches++;
 
+	sgip_option_check_ca_file(fetch->server);
 	fetch->credentials = sgip_option_credentials(fetch->server, user_id);
 	peer.server_id = fetch->server->id;
 	peer.user_id = fetch->credentials->user_id;
@@ -886,6 +887,21 @@ report_answer(SgipFetch *fetch, RemotePage *page, SgipJsonResult result)
 			 errmsg("out of memory")));
 }
 
+/*
+ * The document and the transfer have ended.  A list without brackets ends
+ * wherever the connection does, unless HTTP said where it should.
+ */
+static void
+check_end(SgipFetch *fetch, RemotePage *page)
+{
+	if (sgip_json_is_bare(page->reader) && !sgip_http_head(page->transfer)->tells_end)
+	{
+		SgipFailed	failed = failed_request(fetch, page);
+
+		sgip_report_invalid(&failed, "The list has no brackets, and neither Content-Length nor chunks tell whether this is all of it.");
+	}
+}
+
 /* Reads the next element of a page from what has arrived. */
 static PageResult
 read_page(SgipFetch *fetch, RemotePage *page)
@@ -919,6 +935,7 @@ read_page(SgipFetch *fetch, RemotePage *page)
 	sgip_http_consume(page->transfer, consumed);
 	if (json == SGIP_JSON_END)
 	{
+		check_end(fetch, page);
 		finish_page(fetch, page);
 		return PAGE_CHANGED;
 	}

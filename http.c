@@ -179,7 +179,12 @@ describe(const SgipTransfer *transfer, CURLcode code)
 void
 sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code)
 {
-	sgip_transfer_fail(transfer, classify(code, transfer->sent), describe(transfer, code), NULL);
+	if (code == CURLE_OUT_OF_MEMORY && transfer->sent && !transfer->head.done)
+		/* this is how libcurl says that a line exceeds its limit of 100 kB */
+		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN,
+						   "a header line is too long, or memory is short", NULL);
+	else
+		sgip_transfer_fail(transfer, classify(code, transfer->sent), describe(transfer, code), NULL);
 }
 
 
@@ -417,7 +422,15 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 
 	if (line->ca_file)
 		CHECK_SETOPT(transfer, CURLOPT_CAINFO, line->ca_file, return false);
-	if (line->proxy)
+
+	/*
+	 * Credentials travel with the request, so a proxy may carry it only in
+	 * TLS.  Plain HTTP goes straight to its host, which is this machine,
+	 * whatever proxy the server's environment names.
+	 */
+	if (pg_strncasecmp(request->url, "http:", 5) == 0)
+		CHECK_SETOPT(transfer, CURLOPT_PROXY, "", return false);
+	else if (line->proxy)
 		CHECK_SETOPT(transfer, CURLOPT_PROXY, line->proxy, return false);
 
 	/* the request; libcurl copies the URL, but neither headers nor body */

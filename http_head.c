@@ -20,6 +20,9 @@
 #define MAX_HEADER_BYTES (256 * 1024)
 #define MAX_HEADER_LINES 1000
 
+/* Digits of a Content-Length that fits into 64 bits for certain */
+#define MAX_LENGTH_DIGITS 18
+
 /* A piece of a header's value that is being read */
 typedef struct Text
 {
@@ -231,6 +234,11 @@ take_field(SgipHttpHeadReader *reader, const char *name, size_t name_len,
 		copy_value(head->date, sizeof(head->date), value, len, true);
 	else if (is_word(name, name_len, "Location"))
 		copy_value(head->location, sizeof(head->location), value, len, false);
+	else if (is_word(name, name_len, "Content-Length"))
+		/* libcurl, too, takes no notice of a number that it cannot hold */
+		head->tells_end = len > 0 && len <= MAX_LENGTH_DIGITS;
+	else if (is_word(name, name_len, "Transfer-Encoding"))
+		head->tells_end = is_word(value, len, "chunked");
 	else if (is_word(name, name_len, "Content-Encoding"))
 		return take_encoding(reader, value, len);
 	else if (is_word(name, name_len, "Link"))

@@ -32,6 +32,8 @@ typedef struct SgipHttpHead
 	char		rate_reset[64]; /* X-RateLimit-Reset */
 	char		date[64];
 	char		location[512];
+	bool		tells_end;		/* by Content-Length or chunks: an answer that is
+								 * cut short cannot pass for a complete one */
 	bool		has_link;		/* a Link header came */
 	char		link_next[SGIP_HTTP_MAX_LINK];	/* target of rel="next", or empty */
 	char		link_last[SGIP_HTTP_MAX_LINK];	/* target of rel="last", or empty */

@@ -172,6 +172,9 @@ start_library(void)
 
 	if (started)
 		return;
+
+	/* libcurl would write the keys of all connections to the file it names */
+	(void) unsetenv("SSLKEYLOGFILE");
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),

@@ -834,6 +834,12 @@ sgip_json_problem(const SgipJsonReader *reader)
 	return reader->problem;
 }
 
+bool
+sgip_json_is_bare(const SgipJsonReader *reader)
+{
+	return !reader->bracketed;
+}
+
 const SgipRemoteError *
 sgip_json_remote_error(const SgipJsonReader *reader)
 {

@@ -149,6 +149,12 @@ extern const char *sgip_json_problem(const SgipJsonReader *reader);
 extern const SgipRemoteError *sgip_json_remote_error(const SgipJsonReader *reader);
 
 /*
+ * After END: was the document a list without brackets (or a single element)?
+ * Then nothing in it tells a complete one from its beginning.
+ */
+extern bool sgip_json_is_bare(const SgipJsonReader *reader);
+
+/*
  * After END: member of the object that enclosed the elements, by a path such
  * as "_metadata.next_params.after_key"; ABSENT if there is none.
  */

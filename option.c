@@ -15,19 +15,25 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "access/htup_details.h"
 #include "access/reloptions.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
+#include "catalog/pg_type.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -41,6 +47,12 @@
  * larger than this was named by mistake.
  */
 #define MAX_KEY_FILE_BYTES 4096
+
+/*
+ * Largest file of trust anchors.  That of Debian, with all public
+ * authorities, has 220 kB.
+ */
+#define MAX_CA_FILE_BYTES (4 * 1024 * 1024)
 
 /* Most misspelt letters for which another option is still proposed */
 #define MAX_TYPO_DISTANCE 4
@@ -67,6 +79,8 @@ typedef enum OptionKind
 	KIND_TASK,					/* name of a task of any api_version */
 	KIND_FIELD,					/* name of a field of any task */
 	KIND_URL,					/* base_url */
+	KIND_PROXY,
+	KIND_HEADER,				/* value of a header */
 	KIND_RESOURCE,
 	KIND_KEY_FILE
 } OptionKind;
@@ -103,8 +117,8 @@ static const OptionRow option_rows[] = {
 	OPTION("max_concurrency", ON_SERVER, KIND_COUNT, .min = 1, .max = 64),
 	OPTION("page_size", ON_SERVER, KIND_COUNT, .min = 1, .max = 5000),
 	OPTION("ca_file", ON_SERVER, KIND_TEXT),
-	OPTION("proxy", ON_SERVER, KIND_TEXT),
-	OPTION("on_behalf_of", ON_SERVER | ON_MAPPING, KIND_TEXT),
+	OPTION("proxy", ON_SERVER, KIND_PROXY),
+	OPTION("on_behalf_of", ON_SERVER | ON_MAPPING, KIND_HEADER),
 	OPTION("api_user", ON_MAPPING, KIND_TEXT),
 	OPTION("api_key", ON_MAPPING, KIND_TEXT),
 	OPTION("api_key_file", ON_MAPPING, KIND_KEY_FILE),
@@ -304,6 +318,34 @@ host_length(const char *s)
 	return len;
 }
 
+/* Does a value consist of printable ASCII characters without blanks and backslashes? */
+static bool
+is_plain_ascii(const char *value)
+{
+	for (const char *p = value; *p; p++)
+	{
+		if ((unsigned char) *p <= ' ' || (unsigned char) *p >= 127 || *p == '\\')
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What follows ":port" where s begins with one, else s; NULL if the port is
+ * out of range.
+ */
+static const char *
+skip_port(const char *s)
+{
+	char	   *end;
+	long		port;
+
+	if (*s != ':')
+		return s;
+	port = strtol(s + 1, &end, 10);
+	return isdigit((unsigned char) s[1]) && port >= 1 && port <= 65535 ? end : NULL;
+}
+
 /*
  * What is wrong with a base_url, as a hint; NULL if nothing.  Strict, so that
  * libcurl's parser cannot read another host out of it than this one does.
@@ -324,34 +366,95 @@ problem_of_url(const char *url)
 		return "The URL must begin with https:// (or http:// for a loopback host).";
 
 	host = url + (tls ? 8 : 7);
+	if (!is_plain_ascii(host))
+		return "The URL must consist of printable ASCII characters without blanks or backslashes.";
 	for (p = host; *p; p++)
 	{
 		if (*p == '@')
 			return "The URL must not contain a user or password; they belong to the user mapping.";
 		if (*p == '?' || *p == '#')
 			return "The URL must not contain a query or fragment; only scheme, host, port and path.";
-		if ((unsigned char) *p <= ' ' || (unsigned char) *p >= 127 || *p == '\\')
-			return "The URL must consist of printable ASCII characters without blanks or backslashes.";
 	}
 
 	len = host_length(host);
 	if (len == 0)
 		return "The URL must name a host.";
-	p = host + len;
-	if (*p == ':')
-	{
-		char	   *end;
-		long		port = strtol(p + 1, &end, 10);
-
-		if (!isdigit((unsigned char) p[1]) || port < 1 || port > 65535)
-			return "The port of the URL must be between 1 and 65535.";
-		p = end;
-	}
+	p = skip_port(host + len);
+	if (p == NULL)
+		return "The port of the URL must be between 1 and 65535.";
 	if (*p != '\0' && *p != '/')
 		return "The URL must have the form https://host[:port][/path].";
 	if (!tls && !is_loopback(host, len))
 		return "Credentials travel with every request: use https, or http with a loopback host (localhost, 127.0.0.1, [::1]).";
 	return NULL;
+}
+
+/* Is base_url, which may be NULL (the default), one of plain http? */
+static bool
+is_plain_http(const char *url)
+{
+	return url != NULL && pg_strncasecmp(url, "http:", 5) == 0;
+}
+
+/*
+ * Does the proxy have a form that libcurl reads as we do?  Its messages about
+ * others quote them, with the password.
+ */
+static bool
+is_proxy(const char *value)
+{
+	static const char *const schemes[] = {"http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"};
+	const char *host = value;
+	const char *at;
+	size_t		len;
+
+	if (value[0] == '\0')
+		return true;
+	for (int i = 0; i < (int) lengthof(schemes); i++)
+	{
+		if (pg_strncasecmp(value, schemes[i], strlen(schemes[i])) == 0)
+			host = value + strlen(schemes[i]);
+	}
+	at = host + strcspn(host, "@/?#");
+	if (*at == '@')
+		host = at + 1;
+	len = host_length(host);
+	host = len > 0 ? skip_port(host + len) : NULL;
+	return is_plain_ascii(value) && host != NULL && (*host == '\0' || strcmp(host, "/") == 0);
+}
+
+/*
+ * Refuses a proxy that the value does not name.  Server options can be read
+ * by every role, so a password in one deserves a warning.
+ */
+static void
+check_proxy(const OptionRow *row, const char *value)
+{
+	if (!is_proxy(value))
+		report_bad_value(row, "The value has the form [scheme://][user:password@]host[:port], with the scheme http, https, "
+						 "socks4, socks4a, socks5 or socks5h; or it is empty, for no proxy.");
+	if (strchr(value, '@') != NULL)
+		ereport(WARNING,
+				(errmsg("every role of this database can read the password in the option \"%s\"", row->name),
+				 errdetail("Options of servers are shown by the system catalog pg_foreign_server.")));
+}
+
+/*
+ * Can the value stand in a header as it is?  Blanks at its ends would be lost,
+ * and a header of nothing but blanks is not sent: the request would be made
+ * for another account than the option says.
+ */
+static bool
+is_header_value(const char *value)
+{
+	size_t		len = strlen(value);
+
+	for (const char *p = value; *p; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 127)
+			return false;
+	}
+	return len == 0 || (value[0] != ' ' && value[len - 1] != ' ');
 }
 
 /* Milliseconds of a duration in PostgreSQL's units; false if it is none. */
@@ -440,6 +543,13 @@ check_value(const OptionRow *row, const char *value)
 			if (problem_of_url(value) != NULL)
 				report_bad_value(row, problem_of_url(value));
 			break;
+		case KIND_PROXY:
+			check_proxy(row, value);
+			break;
+		case KIND_HEADER:
+			if (!is_header_value(value))
+				report_bad_value(row, "The value must not contain control characters, nor begin or end with a blank.");
+			break;
 		case KIND_RESOURCE:
 			if (value[0] == '\0' ||
 				value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] != '\0')
@@ -516,6 +626,13 @@ sgip_fdw_validator(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("options \"api_key\" and \"api_key_file\" exclude each other"),
 				 errhint("Drop one of them.")));
+	if (is_plain_http(get_value(options, "base_url")) &&
+		get_value(options, "proxy") != NULL && get_value(options, "proxy")[0] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"proxy\" needs a base_url of https"),
+				 errdetail("Credentials travel with every request, and the proxy of a plain http one would read them."),
+				 errhint("Drop the option \"proxy\": plain http stays on this machine.")));
 	if (get_value(options, "constant") != NULL &&
 		(get_value(options, "field") != NULL || get_value(options, "match") != NULL))
 		ereport(ERROR,
@@ -524,6 +641,31 @@ sgip_fdw_validator(PG_FUNCTION_ARGS)
 				 errhint("A column with a constant is not remote.")));
 
 	PG_RETURN_VOID();
+}
+
+/* Overwrites a string of palloc's that may be secret, and frees it. */
+static void
+wipe(char *text)
+{
+	if (text == NULL)
+		return;
+	explicit_bzero(text, strlen(text));
+	pfree(text);
+}
+
+/* A copy of len bytes of the catalog, in UTF-8, which is what the API reads. */
+static char *
+utf8_copy(const char *data, size_t len)
+{
+	char	   *copy = pnstrdup(data, len);
+	char	   *utf8 = copy;
+
+	/* of bytes in no encoding nothing is known; a complaint would quote them */
+	if (GetDatabaseEncoding() != PG_SQL_ASCII)
+		utf8 = pg_server_to_any(copy, len, PG_UTF8);
+	if (utf8 != copy)
+		wipe(copy);
+	return utf8;
 }
 
 /*
@@ -606,6 +748,8 @@ sgip_option_server(Oid server_id)
 	server->ca_file = read_text(options, "ca_file", NULL);
 	server->proxy = read_text(options, "proxy", NULL);
 	server->on_behalf_of = read_text(options, "on_behalf_of", NULL);
+	if (server->on_behalf_of != NULL)
+		server->on_behalf_of = utf8_copy(server->on_behalf_of, strlen(server->on_behalf_of));
 	server->async_capable = read_boolean(options, "async_capable", true);
 	server->startup_cost = read_cost(options, "fdw_startup_cost", SGIP_DEFAULT_STARTUP_COST);
 	server->tuple_cost = read_cost(options, "fdw_tuple_cost", SGIP_DEFAULT_TUPLE_COST);
@@ -660,20 +804,74 @@ sgip_option_match(const char *name)
 	return SGIP_MATCH_ANYWHERE;
 }
 
+/* What a user mapping says; strings of our own, which can be wiped, or NULL */
+typedef struct MappingOptions
+{
+	char	   *api_user;
+	char	   *api_key;
+	char	   *api_key_file;
+	char	   *on_behalf_of;
+} MappingOptions;
+
 /*
- * The user's mapping for the server, else PUBLIC's; InvalidOid and NIL if
- * neither exists.  (GetUserMapping would raise its own error instead of the
- * one that users are promised, and reveals less of what to do.)
+ * Reads the options of a mapping from the array that the catalog holds.
+ * untransformRelOptions would leave copies of the key that nobody wipes.
+ */
+static void
+read_mapping_options(Datum datum, MappingOptions *options)
+{
+	const struct
+	{
+		const char *prefix;
+		char	  **value;
+		bool		sent;
+	}			wanted[] = {
+		{"api_user=", &options->api_user, true},
+		{"api_key=", &options->api_key, true},
+		{"api_key_file=", &options->api_key_file, false},
+		{"on_behalf_of=", &options->on_behalf_of, true}
+	};
+	ArrayType  *array = DatumGetArrayTypeP(datum);
+	Datum	   *items;
+	int			count;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &items, NULL, &count);
+	for (int i = 0; i < count; i++)
+	{
+		const char *item = VARDATA_ANY(DatumGetPointer(items[i]));
+		size_t		len = VARSIZE_ANY_EXHDR(DatumGetPointer(items[i]));
+
+		for (int j = 0; j < (int) lengthof(wanted); j++)
+		{
+			size_t		prefix_len = strlen(wanted[j].prefix);
+
+			if (len >= prefix_len && memcmp(item, wanted[j].prefix, prefix_len) == 0)
+				*wanted[j].value = wanted[j].sent ? utf8_copy(item + prefix_len, len - prefix_len) :
+					pnstrdup(item + prefix_len, len - prefix_len);
+		}
+	}
+	pfree(items);
+	if ((Pointer) array != DatumGetPointer(datum))
+	{
+		explicit_bzero(array, VARSIZE(array));
+		pfree(array);
+	}
+}
+
+/*
+ * The user's mapping for the server, else PUBLIC's; InvalidOid if neither
+ * exists.  (GetUserMapping would raise its own error instead of the one that
+ * users are promised, and reveals less of what to do.)
  */
 static Oid
-find_mapping(Oid server_id, Oid user_id, List **options)
+find_mapping(Oid server_id, Oid user_id, MappingOptions *options)
 {
 	HeapTuple	tuple;
 	Datum		datum;
 	bool		isnull;
 	Oid			mapping_id;
 
-	*options = NIL;
+	memset(options, 0, sizeof(*options));
 	tuple = SearchSysCache2(USERMAPPINGUSERSERVER,
 							ObjectIdGetDatum(user_id), ObjectIdGetDatum(server_id));
 	if (!HeapTupleIsValid(tuple))
@@ -686,7 +884,7 @@ find_mapping(Oid server_id, Oid user_id, List **options)
 	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple,
 							Anum_pg_user_mapping_umoptions, &isnull);
 	if (!isnull)
-		*options = untransformRelOptions(datum);
+		read_mapping_options(datum, options);
 	ReleaseSysCache(tuple);
 	return mapping_id;
 }
@@ -714,31 +912,56 @@ report_no_credentials(const SgipServer *server, Oid user_id, bool mapped,
 			 errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (%s);", user, name, both)));
 }
 
-/* Content of a key file without its trailing newline; palloc'd. */
+/* Raises 28000: what api_key_file names is no file with a key. */
+static void
+report_no_key_file(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("could not read a key from the file named by option \"api_key_file\""),
+			 errhint("It must be a regular file that holds nothing but the key, at most %d bytes.",
+					 MAX_KEY_FILE_BYTES)));
+}
+
+/*
+ * Content of a key file without its trailing newline; palloc'd.  Not by way
+ * of stdio, whose buffer nobody would wipe.  Opening anything but a regular
+ * file could take for ever, out of reach of a cancel, so it is opened without
+ * waiting and looked at first.
+ */
 static char *
 read_key_file(const char *path)
 {
-	FILE	   *file = AllocateFile(path, PG_BINARY_R);
+	int			fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
+	struct stat st;
 	char	   *key;
-	size_t		len;
+	size_t		len = 0;
+	ssize_t		got;
 
-	if (file == NULL)
+	if (fd < 0)
+	{
+		/* errcode_for_file_access would call the rarer reasons internal errors */
+		int			state = errno == ENOENT ? ERRCODE_UNDEFINED_FILE :
+			errno == EACCES ? ERRCODE_INSUFFICIENT_PRIVILEGE : ERRCODE_IO_ERROR;
+
 		ereport(ERROR,
-				(errcode_for_file_access(),
+				(errcode(state),
 				 errmsg("could not open the file named by option \"api_key_file\": %m")));
-	/* no buffer of stdio's, which nobody would wipe */
-	setvbuf(file, NULL, _IONBF, 0);
+	}
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		report_no_key_file();
 	key = palloc(MAX_KEY_FILE_BYTES + 1);
-	len = fread(key, 1, MAX_KEY_FILE_BYTES + 1, file);
-	if (ferror(file) || len > MAX_KEY_FILE_BYTES)
+	do
+	{
+		got = read(fd, key + len, MAX_KEY_FILE_BYTES + 1 - len);
+		len += Max(got, 0);
+	} while (got > 0 && len <= MAX_KEY_FILE_BYTES);
+	if (got < 0 || len > MAX_KEY_FILE_BYTES)
 	{
 		explicit_bzero(key, MAX_KEY_FILE_BYTES + 1);
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("could not read a key from the file named by option \"api_key_file\""),
-				 errhint("The file must hold nothing but the key, at most %d bytes.", MAX_KEY_FILE_BYTES)));
+		report_no_key_file();
 	}
-	FreeFile(file);
+	CloseTransientFile(fd);
 	while (len > 0 && (key[len - 1] == '\n' || key[len - 1] == '\r'))
 		len--;
 	key[len] = '\0';
@@ -762,32 +985,58 @@ SgipCredentials *
 sgip_option_credentials(const SgipServer *server, Oid user_id)
 {
 	SgipCredentials *credentials = palloc0(sizeof(SgipCredentials));
-	List	   *options;
-	char	   *file;
+	MappingOptions options;
+	bool		has_user;
+	bool		has_key;
 
 	credentials->user_id = user_id;
 	credentials->mapping_id = find_mapping(server->id, user_id, &options);
-	credentials->api_user = get_value(options, "api_user");
-	credentials->on_behalf_of = read_text(options, "on_behalf_of", server->on_behalf_of);
-	if (server->api == SGIP_API_V2 &&
-		(credentials->api_user == NULL || credentials->api_user[0] == '\0'))
-		report_no_credentials(server, user_id, OidIsValid(credentials->mapping_id), "api_user",
-							  credentials->api_user != NULL);
+	credentials->api_user = options.api_user;
+	credentials->on_behalf_of = options.on_behalf_of ? options.on_behalf_of : server->on_behalf_of;
+	credentials->api_key = options.api_key_file ? read_key_file(options.api_key_file) : options.api_key;
 
-	file = get_value(options, "api_key_file");
-	credentials->api_key = file != NULL ? read_key_file(file) : get_value(options, "api_key");
-	if (credentials->api_key == NULL || credentials->api_key[0] == '\0')
-		report_no_credentials(server, user_id, OidIsValid(credentials->mapping_id), "api_key",
-							  credentials->api_key != NULL);
+	has_user = credentials->api_user != NULL && credentials->api_user[0] != '\0';
+	has_key = credentials->api_key != NULL && credentials->api_key[0] != '\0';
+	if ((server->api == SGIP_API_V2 && !has_user) || !has_key)
+	{
+		bool		user_missing = server->api == SGIP_API_V2 && !has_user;
+		bool		is_set = (user_missing ? credentials->api_user : credentials->api_key) != NULL;
+		bool		mapped = OidIsValid(credentials->mapping_id);
+
+		sgip_option_forget(credentials);
+		report_no_credentials(server, user_id, mapped, user_missing ? "api_user" : "api_key", is_set);
+	}
 	return credentials;
 }
 
-/* Wipes the key; the struct must not be used afterwards. */
+/*
+ * Raises 08001 if ca_file names something that cannot be trust anchors.
+ * libcurl will open it, and would wait for ever if it is a pipe, out of reach
+ * of a cancel.  What is wrong with a regular file, or that there is none, is
+ * libcurl's to tell.
+ */
+void
+sgip_option_check_ca_file(const SgipServer *server)
+{
+	struct stat st;
+
+	if (server->ca_file == NULL || stat(server->ca_file, &st) < 0)
+		return;
+	if (!S_ISREG(st.st_mode) || st.st_size < 1 || st.st_size > MAX_CA_FILE_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+				 errmsg("could not connect to server \"%s\"", server->name),
+				 errdetail("The file named by option \"ca_file\" is not a regular file of 1 to %d bytes.",
+						   MAX_CA_FILE_BYTES)));
+}
+
+/* Wipes the credentials; the struct must not be used afterwards. */
 void
 sgip_option_forget(SgipCredentials *credentials)
 {
 	if (credentials == NULL)
 		return;
-	explicit_bzero(credentials->api_key, strlen(credentials->api_key));
+	wipe(credentials->api_user);
+	wipe(credentials->api_key);
 	pfree(credentials);
 }

@@ -99,7 +99,10 @@ extern void sgip_option_import(List *defelems, SgipImportOptions *options);
  */
 extern SgipCredentials *sgip_option_credentials(const SgipServer *server, Oid user_id);
 
-/* Wipes the key; the struct must not be used afterwards.  NULL is harmless */
+/* Raises 08001 if ca_file names what cannot be read like a file */
+extern void sgip_option_check_ca_file(const SgipServer *server);
+
+/* Wipes the credentials; the struct must not be used afterwards.  NULL is harmless */
 extern void sgip_option_forget(SgipCredentials *credentials);
 
 /* Match named by the column option, which the validator has checked */

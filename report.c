@@ -16,7 +16,6 @@
 #include "utils/builtins.h"
 
 #include "report.h"
-#include "request.h"
 
 /* Longest quotation of a server, in bytes; enough for a sentence or two */
 #define MAX_QUOTED_BYTES 300
@@ -27,52 +26,133 @@
  */
 #define MIN_SECRET_BYTES 4
 
-/* Takes every occurrence of a secret out of the text; palloc'd. */
-static char *
-without_secret(char *text, const char *secret)
+/* The ways in which a server that quotes a request may spell it */
+typedef enum Spelling
 {
-	StringInfoData buf;
-	char	   *found;
+	SPELT_PLAIN,
+	SPELT_URL,					/* %41, and + for a blank */
+	SPELT_JSON,					/* \u0041, \/ */
+	SPELLINGS
+} Spelling;
 
-	if (secret == NULL || strlen(secret) < MIN_SECRET_BYTES || strstr(text, secret) == NULL)
-		return text;
-	initStringInfo(&buf);
-	while ((found = strstr(text, secret)) != NULL)
+/* Value of n hexadecimal digits, -1 if they are none. */
+static int
+hex_value(const char *digits, int n)
+{
+	int			value = 0;
+
+	for (int i = 0; i < n; i++)
 	{
-		appendBinaryStringInfo(&buf, text, found - text);
-		appendStringInfoString(&buf, "***");
-		text = found + strlen(secret);
+		if (!isxdigit((unsigned char) digits[i]))
+			return -1;
+		value = value * 16 + (isdigit((unsigned char) digits[i]) ? digits[i] - '0' :
+							  pg_ascii_tolower((unsigned char) digits[i]) - 'a' + 10);
 	}
-	appendStringInfoString(&buf, text);
-	return buf.data;
+	return value;
+}
+
+/*
+ * Decodes what the text begins with in that spelling: its length in the text,
+ * and the bytes that it stands for (up to 4) with their number.
+ */
+static size_t
+decode_spelling(const char *text, Spelling spelling, unsigned char *bytes, int *count)
+{
+	int			value;
+
+	*count = 1;
+	bytes[0] = (unsigned char) *text;
+	if (spelling == SPELT_URL && *text == '%' && (value = hex_value(text + 1, 2)) >= 0)
+	{
+		bytes[0] = value;
+		return 3;
+	}
+	if (spelling == SPELT_JSON && *text == '\\' && text[1] == 'u' && (value = hex_value(text + 2, 4)) > 0)
+	{
+		unicode_to_utf8(value, bytes);
+		*count = value < 0x80 ? 1 : value < 0x800 ? 2 : 3;
+		return 6;
+	}
+	if (spelling == SPELT_JSON && *text == '\\' && text[1] != '\0')
+	{
+		bytes[0] = (unsigned char) text[1];
+		return 2;
+	}
+	return 1;
+}
+
+/* Length of the secret where the text begins with it, however it is spelt; 0: it does not. */
+static size_t
+secret_length(const char *text, const char *secret)
+{
+	for (int spelling = 0; spelling < SPELLINGS; spelling++)
+	{
+		const char *at = text;
+		const char *left = secret;
+
+		while (*left != '\0' && *at != '\0')
+		{
+			unsigned char bytes[MAX_MULTIBYTE_CHAR_LEN + 1];
+			int			count;
+			size_t		len = decode_spelling(at, spelling, bytes, &count);
+
+			/* forms have + for a blank, and some encode all but + itself */
+			if (strncmp(left, (char *) bytes, count) != 0 &&
+				!(spelling == SPELT_URL && *at == '+' && *left == ' '))
+				break;
+			left += count;
+			at += len;
+		}
+		if (*left == '\0')
+			return at - text;
+	}
+	return 0;
+}
+
+/* Takes every occurrence of a secret out of the text, in place. */
+static void
+remove_secret(char *text, const char *secret)
+{
+	char	   *to = text;
+
+	if (secret == NULL || strlen(secret) < MIN_SECRET_BYTES)
+		return;
+	while (*text != '\0')
+	{
+		size_t		len = secret_length(text, secret);
+
+		if (len == 0)
+			*to++ = *text++;
+		else
+		{
+			/* there is room, as a secret is longer than its replacement */
+			memcpy(to, "***", 3);
+			to += 3;
+			text += len;
+		}
+	}
+	*to = '\0';
 }
 
 /* Something a server said, fit for a message. */
 char *
 sgip_report_clean(const char *text, size_t len, const SgipCredentials *credentials)
 {
-	/* secrets first, before a cut could leave half of one */
+	/* pnstrdup stops at a NUL */
 	char	   *clean = pnstrdup(text, len);
 	char	   *end;
 
-	for (size_t i = 0; i < len; i++)
-	{
-		/* pnstrdup stops at a NUL, and so does this */
-		if (clean[i] == '\0')
-			break;
-		if ((unsigned char) clean[i] < ' ' || clean[i] == 127)
-			clean[i] = ' ';
-	}
+	/* before a cut could leave half of one, and before its bytes are changed */
 	if (credentials != NULL)
 	{
-		StringInfoData encoded;
-
-		initStringInfo(&encoded);
-		sgip_request_encode(&encoded, credentials->api_key);
-		clean = without_secret(clean, credentials->api_key);
-		clean = without_secret(clean, encoded.data);
+		remove_secret(clean, credentials->api_key);
+		remove_secret(clean, credentials->api_user);
 	}
-
+	for (char *p = clean; *p; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 127)
+			*p = ' ';
+	}
 	if (GetDatabaseEncoding() != PG_UTF8 ||
 		!pg_verify_mbstr(PG_UTF8, clean, strlen(clean), true))
 	{

@@ -129,6 +129,17 @@ append_query(StringInfo buf, char *separator, const SgipTask *task,
 		append_page(buf, separator, task, page);
 }
 
+/* A header; palloc'd at its size, for a buffer that grows leaves a copy behind. */
+static char *
+make_header(const char *name, const char *value)
+{
+	char	   *header = palloc(strlen(name) + strlen(value) + 1);
+
+	strcpy(header, name);
+	strcat(header, value);
+	return header;
+}
+
 /* Builds the request; the strings are palloc'd and hold secrets. */
 void
 sgip_request_build(const SgipServer *server, const SgipTask *task,
@@ -161,9 +172,9 @@ sgip_request_build(const SgipServer *server, const SgipTask *task,
 	}
 	else
 	{
-		headers[count++] = psprintf("Authorization: Bearer %s", credentials->api_key);
+		headers[count++] = make_header("Authorization: Bearer ", credentials->api_key);
 		if (credentials->on_behalf_of != NULL)
-			headers[count++] = psprintf("on-behalf-of: %s", credentials->on_behalf_of);
+			headers[count++] = make_header("on-behalf-of: ", credentials->on_behalf_of);
 	}
 
 	request->url = url.data;

@@ -103,6 +103,17 @@ SELECT object, option, value, try(object, option, value) FROM (VALUES
 	('server', 'async_capable', 'on'), ('table', 'async_capable', 'f'), ('import', 'search_columns', 'no'),
 	('server', 'async_capable', 'maybe'), ('import', 'search_columns', '2')) AS v(object, option, value);
 
+-- proxy: a form that libcurl reads as we do, so that no message quotes a password in it
+SELECT try('server', 'proxy', 'ftp://p');
+SELECT value, split_part(try('server', 'proxy', value), E'\n', 1) FROM unnest('{"",p,p:3128,http://p/,HTTPS://u:w@p:1,"socks5h://u:w@[::1]:1080",
+	p:0,p:65536,http://p/x,p?x,p#x,u:w@,u@w@p,"u:w w@p",u:w/x@p,//p,http://:1,é.example}'::text[]) value;
+-- ... and only for https: the credentials of a plain http request could be read by it
+CREATE SERVER through FOREIGN DATA WRAPPER sgip_fdw OPTIONS (base_url 'http://127.0.0.1:1', proxy 'p'); -- ERROR
+CREATE SERVER through FOREIGN DATA WRAPPER sgip_fdw OPTIONS (base_url 'https://127.0.0.1:1', proxy 'p');
+ALTER SERVER through OPTIONS (SET base_url 'http://127.0.0.1:1'); -- ERROR
+ALTER SERVER through OPTIONS (SET proxy '', SET base_url 'http://127.0.0.1:1');
+ALTER SERVER through OPTIONS (SET proxy 'p'); -- ERROR
+
 -- no option may hold a line break: it would begin a new header
 SELECT object, option, try(object, option, E'a\r\nX-Evil: 1') FROM (VALUES
 	('server', 'proxy'), ('server', 'ca_file'), ('server', 'on_behalf_of'), ('server', 'base_url'),
