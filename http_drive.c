@@ -251,6 +251,10 @@ fail_all(SgipLine *line, const char *why)
  * while it might start a thread that looks up a name: a thread inherits what
  * is blocked, and PostgreSQL's signal handlers must not run in it.  That is
  * until an answer comes, since a kept connection can prove to be dead.
+ *
+ * What libcurl itself takes to connect (OpenSSL reads all trust anchors for
+ * each connection) counts as waiting.  It could take longer than
+ * connect_timeout, and take_result would start over for ever.
  */
 static void
 act(SgipLine *line, curl_socket_t socket, int mask)
@@ -258,6 +262,7 @@ act(SgipLine *line, curl_socket_t socket, int mask)
 	sigset_t	all;
 	sigset_t	before;
 	bool		block = false;
+	int64		began = 0;
 	CURLMcode	code;
 	int			running;
 	dlist_iter	iter;
@@ -272,12 +277,24 @@ act(SgipLine *line, curl_socket_t socket, int mask)
 
 	if (block)
 	{
+		began = sgip_now_ns();
 		sigfillset(&all);
 		sigprocmask(SIG_SETMASK, &all, &before);
 	}
 	code = curl_multi_socket_action(line->multi, socket, mask, &running);
 	if (block)
+	{
+		int64		took = sgip_now_ns() - began;
+
 		sigprocmask(SIG_SETMASK, &before, NULL);
+		dlist_foreach(iter, &line->transfers)
+		{
+			SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
+
+			if (transfer->attached && transfer->connecting)
+				transfer->silence += took;
+		}
+	}
 
 	if (code != CURLM_OK)
 		(void) fail_all(line, curl_multi_strerror(code));
@@ -428,8 +445,19 @@ check_deadlines(SgipLine *line)
 }
 
 /*
- * One round: acts on every descriptor that is ready and on libcurl's timer.
- * Returns whether there was anything.
+ * Whether somebody wants this session to stop and may have it.  One call of
+ * libcurl can take some 30 ms (a TLS handshake begins with reading all trust
+ * anchors), and many transfers can begin together.
+ */
+static bool
+must_return(void)
+{
+	return InterruptPending && INTERRUPTS_CAN_BE_PROCESSED();
+}
+
+/*
+ * One round: acts on every descriptor that is ready and on libcurl's timer,
+ * or on one of them at least.  Returns whether there was anything.
  */
 static bool
 drive_round(SgipLine *line)
@@ -438,7 +466,7 @@ drive_round(SgipLine *line)
 	int			n = epoll_wait(line->epoll_fd, events, MAX_EVENTS, 0);
 	bool		any = n > 0;
 
-	for (int i = 0; i < n && !line->broken; i++)
+	for (int i = 0; i < n && !line->broken && (i == 0 || !must_return()); i++)
 	{
 		uint32		what = events[i].events;
 		int			mask = 0;
@@ -485,7 +513,7 @@ drive_line(SgipLine *line)
 			break;
 		any = true;
 		collect_ended(line);
-		if (!look_at_windows(line))
+		if (!look_at_windows(line) || must_return())
 			break;
 	}
 	if (line->broken && fail_all(line, NULL))
