@@ -34,6 +34,16 @@
 #define sgip_wait_event_new(name)	PG_WAIT_EXTENSION
 #endif
 
+/*
+ * A set of wait events that lasts as long as the session; it belongs to a
+ * memory context until 16, to a resource owner or to nobody since 17.
+ */
+#if PG_VERSION_NUM >= 170000
+#define sgip_create_wait_event_set(n)	CreateWaitEventSet(NULL, n)
+#else
+#define sgip_create_wait_event_set(n)	CreateWaitEventSet(TopMemoryContext, n)
+#endif
+
 /* Macros about varlena values have a header of their own since 16 */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"

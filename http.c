@@ -354,8 +354,8 @@ receive_body(char *data, size_t size, size_t count, void *arg)
  */
 
 /*
- * Sets up the handle for the request.  On failure the transfer knows why, and
- * false is returned.
+ * Makes a handle for the line of the transfer, with what is the same for all
+ * requests.  On failure the transfer knows why, and false is returned.
  *
  * HTTP/1.1, also where the server offers HTTP/2.  Transfers are held back all
  * the time, and libcurl does not manage that with several streams of HTTP/2:
@@ -363,17 +363,10 @@ receive_body(char *data, size_t size, size_t count, void *arg)
  * fail; 8.14 reads up to 10 MB ahead for each stream that is held back, and
  * some fail.  A connection for each request in flight costs a handshake that
  * is paid once.
- *
- * ca_file is meant as an addition to the system's trust anchors.  libcurl
- * replaces its default bundle file by it but keeps its default directory
- * (CURLOPT_CAPATH), so both count where libcurl was built with a directory,
- * as in Debian; elsewhere the file stands alone.
  */
 static bool
-set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
+make_handle(SgipTransfer *transfer)
 {
-	SgipLine   *line = transfer->line;
-
 	transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL)
 	{
@@ -382,18 +375,12 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 	}
 
 	/* what we want to hear */
-	CHECK_SETOPT(transfer, CURLOPT_PRIVATE, transfer, return false);
-	CHECK_SETOPT(transfer, CURLOPT_ERRORBUFFER, transfer->error_buffer, return false);
 	CHECK_SETOPT(transfer, CURLOPT_HEADERFUNCTION, receive_header, return false);
-	CHECK_SETOPT(transfer, CURLOPT_HEADERDATA, transfer, return false);
 	CHECK_SETOPT(transfer, CURLOPT_WRITEFUNCTION, receive_body, return false);
-	CHECK_SETOPT(transfer, CURLOPT_WRITEDATA, transfer, return false);
 	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETFUNCTION, open_socket, return false);
-	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETDATA, transfer, return false);
 	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETFUNCTION, close_socket, return false);
-	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETDATA, line, return false);
+	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETDATA, transfer->line, return false);
 	CHECK_SETOPT(transfer, CURLOPT_PREREQFUNCTION, begin_request, return false);
-	CHECK_SETOPT(transfer, CURLOPT_PREREQDATA, transfer, return false);
 	CHECK_SETOPT(transfer, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L, return false);
 
 	/* alarms belong to PostgreSQL; do not join a thread that looks up a name */
@@ -413,6 +400,35 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 	CHECK_SETOPT(transfer, CURLOPT_ACCEPT_ENCODING, "gzip, deflate", return false);
 	CHECK_SETOPT(transfer, CURLOPT_BUFFERSIZE, (long) SGIP_READ_BYTES, return false);
 	CHECK_SETOPT(transfer, CURLOPT_USERAGENT, "sgip_fdw/" SGIP_VERSION " (PostgreSQL)", return false);
+	return true;
+}
+
+/*
+ * Sets up a handle for the request, that of an earlier one if there is any,
+ * which saves a tenth of a small request's time.  Returns false as above.
+ *
+ * ca_file is meant as an addition to the system's trust anchors.  libcurl
+ * replaces its default bundle file by it but keeps its default directory
+ * (CURLOPT_CAPATH), so both count where libcurl was built with a directory,
+ * as in Debian; elsewhere the file stands alone.
+ */
+static bool
+set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
+{
+	SgipLine   *line = transfer->line;
+
+	transfer->easy = line->spare_easy;
+	line->spare_easy = NULL;
+	if (transfer->easy == NULL && !make_handle(transfer))
+		return false;
+
+	/* whose transfer it is */
+	CHECK_SETOPT(transfer, CURLOPT_PRIVATE, transfer, return false);
+	CHECK_SETOPT(transfer, CURLOPT_ERRORBUFFER, transfer->error_buffer, return false);
+	CHECK_SETOPT(transfer, CURLOPT_HEADERDATA, transfer, return false);
+	CHECK_SETOPT(transfer, CURLOPT_WRITEDATA, transfer, return false);
+	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETDATA, transfer, return false);
+	CHECK_SETOPT(transfer, CURLOPT_PREREQDATA, transfer, return false);
 
 	/*
 	 * We measure time ourselves.  libcurl is told because it divides the time
@@ -428,10 +444,9 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 	 * TLS.  Plain HTTP goes straight to its host, which is this machine,
 	 * whatever proxy the server's environment names.
 	 */
-	if (pg_strncasecmp(request->url, "http:", 5) == 0)
-		CHECK_SETOPT(transfer, CURLOPT_PROXY, "", return false);
-	else if (line->proxy)
-		CHECK_SETOPT(transfer, CURLOPT_PROXY, line->proxy, return false);
+	CHECK_SETOPT(transfer, CURLOPT_PROXY,
+				 pg_strncasecmp(request->url, "http:", 5) == 0 ? "" : line->proxy,
+				 return false);
 
 	/* the request; libcurl copies the URL, but neither headers nor body */
 	CHECK_SETOPT(transfer, CURLOPT_URL, request->url, return false);
@@ -464,6 +479,30 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 }
 
 /*
+ * Keeps the handle for the next request of the line, without anything of this
+ * one; or closes it.
+ */
+static void
+give_handle_back(SgipTransfer *transfer)
+{
+	SgipLine   *line = transfer->line;
+	CURL	   *easy = transfer->easy;
+
+	transfer->easy = NULL;
+	if (easy == NULL)
+		return;
+	if (line->spare_easy == NULL && !line->broken &&
+		curl_easy_setopt(easy, CURLOPT_URL, NULL) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL) == CURLE_OK)
+		line->spare_easy = easy;
+	else
+		curl_easy_cleanup(easy);
+}
+
+/*
  * Lets go of libcurl's handle and of the request with its secrets, and with
  * that of the transfer's place among those in flight.
  */
@@ -477,9 +516,7 @@ stop_running(SgipTransfer *transfer)
 		if (curl_multi_remove_handle(transfer->line->multi, transfer->easy) != CURLM_OK)
 			transfer->line->broken = true;
 	}
-	if (transfer->easy)
-		curl_easy_cleanup(transfer->easy);
-	transfer->easy = NULL;
+	give_handle_back(transfer);
 
 	for (struct curl_slist *header = transfer->headers; header; header = header->next)
 		explicit_bzero(header->data, strlen(header->data));

@@ -44,6 +44,11 @@
 	} while (0)
 
 
+/* For whom the session waited last, and with what; or NULL */
+static WaitEventSet *wait_set = NULL;
+static SgipLine *wait_set_line = NULL;
+
+
 /* ------------------------------------------------------------------------
  * Timer
  * ------------------------------------------------------------------------
@@ -160,6 +165,19 @@ watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
  */
 
 /*
+ * The line's descriptor goes.
+ */
+static void
+forget_wait_set(SgipLine *line)
+{
+	if (wait_set_line != line)
+		return;
+	FreeWaitEventSet(wait_set);
+	wait_set = NULL;
+	wait_set_line = NULL;
+}
+
+/*
  * Makes the handles of a line.
  */
 void
@@ -206,6 +224,9 @@ sgip_drive_open(SgipLine *line)
 void
 sgip_drive_close(SgipLine *line)
 {
+	forget_wait_set(line);
+	if (line->spare_easy)
+		curl_easy_cleanup(line->spare_easy);
 	if (line->multi)
 		curl_multi_cleanup(line->multi);
 	if (line->timer_fd >= 0)
@@ -588,6 +609,28 @@ sgip_http_wait_end(SgipChannel *channel)
 }
 
 /*
+ * The set to wait with for the latch, the postmaster and the line, made anew
+ * when it was for another line.  WaitLatchOrSocket would make one for each
+ * wait, with five calls of the kernel.
+ */
+static WaitEventSet *
+get_wait_set(SgipLine *line)
+{
+	if (wait_set_line == line)
+		return wait_set;
+	if (wait_set != NULL)
+		FreeWaitEventSet(wait_set);
+	wait_set_line = NULL;
+	wait_set = NULL;
+	wait_set = sgip_create_wait_event_set(3);
+	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	AddWaitEventToSet(wait_set, WL_SOCKET_READABLE, line->epoll_fd, NULL, NULL);
+	wait_set_line = line;
+	return wait_set;
+}
+
+/*
  * Whether anything can happen on the line while its windows stay as they are.
  */
 static bool
@@ -624,7 +667,7 @@ sgip_http_wait(SgipChannel *channel, long wake_ms)
 	for (;;)
 	{
 		long		left_ms = -1;
-		int			events;
+		WaitEvent	event;
 
 		CHECK_FOR_INTERRUPTS();
 		if (drive_line(line))
@@ -641,11 +684,9 @@ sgip_http_wait(SgipChannel *channel, long wake_ms)
 			return;
 
 		sgip_http_wait_begin(channel, left_ms);
-		events = WaitLatchOrSocket(MyLatch,
-								   WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH,
-								   line->epoll_fd, -1L, wait_event);
+		(void) WaitEventSetWait(get_wait_set(line), -1, &event, 1, wait_event);
 		sgip_http_wait_end(channel);
-		if (events & WL_LATCH_SET)
+		if (event.events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
 	}
 }

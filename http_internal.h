@@ -77,6 +77,7 @@ typedef struct SgipLine
 	/* transfers, and a window for the next one */
 	dlist_head	transfers;
 	char	   *spare_window;	/* WINDOW_BYTES, or NULL */
+	CURL	   *spare_easy;		/* a handle for the next one, or NULL */
 
 	/* for people */
 	TimestampTz created_at;
