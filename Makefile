@@ -4,6 +4,7 @@ MODULE_big = sgip_fdw
 OBJS = \
 	analyze.o \
 	available.o \
+	credentials.o \
 	decode.o \
 	fetch.o \
 	gate.o \

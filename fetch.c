@@ -119,7 +119,7 @@ fetch_cleanup(void *arg)
 		page->reader = NULL;
 	}
 	if (fetch->credentials != NULL)
-		sgip_option_forget(fetch->credentials);
+		sgip_credentials_forget(fetch->credentials);
 	fetch->credentials = NULL;
 }
 
@@ -158,7 +158,7 @@ sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 	active_fetches++;
 
 	sgip_option_check_ca_file(fetch->server);
-	fetch->credentials = sgip_option_credentials(fetch->server, user_id);
+	fetch->credentials = sgip_credentials_get(fetch->server, user_id);
 	peer.server_id = fetch->server->id;
 	peer.user_id = fetch->credentials->user_id;
 	peer.mapping_id = fetch->credentials->mapping_id;

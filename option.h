@@ -37,21 +37,11 @@ typedef struct SgipServer
 	int			page_size;		/* v3 */
 	char	   *ca_file;		/* or NULL */
 	char	   *proxy;			/* or NULL */
-	char	   *on_behalf_of;	/* v3, or NULL; a mapping's own comes first */
+	char	   *on_behalf_of;	/* v3, or NULL; in the database's encoding */
 	bool		async_capable;
 	double		startup_cost;
 	double		tuple_cost;
 } SgipServer;
-
-/* What a user mapping says */
-typedef struct SgipCredentials
-{
-	Oid			user_id;		/* whose mapping was looked for */
-	Oid			mapping_id;		/* the mapping found; PUBLIC's perhaps */
-	char	   *api_user;		/* v2 */
-	char	   *api_key;		/* never NULL or empty */
-	char	   *on_behalf_of;	/* v3, or NULL */
-} SgipCredentials;
 
 /* Options of a foreign table, over the server's */
 typedef struct SgipTableOptions
@@ -92,18 +82,8 @@ extern void sgip_option_column(Oid table_id, AttrNumber attnum,
 /* Options of an IMPORT FOREIGN SCHEMA; raises the validator's errors */
 extern void sgip_option_import(List *defelems, SgipImportOptions *options);
 
-/*
- * Credentials that this user has for the server: own mapping, or PUBLIC's.
- * api_key_file is read now.  Raises 28000 when there is none.  The caller
- * hands the result to sgip_option_forget when it has been used.
- */
-extern SgipCredentials *sgip_option_credentials(const SgipServer *server, Oid user_id);
-
 /* Raises 08001 if ca_file names what cannot be read like a file */
 extern void sgip_option_check_ca_file(const SgipServer *server);
-
-/* Wipes the credentials; the struct must not be used afterwards.  NULL is harmless */
-extern void sgip_option_forget(SgipCredentials *credentials);
 
 /* Match named by the column option, which the validator has checked */
 extern SgipMatch sgip_option_match(const char *name);

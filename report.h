@@ -9,9 +9,9 @@
 #define SGIP_REPORT_H
 
 #include "compat.h"
+#include "credentials.h"
 #include "http.h"
 #include "json.h"
-#include "option.h"
 
 /*
  * HV00L, what users are promised for an answer that is not the JSON of the

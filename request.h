@@ -11,8 +11,8 @@
 
 #include "lib/stringinfo.h"
 
+#include "credentials.h"
 #include "http.h"
-#include "option.h"
 
 /* Arguments of one search, by field of the task; UTF-8, NULL: not sent */
 typedef struct SgipArguments
