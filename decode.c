@@ -243,6 +243,28 @@ sgip_decode_item(const SgipElement *element, const char *key,
 	return item_text(&item, subkey, text) == SGIP_DECODED_TEXT;
 }
 
+/* Begins to hand out the items of a list. */
+void
+sgip_items_begin(SgipItems *items, const SgipElement *element, const char *key)
+{
+	items->element = element;
+	items->key = key;
+	items->next = 0;
+	items->count = key ? sgip_decode_item_count(element, key) : 0;
+}
+
+/* The next item; false at the end. */
+bool
+sgip_items_next(SgipItems *items, SgipSpan *item)
+{
+	while (items->next < items->count)
+	{
+		if (sgip_decode_item(items->element, items->key, "name", items->next++, item))
+			return true;
+	}
+	return false;
+}
+
 /* Does the task give rows for this element? */
 bool
 sgip_decode_derive(const SgipTask *task, const SgipElement *element, bool *doubtful)

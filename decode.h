@@ -58,6 +58,24 @@ extern size_t sgip_decode_item_count(const SgipElement *element, const char *key
 extern bool sgip_decode_item(const SgipElement *element, const char *key,
 							 const char *subkey, size_t index, SgipSpan *text);
 
+/* Where handing out the items of a list stands */
+typedef struct SgipItems
+{
+	const SgipElement *element;
+	const char *key;			/* member that is the list */
+	size_t		next;
+	size_t		count;
+} SgipItems;
+
+/* Begins with the list of that name (NULL: with an empty one) */
+extern void sgip_items_begin(SgipItems *items, const SgipElement *element, const char *key);
+
+/*
+ * The next item that is a text, or an object with a text as "name"; false at
+ * the end.  The element must be the one that it was begun with.
+ */
+extern bool sgip_items_next(SgipItems *items, SgipSpan *item);
+
 /* Frees what the scratch holds */
 extern void sgip_decode_free(SgipScratch *scratch);
 

@@ -90,9 +90,7 @@ struct SgipFetch
 
 	/* an element that is handed out item by item */
 	SgipElement element;
-	bool		unnesting;
-	size_t		next_item;
-	size_t		item_count;
+	SgipItems	items;
 	RemotePage *current;		/* page that the element is from */
 
 	/* IPs in use, until it is known which subusers are disabled; or NULL */
@@ -371,17 +369,17 @@ add_page(SgipFetch *fetch)
  */
 
 /* What an error about this page needs to know. */
-static SgipFailed
+static const SgipFailed *
 failed_request(SgipFetch *fetch, RemotePage *page)
 {
-	SgipFailed	failed;
+	SgipFailed *failed = palloc(sizeof(SgipFailed));
 
-	failed.server = fetch->server;
-	failed.credentials = fetch->credentials;
-	failed.table = fetch->table->name;
-	failed.request = sgip_request_describe(fetch->server, page->listing->task,
-										   &page->listing->arguments, NULL, &page->place);
-	failed.head = page->transfer ? sgip_http_head(page->transfer) : NULL;
+	failed->server = fetch->server;
+	failed->credentials = fetch->credentials;
+	failed->table = fetch->table->name;
+	failed->request = sgip_request_describe(fetch->server, page->listing->task,
+											&page->listing->arguments, NULL, &page->place);
+	failed->head = page->transfer ? sgip_http_head(page->transfer) : NULL;
 	return failed;
 }
 
@@ -551,11 +549,7 @@ retry_status(SgipFetch *fetch, RemotePage *page)
 	int64		wait = asked >= 0 ? asked : Min(sgip_retry_backoff_ms(page->tries), left);
 
 	if (!can_repeat(fetch, page) || wait > left || left <= 0)
-	{
-		SgipFailed	failed = failed_request(fetch, page);
-
-		sgip_report_retries(&failed, page->tries, asked);
-	}
+		sgip_report_retries(failed_request(fetch, page), page->tries, asked);
 	rest(fetch, page, wait);
 }
 
@@ -565,7 +559,6 @@ handle_failure(SgipFetch *fetch, RemotePage *page)
 {
 	SgipHttpFailure failure = sgip_http_failure(page->transfer);
 	int64		left = fetch->server->max_retry_wait_ms - fetch->waited_ms;
-	SgipFailed	failed;
 
 	if ((failure == SGIP_HTTP_CONNECT || failure == SGIP_HTTP_LOST) &&
 		can_repeat(fetch, page) && left > 0)
@@ -573,8 +566,7 @@ handle_failure(SgipFetch *fetch, RemotePage *page)
 		rest(fetch, page, Min(sgip_retry_backoff_ms(page->tries), left));
 		return;
 	}
-	failed = failed_request(fetch, page);
-	sgip_report_transfer(&failed, failure, sgip_http_failure_text(page->transfer),
+	sgip_report_transfer(failed_request(fetch, page), failure, sgip_http_failure_text(page->transfer),
 						 sgip_http_connected(page->transfer));
 }
 
@@ -601,7 +593,6 @@ handle_status(SgipFetch *fetch, RemotePage *page, const char *body, size_t len)
 {
 	int			status = sgip_http_head(page->transfer)->status;
 	SgipListing *listing = page->listing;
-	SgipFailed	failed;
 
 	if (sgip_retry_status(status))
 	{
@@ -622,8 +613,7 @@ handle_status(SgipFetch *fetch, RemotePage *page, const char *body, size_t len)
 			return;
 		}
 	}
-	failed = failed_request(fetch, page);
-	sgip_report_status(&failed, body, len);
+	sgip_report_status(failed_request(fetch, page), body, len);
 }
 
 /* ----------------------------------------------------------------
@@ -639,15 +629,6 @@ drop_following(SgipFetch *fetch, RemotePage *page)
 
 	while ((next = next_of_listing(fetch, page)) != NULL)
 		drop_page(fetch, next);
-}
-
-/* Raises an error: the listing does not advance. */
-static void
-report_stuck(SgipFetch *fetch, RemotePage *page)
-{
-	SgipFailed	failed = failed_request(fetch, page);
-
-	sgip_report_stuck(&failed);
 }
 
 /* The page is complete: asks for what follows, and forgets it. */
@@ -677,7 +658,7 @@ finish_page(SgipFetch *fetch, RemotePage *page)
 	switch (follows)
 	{
 		case SGIP_NEXT_STUCK:
-			report_stuck(fetch, page);
+			sgip_report_stuck(failed_request(fetch, page));
 			break;
 		case SGIP_NEXT_END:
 			drop_following(fetch, page);
@@ -705,23 +686,22 @@ static void
 check_address(SgipFetch *fetch, RemotePage *page)
 {
 	SgipRemoteError error;
-	SgipFailed	failed;
 
 	if (sgip_listing_is_element(page->listing, &fetch->element))
 		return;
-	failed = failed_request(fetch, page);
 	if (sgip_json_parse_error(fetch->element.raw.data, fetch->element.raw.len, &error))
 	{
 		char	   *said = pstrdup(error.text);
 
 		free(error.text);
 		error.text = said;
-		sgip_report_remote(&failed, &error);
+		sgip_report_remote(failed_request(fetch, page), &error);
 	}
-	sgip_report_invalid(&failed, psprintf("element %ld has no \"ip\": %s", fetch->element.number,
-										  sgip_report_clean(fetch->element.raw.data,
-															fetch->element.raw.len,
-															fetch->credentials)));
+	sgip_report_invalid(failed_request(fetch, page),
+						psprintf("element %ld has no \"ip\": %s", fetch->element.number,
+								 sgip_report_clean(fetch->element.raw.data,
+												   fetch->element.raw.len,
+												   fetch->credentials)));
 }
 
 /* A row of the parent listing: its id gets a listing of its own. */
@@ -734,12 +714,8 @@ take_parent(SgipFetch *fetch, RemotePage *page)
 
 	if ((id.kind != SGIP_VALUE_STRING && id.kind != SGIP_VALUE_LITERAL) ||
 		id.text.len == 0 || id.text.len > MAX_ID_BYTES)
-	{
-		SgipFailed	failed = failed_request(fetch, page);
-
-		sgip_report_invalid(&failed, psprintf("Element %ld has no usable id.",
-											  fetch->element.number));
-	}
+		sgip_report_invalid(failed_request(fetch, page),
+							psprintf("Element %ld has no usable id.", fetch->element.number));
 	caller = MemoryContextSwitchTo(fetch->context);
 	fetch->parents = lappend(fetch->parents, pnstrdup(id.text.data, id.text.len));
 	fetch->parents_search = page->listing->search;
@@ -799,32 +775,6 @@ take_element(SgipFetch *fetch, RemotePage *page)
 	return true;
 }
 
-/* Begins to hand out an element, item by item where the task says so. */
-static void
-begin_items(SgipFetch *fetch)
-{
-	const char *unnest = fetch->table->task->unnest;
-
-	fetch->unnesting = unnest != NULL;
-	fetch->next_item = 0;
-	fetch->item_count = unnest ? sgip_decode_item_count(&fetch->element, unnest) : 0;
-}
-
-/* The next row of the element that is being unnested; false at its end. */
-static bool
-next_item(SgipFetch *fetch, SgipRow *row)
-{
-	while (fetch->unnesting)
-	{
-		if (fetch->next_item >= fetch->item_count)
-			fetch->unnesting = false;
-		else if (sgip_decode_item(&fetch->element, fetch->table->task->unnest, "name",
-								  fetch->next_item++, &row->item))
-			return true;
-	}
-	return false;
-}
-
 /* ----------------------------------------------------------------
  *		Reading
  * ----------------------------------------------------------------
@@ -876,12 +826,10 @@ accept_answer(SgipFetch *fetch, RemotePage *page, PageResult *result)
 static void
 report_answer(SgipFetch *fetch, RemotePage *page, SgipJsonResult result)
 {
-	SgipFailed	failed = failed_request(fetch, page);
-
 	if (result == SGIP_JSON_REMOTE_ERROR)
-		sgip_report_remote(&failed, sgip_json_remote_error(page->reader));
+		sgip_report_remote(failed_request(fetch, page), sgip_json_remote_error(page->reader));
 	if (result == SGIP_JSON_INVALID)
-		sgip_report_invalid(&failed, sgip_json_problem(page->reader));
+		sgip_report_invalid(failed_request(fetch, page), sgip_json_problem(page->reader));
 	ereport(ERROR,
 			(errcode(ERRCODE_OUT_OF_MEMORY),
 			 errmsg("out of memory")));
@@ -895,11 +843,8 @@ static void
 check_end(SgipFetch *fetch, RemotePage *page)
 {
 	if (sgip_json_is_bare(page->reader) && !sgip_http_head(page->transfer)->tells_end)
-	{
-		SgipFailed	failed = failed_request(fetch, page);
-
-		sgip_report_invalid(&failed, "The list has no brackets, and neither Content-Length nor chunks tell whether this is all of it.");
-	}
+		sgip_report_invalid(failed_request(fetch, page),
+							"The list has no brackets, and neither Content-Length nor chunks tell whether this is all of it.");
 }
 
 /* Reads the next element of a page from what has arrived. */
@@ -977,11 +922,12 @@ next_available(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 SgipFetchResult
 sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 {
+	const char *unnest = fetch->table->task->unnest;
 	bool		driven = false;
 
 	memset(row, 0, sizeof(*row));
 	row->element = &fetch->element;
-	if (fetch->unnesting && next_item(fetch, row))
+	if (sgip_items_next(&fetch->items, &row->item))
 	{
 		*search = fetch->current->listing->search;
 		return SGIP_FETCH_ROW;
@@ -1008,10 +954,10 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 				fetch->current = page;
 				if (!take_element(fetch, page))
 					break;
-				begin_items(fetch);
+				sgip_items_begin(&fetch->items, &fetch->element, unnest);
 				row->parent = page->listing->parent;
 				*search = page->listing->search;
-				if (!fetch->unnesting || next_item(fetch, row))
+				if (unnest == NULL || sgip_items_next(&fetch->items, &row->item))
 					return SGIP_FETCH_ROW;
 				break;
 			case PAGE_CHANGED:
