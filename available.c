@@ -59,6 +59,7 @@ sgip_available_new(void)
 
 	TupleDescInitEntry(desc, 1, "tag", INT4OID, -1, 0);
 	TupleDescInitEntry(desc, 2, "element", TEXTOID, -1, 0);
+	TupleDescFinalize(desc);
 	available->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	available->kept = tuplestore_begin_heap(false, false, work_mem);
 	available->disabled = sgip_keyset_new();

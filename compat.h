@@ -104,4 +104,9 @@ typedef SysCacheIdentifier SgipCacheId;
 typedef int SgipCacheId;
 #endif
 
+/* A descriptor made by hand is to be finished before it is used, since 19 */
+#if PG_VERSION_NUM < 190000
+#define TupleDescFinalize(desc)		((void) 0)
+#endif
+
 #endif							/* SGIP_COMPAT_H */
