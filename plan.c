@@ -124,7 +124,7 @@ list_outer_values(PlannerInfo *root)
 			OuterValue *value = palloc(sizeof(OuterValue));
 
 			value->param_id = item->paramId;
-			value->expression = copyObject(item->item);
+			value->expression = sgip_ungrouped(root, copyObject(item->item));
 			IncrementVarSublevelsUp(value->expression, levels_up, 0);
 			values = lappend(values, value);
 		}
