@@ -43,9 +43,6 @@ clean_up(void *arg)
 
 	sgip_json_close(available->reader);
 	available->reader = NULL;
-	if (available->kept != NULL)
-		tuplestore_end(available->kept);
-	available->kept = NULL;
 }
 
 /* Keeps nothing and knows nobody. */
@@ -62,10 +59,24 @@ sgip_available_new(void)
 
 	TupleDescInitEntry(desc, 1, "tag", INT4OID, -1, 0);
 	TupleDescInitEntry(desc, 2, "element", TEXTOID, -1, 0);
+	TupleDescFinalize(desc);
 	available->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	available->kept = tuplestore_begin_heap(false, false, work_mem);
 	available->disabled = sgip_keyset_new();
 	return available;
+}
+
+/*
+ * Lets go of what was kept.  clean_up cannot do that: since 18 the memory of a
+ * tuplestore is a context below ours, which is gone when clean_up is called.
+ */
+void
+sgip_available_end(SgipAvailable *available)
+{
+	if (available == NULL)
+		return;
+	tuplestore_end(available->kept);
+	available->kept = NULL;
 }
 
 /* Keeps a copy of an element. */

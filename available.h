@@ -12,11 +12,14 @@
 
 typedef struct SgipAvailable SgipAvailable;
 
-/*
- * Keeps nothing and knows nobody; in the current memory context, with whose
- * deletion everything goes, a temporary file included.
- */
+/* Keeps nothing and knows nobody; in the current memory context */
 extern SgipAvailable *sgip_available_new(void);
+
+/*
+ * Lets go of what was kept, to be called before the memory context goes.  After
+ * an error that is not needed: a temporary file is its resource owner's.
+ */
+extern void sgip_available_end(SgipAvailable *available);
 
 /* Keeps a copy of an element, and a number that comes back with it */
 extern void sgip_available_keep(SgipAvailable *available, const SgipElement *element, int tag);

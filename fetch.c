@@ -999,5 +999,6 @@ sgip_fetch_end(SgipFetch *fetch)
 	dlist_foreach(iter, &fetch->pages)
 		log_request(fetch, dlist_container(RemotePage, node, iter.cur));
 	sgip_fetch_count(fetch);
+	sgip_available_end(fetch->available);
 	MemoryContextDelete(fetch->context);
 }

@@ -30,7 +30,7 @@
 #include "http_internal.h"
 
 #ifndef SGIP_VERSION
-#define SGIP_VERSION "1.0"
+#define SGIP_VERSION "unknown"
 #endif
 
 /*

@@ -124,7 +124,7 @@ list_outer_values(PlannerInfo *root)
 			OuterValue *value = palloc(sizeof(OuterValue));
 
 			value->param_id = item->paramId;
-			value->expression = copyObject(item->item);
+			value->expression = sgip_ungrouped(root, copyObject(item->item));
 			IncrementVarSublevelsUp(value->expression, levels_up, 0);
 			values = lappend(values, value);
 		}
@@ -565,7 +565,8 @@ naming_context(const PlannerInfo *root)
 							  deparse_context_for_plan_tree(stmt,
 															select_rtable_names_for_explain(stmt->rtable, all)));
 	}
-	return context;
+	/* since 17 a parameter is looked for in a plan that must be there */
+	return set_deparse_context_plan(context, (Plan *) makeNode(ForeignScan), NIL);
 }
 
 /*

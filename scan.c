@@ -33,7 +33,6 @@ struct SgipScan
 	MemoryContext context;		/* the scan's, with everything below */
 	MemoryContext values_context;	/* searches and fetch; reset at a restart */
 	MemoryContext row_context;	/* one row */
-	MemoryContextCallback cleanup;
 
 	SgipTable  *table;
 	Oid			user_id;
@@ -58,12 +57,14 @@ struct SgipScan
 	SgipFetchCounters counters;
 };
 
-/* The tuplestore can have a file, which is not freed with the context. */
+/*
+ * Lets go of the rows kept.  After an error nobody calls this: the file that
+ * a tuplestore can have is closed by its resource owner, and since 18 its
+ * memory is a context below ours, which a reset callback would find freed.
+ */
 static void
-end_kept(void *arg)
+end_kept(SgipScan *scan)
 {
-	SgipScan   *scan = arg;
-
 	if (scan->kept != NULL)
 		tuplestore_end(scan->kept);
 	scan->kept = NULL;
@@ -88,10 +89,6 @@ sgip_scan_begin(Relation rel, Oid user_id,
 												 ALLOCSET_SMALL_SIZES);
 	scan->row_context = AllocSetContextCreate(context, "sgip_fdw row",
 											  ALLOCSET_DEFAULT_SIZES);
-	scan->cleanup.func = end_kept;
-	scan->cleanup.arg = scan;
-	MemoryContextRegisterResetCallback(context, &scan->cleanup);
-
 	scan->table = sgip_table_describe(RelationGetRelid(rel));
 	scan->user_id = user_id;
 	foreach(lc, columns)
@@ -430,8 +427,7 @@ sgip_scan_end(SgipScan *scan)
 {
 	if (scan == NULL)
 		return;
-	sgip_fetch_end(scan->fetch);
-	scan->fetch = NULL;
+	forget_rows(scan);
 	if (scan->kept_slot != NULL)
 		ExecDropSingleTupleTableSlot(scan->kept_slot);
 	MemoryContextDelete(scan->context);

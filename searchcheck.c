@@ -54,7 +54,7 @@ typedef struct Inputs
 } Inputs;
 
 static Bitmapset *carried_by(Walk *walk, Plan *plan);
-static bool find_carried(Node *node, Inputs *inputs);
+static bool find_carried(Node *node, void *context);
 
 /* The column decides something: raises 0A000. */
 static void
@@ -147,8 +147,10 @@ walk_subplan(SubPlan *subplan, Inputs *inputs)
  * decide by it: comparisons, tests, CASE, aggregates.
  */
 static bool
-find_carried(Node *node, Inputs *inputs)
+find_carried(Node *node, void *context)
 {
+	Inputs	   *inputs = context;
+
 	if (node == NULL)
 		return false;
 	check_stack_depth();

@@ -14,6 +14,21 @@ heading() { printf '\n=== %s\n' "$*"; }
 complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { complain "$@"; exit 1; }
 
+# check NAME COMMAND...: says "ok" or "not ok", and then what COMMAND printed; $failed remembers.
+failed=0
+check() {
+	local name=$1 status=0 output
+	shift
+	output=$("$@" 2>&1) || status=1
+	[ "$status" = 0 ] || { say "$output"; printf 'not '; failed=1; }
+	say "ok - $name"
+}
+
+# is WHAT EXPECTED: for check; says what is different.
+is() {
+	[ "$1" = "$2" ] || { say "is $1, expected $2"; return 1; }
+}
+
 # Runs a command as root.
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -32,6 +47,21 @@ start_of() {
 	case $stat in [ZX]*) return 1 ;; esac
 	set -- $stat
 	echo "${20}"
+}
+
+# Copies the PostgreSQL of pg_config below a directory, most of it as links, and lets PG_CONFIG be the copy's: something
+# can be installed there (make install DESTDIR=directory) that the original shall not get.  Programs find their files from
+# where they are themselves, so that they cannot be links.
+copy_postgresql() {
+	local bin lib share
+	bin=$("$PG_CONFIG" --bindir) lib=$("$PG_CONFIG" --pkglibdir) share=$("$PG_CONFIG" --sharedir)
+	mkdir -p "$1${bin%/*}" "$1${lib%/*}" "$1${share%/*}"
+	chmod 755 "$1"
+	cp -r "$bin" "$1$bin"
+	cp -rs "$lib" "$1$lib"
+	cp -rs "$share" "$1$share"
+	rm -f "$1$lib"/sgip_fdw.so "$1$share"/extension/sgip_fdw[.-]*
+	PG_CONFIG=$1$bin/pg_config
 }
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ SELECT relname, reltuples FROM pg_class WHERE relnamespace = 'sg'::regnamespace 
 SELECT estimate('SELECT * FROM sg.ips_all'), estimate('SELECT * FROM sg.ips_usage');
 
 -- ANALYZE reads all rows once
-ANALYZE VERBOSE sg.ips_usage;
+\setenv DATABASE :DBNAME
+\! psql -X -c "ANALYZE VERBOSE sg.ips_usage" "$DATABASE" 2>&1 | grep sample
 ANALYZE sg.ips_all, sg.ips_free, sg.ips_taken, sg.ips_available;
 SELECT * FROM requests();
 SELECT relname, reltuples FROM pg_class WHERE relnamespace = 'sg'::regnamespace AND relkind = 'f' ORDER BY 1;
@@ -42,8 +43,8 @@ ANALYZE three;
 CALL import_from('small', 'rows=8');
 CALL import_from('large', 'rows=60000');
 ANALYZE small.ips_usage; ANALYZE large.ips_usage;
-EXPLAIN (COSTS OFF) SELECT count(*) FROM three JOIN small.ips_usage u ON u.username = three.name;
-EXPLAIN (COSTS OFF) SELECT count(*) FROM three JOIN large.ips_usage u ON u.username = three.name;
+SELECT explain('COSTS OFF', $$SELECT count(*) FROM three JOIN small.ips_usage u ON u.username = three.name$$);
+SELECT explain('COSTS OFF', $$SELECT count(*) FROM three JOIN large.ips_usage u ON u.username = three.name$$);
 SELECT count(*) AS forgotten FROM requests()
 \gset
 -- an IN list is one listing, or a search for each value
@@ -54,9 +55,9 @@ SELECT request FROM requests() ORDER BY request;
 
 -- fdw_startup_cost and fdw_tuple_cost, of server and table
 ALTER SERVER large OPTIONS (ADD fdw_startup_cost '1000000');
-EXPLAIN (COSTS OFF) SELECT count(*) FROM three JOIN large.ips_usage u ON u.username = three.name;
+SELECT explain('COSTS OFF', $$SELECT count(*) FROM three JOIN large.ips_usage u ON u.username = three.name$$);
 ALTER FOREIGN TABLE large.ips_usage OPTIONS (ADD fdw_startup_cost '1', ADD fdw_tuple_cost '5');
-EXPLAIN (COSTS OFF) SELECT count(*) FROM three JOIN large.ips_usage u ON u.username = three.name;
+SELECT explain('COSTS OFF', $$SELECT count(*) FROM three JOIN large.ips_usage u ON u.username = three.name$$);
 EXPLAIN SELECT * FROM large.ips_all;
 
 -- a table without rows; columns that are constants; a failure

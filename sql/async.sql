@@ -72,7 +72,7 @@ SELECT n, (SELECT count(*) FROM everyones e WHERE e.username = n) FROM unnest('{
 SELECT request, count(*) FROM requests() GROUP BY 1 ORDER BY 1;
 
 -- EXPLAIN ANALYZE counts for each
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM everyones;
+SELECT explain('ANALYZE, BUFFERS OFF, COSTS OFF, TIMING OFF, SUMMARY OFF', 'SELECT * FROM everyones');
 
 -- async_capable: of the table, of the server
 ALTER FOREIGN TABLE part_one OPTIONS (ADD async_capable 'false');

@@ -22,16 +22,16 @@ INSERT INTO wanted VALUES ('acme', 'acme-9'), ('corp', 'acme-9'), ('nobody', 'ac
 ANALYZE wanted;
 
 -- known when the query is planned
-EXPLAIN (COSTS OFF) SELECT * FROM acme WHERE account = 'beta' AND username = 'acme-9';
-EXPLAIN (COSTS OFF) SELECT * FROM acme WHERE upper(account) LIKE 'AC%' AND nr BETWEEN 0 AND 3 AND username = 'acme-9';
-EXPLAIN (COSTS OFF) SELECT * FROM acme WHERE account = NULL;
+SELECT explain('COSTS OFF', $$SELECT * FROM acme WHERE account = 'beta' AND username = 'acme-9'$$);
+SELECT explain('COSTS OFF', $$SELECT * FROM acme WHERE upper(account) LIKE 'AC%' AND nr BETWEEN 0 AND 3 AND username = 'acme-9'$$);
+SELECT explain('COSTS OFF', $$SELECT * FROM acme WHERE account = NULL$$);
 SELECT count(*) FROM acme WHERE account = 'beta';
 SELECT count(*) FROM acme WHERE account <> 'acme' OR nr IS NULL;
 SELECT count(*) FROM acme WHERE NOT account = 'beta' AND nr < 2;
 SELECT request, count(*) FROM requests() GROUP BY 1;
 
 -- known when it runs: shown as a one-time filter
-EXPLAIN (COSTS OFF) SELECT * FROM acme WHERE account = current_setting('application_name') AND username = 'acme-9';
+SELECT explain('COSTS OFF', $$SELECT * FROM acme WHERE account = current_setting('application_name') AND username = 'acme-9'$$);
 SELECT count(*) FROM acme WHERE account = current_setting('application_name');
 SELECT count(*) FROM acme WHERE account || nr = current_setting('application_name');
 PREPARE of(text) AS SELECT count(*) FROM acme WHERE account = $1;
@@ -43,8 +43,8 @@ EXECUTE of('acme');
 RESET plan_cache_mode;
 SELECT count(*) AS requests FROM requests();
 -- with a column that is not constant, or a value that changes, it is a condition like any other
-EXPLAIN (COSTS OFF) SELECT * FROM acme WHERE account = username OR nr = 2;
-EXPLAIN (COSTS OFF) SELECT * FROM acme WHERE nr = (random() * 0)::int;
+SELECT explain('COSTS OFF', $$SELECT * FROM acme WHERE account = username OR nr = 2$$);
+SELECT explain('COSTS OFF', $$SELECT * FROM acme WHERE nr = (random() * 0)::int$$);
 
 -- parts of a union, and partitions where PostgreSQL does not prune
 SELECT count(*) FROM (SELECT * FROM acme UNION ALL SELECT * FROM beta) u WHERE account = (SELECT min(account) FROM wanted);
@@ -53,7 +53,7 @@ SELECT account, count(*) FROM everyones WHERE upper(account) = (SELECT upper(max
 SELECT request, rows, count(*) FROM requests() GROUP BY 1, 2;
 
 -- joins: accounts that no outer row names are not asked, the others once
-EXPLAIN (COSTS OFF) SELECT * FROM wanted w JOIN everyones u USING (account);
+SELECT explain('COSTS OFF', $$SELECT * FROM wanted w JOIN everyones u USING (account)$$);
 SELECT account, count(u.ip) FROM wanted w JOIN everyones u USING (account) GROUP BY 1 ORDER BY 1;
 SELECT request, rows, count(*) FROM requests() GROUP BY 1, 2;
 SELECT account, u.ip FROM wanted w LEFT JOIN everyones u USING (account, username) ORDER BY 1, 2;
@@ -63,11 +63,11 @@ SELECT w.account, (SELECT count(*) FROM acme u WHERE u.account = w.account) FROM
 SELECT w.account, (SELECT count(*) FROM acme u WHERE u.account = w.account) FROM generate_series(1, 2) g, wanted w ORDER BY 1, 2;
 SELECT request, rows, count(*) FROM requests() GROUP BY 1, 2;
 -- with many outer rows they are read whole
-EXPLAIN (COSTS OFF) SELECT * FROM (SELECT 'acme' || g % 1000 AS account FROM generate_series(1, 100000) g) w JOIN everyones u USING (account);
+SELECT explain('COSTS OFF', $$SELECT * FROM (SELECT 'acme' || g % 1000 AS account FROM generate_series(1, 100000) g) w JOIN everyones u USING (account)$$);
 
 -- without pushdown the same rows, and a request each time
 SET sgip_fdw.enable_pushdown = off;
-EXPLAIN (COSTS OFF) SELECT * FROM acme WHERE account = 'beta';
+SELECT explain('COSTS OFF', $$SELECT * FROM acme WHERE account = 'beta'$$);
 SELECT count(*) FROM acme WHERE account = 'beta';
 SELECT account, count(*) FROM everyones WHERE account = ANY (ARRAY(SELECT account FROM wanted)) GROUP BY 1 ORDER BY 1;
 SELECT request, rows, count(*) FROM requests() GROUP BY 1, 2;

@@ -141,3 +141,23 @@ WITH RECURSIVE r(n, ip) AS (
 ) SELECT n, count(*) FROM r GROUP BY 1 ORDER BY 1;
 SELECT host(ip) FROM sg.ips_free ORDER BY ip LIMIT 1 FOR UPDATE;
 UPDATE truth_free t SET ip = t.ip FROM sg.ips_free f WHERE f.ip = t.ip;
+
+-- rows that are kept go to a file when they exceed work_mem; it goes with the
+-- scan, when that ends and when it fails
+CALL import_from('many', 'rows=3000');
+CREATE VIEW spilled AS SELECT n, (SELECT count(*) FROM many.ips_usage WHERE length(username) > 9 / (3 - n)) FROM generate_series(1, 3) n;
+SET work_mem = '64kB';
+BEGIN;
+DECLARE c CURSOR FOR TABLE spilled;
+FETCH 1 FROM c;
+SELECT count(*) > 0 AS there FROM pg_ls_tmpdir();
+CLOSE c;
+SELECT count(*) AS left FROM pg_ls_tmpdir();
+SAVEPOINT s;
+DECLARE c CURSOR FOR TABLE spilled;
+FETCH ALL FROM c; -- ERROR
+ROLLBACK TO s;
+SELECT count(*) AS left FROM pg_ls_tmpdir();
+COMMIT;
+RESET work_mem;
+SELECT request FROM requests();

@@ -14,7 +14,7 @@ ANALYZE customers, many;
 CREATE VIEW truth AS SELECT ip, username FROM truth_usage WHERE NOT system;
 
 -- few outer rows: one search for each; a NULL is not asked for
-EXPLAIN (COSTS OFF) SELECT c.name, count(*) FROM customers c JOIN sg.ips_usage u ON u.username = c.account GROUP BY 1 ORDER BY 1;
+SELECT explain('COSTS OFF', $$SELECT c.name, count(*) FROM customers c JOIN sg.ips_usage u ON u.username = c.account GROUP BY 1 ORDER BY 1$$);
 SELECT c.name, count(*) FROM customers c JOIN sg.ips_usage u ON u.username = c.account GROUP BY 1 ORDER BY 1;
 SELECT * FROM requests();
 SELECT c.name, count(*) FROM customers c JOIN truth u ON u.username = c.account GROUP BY 1 ORDER BY 1;
@@ -82,7 +82,7 @@ SELECT * FROM requests();
 CREATE TABLE repeated AS SELECT account FROM customers, generate_series(1, 50) WHERE account = 'acme-9';
 INSERT INTO repeated SELECT 'acme-1' FROM generate_series(1, 50);
 ANALYZE repeated;
-EXPLAIN (COSTS OFF) SELECT count(*) FROM repeated r JOIN sg.ips_usage u ON u.username = r.account;
+SELECT explain('COSTS OFF', $$SELECT count(*) FROM repeated r JOIN sg.ips_usage u ON u.username = r.account$$);
 SELECT count(*) FROM repeated r JOIN sg.ips_usage u ON u.username = r.account;
 SELECT * FROM requests();
 SET enable_memoize = off;
@@ -92,8 +92,8 @@ RESET enable_memoize;
 RESET enable_hashjoin; RESET enable_mergejoin;
 
 -- an outer join's other side may be the parameter of a scan below
-EXPLAIN (COSTS OFF) SELECT c.id, u.username FROM customers c LEFT JOIN truth_taken t ON t.ip = '198.51.100.7' LEFT JOIN sg.ips_usage u ON u.ip = t.ip AND u.username = c.account;
-SELECT c.id, u.username FROM customers c LEFT JOIN truth_taken t ON t.ip = '198.51.100.7'
+EXPLAIN (COSTS OFF) SELECT c.id, u.username FROM customers c LEFT JOIN truth_taken t ON t.ip <<= '198.51.100.7' LEFT JOIN sg.ips_usage u ON u.ip = t.ip AND u.username = c.account;
+SELECT c.id, u.username FROM customers c LEFT JOIN truth_taken t ON t.ip <<= '198.51.100.7'
 LEFT JOIN sg.ips_usage u ON u.ip = t.ip AND u.username = c.account ORDER BY 1, 2;
 
 -- two searches depend on each other: usage finds the users of free's neighbours

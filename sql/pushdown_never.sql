@@ -102,8 +102,8 @@ FROM (SELECT *, format('%s WHERE %s', tab, condition) AS q FROM conditions) c
 ORDER BY id;
 
 -- a condition above an outer join, an aggregate or a window does not reach the scan
-EXPLAIN (COSTS OFF) SELECT * FROM (SELECT username, count(*) OVER (PARTITION BY ip) FROM sg.ips_usage) s WHERE username = 'acme-9';
+SELECT explain('COSTS OFF', $$SELECT * FROM (SELECT username, count(*) OVER (PARTITION BY ip) FROM sg.ips_usage) s WHERE username = 'acme-9'$$);
 EXPLAIN (COSTS OFF) SELECT * FROM (SELECT DISTINCT ON (ip) ip, username FROM sg.ips_usage ORDER BY ip, username) s WHERE username = 'acme-9';
 EXPLAIN (COSTS OFF) SELECT * FROM (SELECT ip, username FROM sg.ips_usage LIMIT 5) s WHERE username = 'acme-9';
 -- but one below them does, where PostgreSQL moves it there
-EXPLAIN (COSTS OFF) SELECT * FROM (SELECT username, count(*) FROM sg.ips_usage GROUP BY username) s WHERE username = 'acme-9';
+SELECT explain('COSTS OFF', $$SELECT * FROM (SELECT username, count(*) FROM sg.ips_usage GROUP BY username) s WHERE username = 'acme-9'$$);

@@ -88,7 +88,7 @@ BEGIN
 END $$;
 SELECT count_of(name) FROM unnest('{acme-9,acme-1,NULL}'::text[]) name;
 -- the value of an uncorrelated subquery, which is NULL if it has no row
-EXPLAIN (COSTS OFF) SELECT count(*) FROM sg.ips_usage WHERE username = (SELECT username FROM truth_usage WHERE username = 'acme-5' LIMIT 1);
+SELECT explain('COSTS OFF', $$SELECT count(*) FROM sg.ips_usage WHERE username = (SELECT username FROM truth_usage WHERE username = 'acme-5' LIMIT 1)$$);
 SELECT count(*) FROM sg.ips_usage WHERE username = (SELECT username FROM truth_usage WHERE username = 'acme-5' LIMIT 1);
 SELECT count(*) FROM sg.ips_usage WHERE username = (SELECT username FROM truth_usage WHERE username = 'nobody');
 SELECT * FROM requests();

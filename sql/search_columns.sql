@@ -74,7 +74,7 @@ SELECT count(*) AS forgotten FROM requests()
 \gset
 
 -- a join: one search for each outer value, whatever plan the planner would like
-EXPLAIN (COSTS OFF) SELECT t.id, u.ip FROM teams t JOIN sg.ips_usage u ON u.group_name = t.team;
+SELECT explain('COSTS OFF', $$SELECT t.id, u.ip FROM teams t JOIN sg.ips_usage u ON u.group_name = t.team$$);
 SELECT t.id, count(DISTINCT u.ip) FROM teams t JOIN sg.ips_usage u ON u.group_name = t.team GROUP BY 1 ORDER BY 1;
 SELECT * FROM requests();
 SET enable_nestloop = off;
