@@ -399,7 +399,9 @@ shape_of(const SgipListing *listing)
 static void
 send_page(SgipFetch *fetch, RemotePage *page)
 {
-	MemoryContext caller = MemoryContextSwitchTo(fetch->context);
+	MemoryContext context = AllocSetContextCreate(fetch->context, "sgip_fdw request",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
 	SgipJsonShape shape = shape_of(page->listing);
 	SgipHttpRequest request;
 
@@ -422,6 +424,7 @@ send_page(SgipFetch *fetch, RemotePage *page)
 	if (page->tries > 1)
 		fetch->counters->retries++;
 	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
 }
 
 /* Is the transfer of this page still taking part in the concurrency? */
