@@ -8,9 +8,8 @@
  *
  * Three lifetimes, each a memory context: the scan; the values it was last
  * started with, and their searches; one row.  Where rescans are expected the
- * rows are kept in a tuplestore, which spills to disk.  A rescan replays
- * what has been read so far and then goes on reading where it was, so that
- * no answer is asked for twice.
+ * rows are kept (kept.c).  A rescan replays what has been read so far and then
+ * goes on reading where it was, so that no answer is asked for twice.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,8 +22,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/tuplestore.h"
 
+#include "kept.h"
 #include "plan.h"
 #include "scan.h"
 
@@ -51,24 +50,10 @@ struct SgipScan
 	bool		fetched_all;	/* the fetch has no more rows */
 
 	bool		keep_rows;
-	Tuplestorestate *kept;
-	TupleTableSlot *kept_slot;
+	SgipKept   *kept;			/* NULL until rows are kept */
 
 	SgipFetchCounters counters;
 };
-
-/*
- * Lets go of the rows kept.  After an error nobody calls this: the file that
- * a tuplestore can have is closed by its resource owner, and since 18 its
- * memory is a context below ours, which a reset callback would find freed.
- */
-static void
-end_kept(SgipScan *scan)
-{
-	if (scan->kept != NULL)
-		tuplestore_end(scan->kept);
-	scan->kept = NULL;
-}
 
 /* Prepares a scan. */
 SgipScan *
@@ -168,19 +153,18 @@ sent_conditions(SgipScan *scan)
 	return sent;
 }
 
-/* Lets go of the rows kept and of the fetch. */
+/* Lets go of the fetch; the rows that it has brought are not all. */
 static void
-forget_rows(SgipScan *scan)
+end_fetch(SgipScan *scan)
 {
 	sgip_fetch_end(scan->fetch);
 	scan->fetch = NULL;
 	scan->fetched_all = false;
-	end_kept(scan);
 }
 
 /*
  * Evaluates the values.  If the searches are those of the last start, what
- * was fetched for them is good; else the fetch begins anew.  If a gate is
+ * was fetched for them is good, and so is what is kept of an earlier one; else the fetch begins anew.  If a gate is
  * closed, it is kept for when the gate opens again.
  */
 static void
@@ -204,44 +188,23 @@ start(SgipScan *scan)
 	{
 		MemoryContextDelete(fresh);
 		if (scan->kept != NULL)
-			tuplestore_rescan(scan->kept);
+			sgip_kept_rewind(scan->kept);
 		return;
 	}
-	forget_rows(scan);
+	end_fetch(scan);
 	MemoryContextDelete(scan->values_context);
 	scan->values_context = fresh;
 	scan->searches = searches;
 	if (scan->keep_rows)
 	{
-		caller = MemoryContextSwitchTo(scan->context);
-		scan->kept = tuplestore_begin_heap(true, false, work_mem);
-		tuplestore_set_eflags(scan->kept, EXEC_FLAG_REWIND);
-		MemoryContextSwitchTo(caller);
+		if (scan->kept == NULL)
+		{
+			caller = MemoryContextSwitchTo(scan->context);
+			scan->kept = sgip_kept_new();
+			MemoryContextSwitchTo(caller);
+		}
+		scan->fetched_all = sgip_kept_switch(scan->kept, searches->signature);
 	}
-}
-
-/* The next row that was kept; false if the rest has to be fetched. */
-static bool
-replay_row(SgipScan *scan, TupleTableSlot *slot)
-{
-	int			natts = slot->tts_tupleDescriptor->natts;
-	MemoryContext caller;
-	bool		found;
-
-	/* a tuple read from a file belongs to the slot, which frees it at the next one */
-	caller = MemoryContextSwitchTo(scan->context);
-	if (scan->kept_slot == NULL)
-		scan->kept_slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(slot->tts_tupleDescriptor),
-												   &TTSOpsMinimalTuple);
-	found = tuplestore_gettupleslot(scan->kept, true, false, scan->kept_slot);
-	MemoryContextSwitchTo(caller);
-	if (!found)
-		return false;
-	slot_getallattrs(scan->kept_slot);
-	memcpy(slot->tts_values, scan->kept_slot->tts_values, natts * sizeof(Datum));
-	memcpy(slot->tts_isnull, scan->kept_slot->tts_isnull, natts * sizeof(bool));
-	ExecStoreVirtualTuple(slot);
-	return true;
 }
 
 /* Begins the fetch, if it is not begun. */
@@ -306,6 +269,8 @@ fetch_row(SgipScan *scan, TupleTableSlot *slot)
 				sgip_fetch_end(scan->fetch);
 				scan->fetch = NULL;
 				scan->fetched_all = true;
+				if (scan->kept != NULL)
+					sgip_kept_complete(scan->kept);
 				return SGIP_SCAN_END;
 			case SGIP_FETCH_ROW:
 				break;
@@ -331,7 +296,7 @@ sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 		start(scan);
 	if (scan->closed)
 		return SGIP_SCAN_END;
-	if (scan->kept != NULL && !tuplestore_ateof(scan->kept) && replay_row(scan, slot))
+	if (scan->kept != NULL && sgip_kept_next(scan->kept, slot))
 		return SGIP_SCAN_ROW;
 	if (scan->fetched_all || scan->searches->count == 0)
 		return SGIP_SCAN_END;
@@ -341,7 +306,7 @@ sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 	begin_fetch(scan);
 	result = fetch_row(scan, slot);
 	if (result == SGIP_SCAN_ROW && scan->kept != NULL)
-		tuplestore_puttupleslot(scan->kept, slot);
+		sgip_kept_add(scan->kept, slot);
 	return result;
 }
 
@@ -376,7 +341,7 @@ sgip_scan_restart(SgipScan *scan, bool values_may_differ)
 	}
 	if (scan->kept == NULL && scan->searches != NULL && !(scan->fetched_all && scan->searches->count == 0))
 	{
-		forget_rows(scan);
+		end_fetch(scan);
 		scan->searches = NULL;
 		scan->started = false;
 		return;
@@ -384,7 +349,7 @@ sgip_scan_restart(SgipScan *scan, bool values_may_differ)
 	if (values_may_differ)
 		scan->started = false;
 	else if (scan->kept != NULL)
-		tuplestore_rescan(scan->kept);
+		sgip_kept_rewind(scan->kept);
 }
 
 /*
@@ -427,8 +392,7 @@ sgip_scan_end(SgipScan *scan)
 {
 	if (scan == NULL)
 		return;
-	forget_rows(scan);
-	if (scan->kept_slot != NULL)
-		ExecDropSingleTupleTableSlot(scan->kept_slot);
+	end_fetch(scan);
+	sgip_kept_end(scan->kept);
 	MemoryContextDelete(scan->context);
 }

@@ -66,6 +66,7 @@ static void sgipForeignAsyncConfigureWait(AsyncRequest *areq);
 static void sgipForeignAsyncNotify(AsyncRequest *areq);
 
 /* Helper functions */
+static bool is_last_pending(const AsyncRequest *areq);
 static void produce_async(AsyncRequest *areq);
 
 /* Module load: settings and callbacks of this backend. */
@@ -236,11 +237,26 @@ sgipForeignAsyncRequest(AsyncRequest *areq)
 	produce_async(areq);
 }
 
+/* Does no other request behind this one wait, in the order of Append? */
+static bool
+is_last_pending(const AsyncRequest *areq)
+{
+	const AppendState *requestor = (const AppendState *) areq->requestor;
+
+	for (int i = areq->request_index + 1; i < requestor->as_nplans; i++)
+	{
+		if (bms_is_member(i, requestor->as_asyncplans) &&
+			requestor->as_asyncrequests[i]->callback_pending)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Append is going to wait: the one descriptor of the scan is added to its
  * set.  A scan that waits for a place among others adds none; they will wake
- * Append, and it asks again.  But somebody has to: the first in the set does
- * in any case.
+ * Append, and it asks again.  But somebody has to: if the others, who are
+ * asked in order, added nothing, the last one does in any case.
  */
 static void
 sgipForeignAsyncConfigureWait(AsyncRequest *areq)
@@ -248,8 +264,9 @@ sgipForeignAsyncConfigureWait(AsyncRequest *areq)
 	ForeignScanState *node = (ForeignScanState *) areq->requestee;
 	SgipScanState *state = node->fdw_state;
 	AppendState *requestor = (AppendState *) areq->requestor;
-	bool		first = GetNumRegisteredWaitEvents(requestor->as_eventset) <= 1;
-	int			descriptor = sgip_scan_wait_begin(state->scan, first);
+	bool		must = GetNumRegisteredWaitEvents(requestor->as_eventset) <= 1 &&
+		is_last_pending(areq);
+	int			descriptor = sgip_scan_wait_begin(state->scan, must);
 
 	Assert(areq->callback_pending);
 	if (descriptor >= 0)

@@ -161,3 +161,18 @@ SELECT count(*) AS left FROM pg_ls_tmpdir();
 COMMIT;
 RESET work_mem;
 SELECT request FROM requests();
+
+-- values that come again are answered from what is kept, in any order, as long as they are not too many
+SET enable_memoize = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;
+SELECT count(*) AS forgotten FROM requests()
+\gset
+SELECT n, count(u.ip) FROM generate_series(0, 19) g, LATERAL (SELECT ('{acme-9,acme-13,acme-17,nobody,NULL}'::text[])[1 + g % 5] AS n) x
+	LEFT JOIN LATERAL (SELECT ip FROM sg.ips_usage u WHERE u.username = n OFFSET 0) u ON true GROUP BY 1 ORDER BY 1;
+SELECT count(*) AS requests, count(DISTINCT request) AS different FROM requests();
+SELECT count(*) FROM generate_series(1, 192) g, LATERAL (SELECT ip FROM sg.ips_usage u WHERE u.username = 'nobody-' || g % 64 OFFSET 0) u;
+SELECT count(*) AS requests FROM requests();
+SELECT count(*) FROM generate_series(1, 132) g, LATERAL (SELECT ip FROM sg.ips_usage u WHERE u.username = 'nobody-' || g % 66 OFFSET 0) u;
+SELECT count(*) AS requests FROM requests();
+-- what was cut short is not taken for all
+SELECT g, (SELECT count(*) FROM (SELECT ip FROM sg.ips_all a WHERE a.ip <> '10.0.0.1' OR g = 0 LIMIT 1 + g % 2) s) FROM generate_series(1, 4) g;
+RESET enable_memoize; RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_material;
