@@ -208,6 +208,7 @@ class Place:
             os.mkdir(os.path.join(self.dir, name))
         self.nginx = None
         self.url = None
+        self.late = []
 
     def start_nginx(self):
         with socket.socket() as probe:
@@ -231,7 +232,17 @@ class Place:
                 time.sleep(0.02)
         raise SystemExit('nginx did not start')
 
+    def start_late(self, milliseconds):
+        """Starts a server that answers after so many milliseconds; its URL."""
+        server = subprocess.Popen([sys.executable, os.path.join(HERE, 'late_server.py'), str(milliseconds)],
+                                  stdout=subprocess.PIPE, text=True)
+        self.late.append(server)
+        return f'http://127.0.0.1:{int(server.stdout.readline())}'
+
     def close(self):
+        for server in self.late:
+            server.kill()
+            server.wait()
         if self.nginx is not None:
             self.nginx.send_signal(signal.SIGQUIT if self.nginx.poll() is None else 0)
             try:

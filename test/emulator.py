@@ -246,14 +246,16 @@ class Log:
         self.count = 0
         self.entries = collections.OrderedDict()
         self.running = {}               # n -> connection of a request that has not ended
-        self.most = 0
+        self.unanswered = set()         # of these, the ones whose answer has not left
+        self.most = 0                   # largest number of those
 
     def begin(self, request, connection):
         query = {name: value for name, value in request.params.items() if name not in SECRET_PARAMS}
         with self.lock:
             self.count += 1
             self.running[self.count] = connection
-            self.most = max(self.most, len(self.running))
+            self.unanswered.add(self.count)
+            self.most = max(self.most, len(self.unanswered))
             entry = self.entries[self.count] = {
                 "n": self.count, "t": round(time.time(), 6), "conn": connection.number, "method": request.method,
                 "path": getattr(request, "path", request.raw_path), "query": query,
@@ -264,10 +266,16 @@ class Log:
                 self.entries.popitem(last=False)
         return entry
 
+    def leaving(self, entry):
+        """The answer goes out whole; the client may ask again before its end is noted."""
+        with self.lock:
+            self.unanswered.discard(entry["n"])
+
     def end(self, entry, connection, left_before, complete):
         left = connection.left()
         with self.lock:
             del self.running[entry["n"]]
+            self.unanswered.discard(entry["n"])
             self.ended.notify_all()
             entry["bytes_sent"] = connection.sent
             if left is not None and left_before is not None:
@@ -530,6 +538,8 @@ class Emulator:
             connection.closing = True
         if connection.closing:
             headers.append(("Connection", "close"))
+        if length == "exact" and not switches["drip"]:
+            self.log.leaving(entry)
         self._stream(connection, request, entry, self.head(request, status, headers),
                      itertools.chain(((collected, rows),), chunks), length == "chunked")
 
@@ -576,7 +586,7 @@ class Emulator:
                          "requests_total": self.log.count, "requests_active": len(self.log.running),
                          "requests_max_concurrent": self.log.most}
                 if request.params.get("reset"):
-                    self.log.most = len(self.log.running)
+                    self.log.most = len(self.log.unanswered)
             return json.dumps(stats).encode(), "application/json"
         if what == ["forget"]:
             with self.lock:
