@@ -634,6 +634,7 @@ sgip_http_stop(SgipTransfer *transfer)
 		line->spare_window = transfer->buffer;
 	else
 		free(transfer->buffer);
+	sgip_http_head_clear(&transfer->head);
 	dlist_delete(&transfer->node);
 	pfree(transfer);
 	sgip_transfer_start_queued();

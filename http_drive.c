@@ -151,11 +151,16 @@ watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
 	if (what & CURL_POLL_OUT)
 		event.events |= EPOLLOUT;
 	event.data.fd = socket;
-	if (epoll_ctl(line->epoll_fd, EPOLL_CTL_MOD, socket, &event) < 0 &&
-		(errno != ENOENT ||
-		 epoll_ctl(line->epoll_fd, EPOLL_CTL_ADD, socket, &event) < 0))
+
+	/* socket_arg is what was assigned to a socket that libcurl told us about */
+	if (socket_arg != NULL &&
+		epoll_ctl(line->epoll_fd, EPOLL_CTL_MOD, socket, &event) == 0)
+		return 0;
+	if (epoll_ctl(line->epoll_fd, EPOLL_CTL_ADD, socket, &event) < 0 &&
+		(errno != EEXIST ||
+		 epoll_ctl(line->epoll_fd, EPOLL_CTL_MOD, socket, &event) < 0))
 		return -1;
-	return 0;
+	return curl_multi_assign(line->multi, socket, line) == CURLM_OK ? 0 : -1;
 }
 
 

@@ -10,6 +10,7 @@
  */
 #include "http_head.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -29,9 +30,6 @@ typedef struct Text
 	const char *p;				/* the next byte */
 	const char *end;
 } Text;
-
-/* What note_link and those who call it say of a target that cannot be kept */
-static const char link_too_long[] = "a target in a Link header is too long";
 
 /*
  * Copies a header's value.  One that does not fit is dropped if a part of it
@@ -85,12 +83,13 @@ note_link(SgipHttpHead *head, const char *target, size_t target_len,
 	bool		next = word_in_list("next", rel, rel_len);
 	bool		last = word_in_list("last", rel, rel_len);
 
-	if ((next || last) && target_len >= SGIP_HTTP_MAX_LINK)
-		return link_too_long;
-	if (next && head->link_next[0] == '\0')
-		copy_value(head->link_next, sizeof(head->link_next), target, target_len, true);
-	if (last && head->link_last[0] == '\0')
-		copy_value(head->link_last, sizeof(head->link_last), target, target_len, true);
+	if ((next || last) && target_len > SGIP_HTTP_MAX_LINK)
+		return "a target in a Link header is too long";
+	if ((next && head->link_next == NULL &&
+		 (head->link_next = strndup(target, target_len)) == NULL) ||
+		(last && head->link_last == NULL &&
+		 (head->link_last = strndup(target, target_len)) == NULL))
+		return "memory is short";
 	return NULL;
 }
 
@@ -249,6 +248,15 @@ take_field(SgipHttpHeadReader *reader, const char *name, size_t name_len,
 	return NULL;
 }
 
+/* Frees what the reader's head holds. */
+void
+sgip_http_head_clear(SgipHttpHeadReader *reader)
+{
+	free(reader->head.link_next);
+	free(reader->head.link_last);
+	memset(&reader->head, 0, sizeof(reader->head));
+}
+
 /* A status line: "HTTP/1.1 200 OK".  A new block of headers begins. */
 static void
 begin_block(SgipHttpHeadReader *reader, const char *data, size_t len)
@@ -256,7 +264,7 @@ begin_block(SgipHttpHeadReader *reader, const char *data, size_t len)
 	const char *p = data;
 	const char *end = data + len;
 
-	memset(&reader->head, 0, sizeof(reader->head));
+	sgip_http_head_clear(reader);
 	reader->encoded = false;
 	reader->status = 0;
 	while (p < end && *p != ' ')

@@ -35,8 +35,8 @@ typedef struct SgipHttpHead
 	bool		tells_end;		/* by Content-Length or chunks: an answer that is
 								 * cut short cannot pass for a complete one */
 	bool		has_link;		/* a Link header came */
-	char		link_next[SGIP_HTTP_MAX_LINK];	/* target of rel="next", or empty */
-	char		link_last[SGIP_HTTP_MAX_LINK];	/* target of rel="last", or empty */
+	char	   *link_next;		/* target of rel="next", malloc'd, or NULL */
+	char	   *link_last;		/* target of rel="last", malloc'd, or NULL */
 } SgipHttpHead;
 
 /* Where the reading of an answer's headers stands; all zero before the first line */
@@ -58,5 +58,8 @@ typedef struct SgipHttpHeadReader
  * the answer must be refused; static.
  */
 extern const char *sgip_http_head_line(SgipHttpHeadReader *reader, const char *data, size_t len);
+
+/* Frees what the reader's head holds; it is empty then */
+extern void sgip_http_head_clear(SgipHttpHeadReader *reader);
 
 #endif							/* SGIP_HTTP_HEAD_H */

@@ -75,13 +75,13 @@ sgip_listing_first(const SgipListing *listing, int page_size)
 	return page;
 }
 
-/* Number that a parameter of a URL has, -1 if it has none. */
+/* Number that a parameter of a URL (or NULL) has, -1 if it has none. */
 static int64
 url_parameter(const char *url, const char *name)
 {
 	size_t		len = strlen(name);
 
-	for (const char *p = url; (p = strstr(p, name)) != NULL; p += len)
+	for (const char *p = url ? url : ""; (p = strstr(p, name)) != NULL; p += len)
 	{
 		if (p > url && (p[-1] == '?' || p[-1] == '&') && p[len] == '=')
 			return isdigit((unsigned char) p[len + 1]) ? strtoll(p + len + 1, NULL, 10) : -1;
@@ -126,7 +126,7 @@ static SgipNextPage
 next_by_offset(SgipListing *listing, const SgipPage *page, int64 elements,
 			   const SgipHttpHead *head, SgipPage *next)
 {
-	if (elements == 0 || (head->has_link && head->link_next[0] == '\0'))
+	if (elements == 0 || (head->has_link && head->link_next == NULL))
 		return SGIP_NEXT_END;
 	if (elements != listing->step)
 		listing->step = 0;
