@@ -1491,6 +1491,10 @@ fail_all(SgipLine *line, const char *why)
  * while it might start a thread that looks up a name: a thread inherits what
  * is blocked, and PostgreSQL's signal handlers must not run in it.  That is
  * until an answer comes, since a kept connection can prove to be dead.
+ *
+ * What libcurl itself takes to connect (OpenSSL reads all trust anchors for
+ * each connection) counts as waiting.  It could take longer than
+ * connect_timeout, and take_result would start over for ever.
  */
 static void
 act(SgipLine *line, curl_socket_t socket, int mask)
@@ -1498,6 +1502,7 @@ act(SgipLine *line, curl_socket_t socket, int mask)
 	sigset_t	all;
 	sigset_t	before;
 	bool		block = false;
+	int64		began = 0;
 	CURLMcode	code;
 	int			running;
 	dlist_iter	iter;
@@ -1512,12 +1517,24 @@ act(SgipLine *line, curl_socket_t socket, int mask)
 
 	if (block)
 	{
+		began = now_ns();
 		sigfillset(&all);
 		sigprocmask(SIG_SETMASK, &all, &before);
 	}
 	code = curl_multi_socket_action(line->multi, socket, mask, &running);
 	if (block)
+	{
+		int64		took = now_ns() - began;
+
 		sigprocmask(SIG_SETMASK, &before, NULL);
+		dlist_foreach(iter, &line->transfers)
+		{
+			SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
+
+			if (transfer->attached && transfer->connecting)
+				transfer->silence += took;
+		}
+	}
 
 	if (code != CURLM_OK)
 		(void) fail_all(line, curl_multi_strerror(code));
