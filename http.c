@@ -1687,8 +1687,19 @@ check_deadlines(SgipLine *line)
 }
 
 /*
- * One round: acts on every descriptor that is ready and on libcurl's timer.
- * Returns whether there was anything.
+ * Whether somebody wants this session to stop and may have it.  One call of
+ * libcurl can take some 30 ms (a TLS handshake begins with reading all trust
+ * anchors), and many transfers can begin together.
+ */
+static bool
+must_return(void)
+{
+	return InterruptPending && INTERRUPTS_CAN_BE_PROCESSED();
+}
+
+/*
+ * One round: acts on every descriptor that is ready and on libcurl's timer,
+ * or on one of them at least.  Returns whether there was anything.
  */
 static bool
 drive_round(SgipLine *line)
@@ -1697,7 +1708,7 @@ drive_round(SgipLine *line)
 	int			n = epoll_wait(line->epoll_fd, events, MAX_EVENTS, 0);
 	bool		any = n > 0;
 
-	for (int i = 0; i < n && !line->broken; i++)
+	for (int i = 0; i < n && !line->broken && (i == 0 || !must_return()); i++)
 	{
 		uint32		what = events[i].events;
 		int			mask = 0;
@@ -1744,7 +1755,7 @@ drive_line(SgipLine *line)
 			break;
 		any = true;
 		collect_ended(line);
-		if (!look_at_windows(line))
+		if (!look_at_windows(line) || must_return())
 			break;
 	}
 	if (line->broken && fail_all(line, NULL))
