@@ -30,6 +30,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -112,6 +113,16 @@
 #define NS_PER_MS INT64CONST(1000000)
 
 /*
+ * A socket that the backend accounts for.  The inode tells it from another
+ * that got the same number later.
+ */
+typedef struct OpenSocket
+{
+	int			fd;
+	ino_t		inode;
+} OpenSocket;
+
+/*
  * The lasting part of a channel.
  */
 typedef struct SgipLine
@@ -135,7 +146,9 @@ typedef struct SgipLine
 	int			epoll_fd;		/* -1: none */
 	int			timer_fd;		/* -1: none */
 	int			acquired_fds;	/* external descriptors, sockets apart */
-	int			open_sockets;
+	OpenSocket *sockets;		/* malloc'd */
+	int			open_sockets;	/* of these */
+	int			socket_room;
 	bool		invalidated;	/* close as soon as it is idle */
 	bool		broken;			/* incomplete, or libcurl gave it up */
 
@@ -183,6 +196,7 @@ struct SgipTransfer
 	curl_off_t	received;		/* bytes received when we last looked */
 	bool		sent;			/* the request was begun */
 	bool		connecting;		/* on the way to a connection, maybe again */
+	bool		opened;			/* a socket, at least */
 	bool		refused;		/* a callback recorded a failure */
 
 	/* libcurl's part */
@@ -503,6 +517,62 @@ watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
 }
 
 /*
+ * Notes a socket among those that the line has open; false if that fails.
+ */
+static bool
+note_socket(SgipLine *line, int fd)
+{
+	struct stat status;
+
+	if (line->open_sockets == line->socket_room)
+	{
+		int			room = Max(2 * line->socket_room, 4);
+		OpenSocket *sockets = realloc(line->sockets, room * sizeof(OpenSocket));
+
+		if (sockets == NULL)
+			return false;
+		line->sockets = sockets;
+		line->socket_room = room;
+	}
+	if (fstat(fd, &status) < 0)
+		return false;
+	line->sockets[line->open_sockets].fd = fd;
+	line->sockets[line->open_sockets].inode = status.st_ino;
+	line->open_sockets++;
+	sockets_open++;
+	return true;
+}
+
+/*
+ * The socket at that place is closed.
+ */
+static void
+forget_socket(SgipLine *line, int place)
+{
+	line->sockets[place] = line->sockets[--line->open_sockets];
+	sockets_open--;
+	ReleaseExternalFD();
+}
+
+/*
+ * Forgets sockets that libcurl closed without calling close_socket.  7.88, at
+ * least, does so with one that did not become a connection: because the
+ * transfer was stopped before, or another address of the host was faster.
+ */
+static void
+forget_closed_sockets(SgipLine *line)
+{
+	for (int i = line->open_sockets - 1; i >= 0; i--)
+	{
+		struct stat status;
+
+		if (fstat(line->sockets[i].fd, &status) < 0 || !S_ISSOCK(status.st_mode) ||
+			status.st_ino != line->sockets[i].inode)
+			forget_socket(line, i);
+	}
+}
+
+/*
  * Opens a socket for a connection, as one of the descriptors that the backend
  * accounts for.
  */
@@ -517,13 +587,14 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 		return CURL_SOCKET_BAD;
 	fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
 				address->protocol);
-	if (fd < 0)
+	if (fd < 0 || !note_socket(line, fd))
 	{
+		if (fd >= 0)
+			close(fd);
 		ReleaseExternalFD();
 		return CURL_SOCKET_BAD;
 	}
-	line->open_sockets++;
-	sockets_open++;
+	transfer->opened = true;
 	if (line->channel)
 		line->channel->counters.connections_opened++;
 
@@ -543,9 +614,14 @@ close_socket(void *arg, curl_socket_t socket)
 
 	(void) epoll_ctl(line->epoll_fd, EPOLL_CTL_DEL, socket, NULL);
 	close(socket);
-	ReleaseExternalFD();
-	line->open_sockets--;
-	sockets_open--;
+	for (int i = 0; i < line->open_sockets; i++)
+	{
+		if (line->sockets[i].fd == socket)
+		{
+			forget_socket(line, i);
+			break;
+		}
+	}
 	return 0;
 }
 
@@ -927,6 +1003,8 @@ close_line(SgipLine *line)
 		line->channel->line = NULL;
 	if (line->multi)
 		curl_multi_cleanup(line->multi);
+	forget_closed_sockets(line);
+	free(line->sockets);
 	if (line->timer_fd >= 0)
 		close(line->timer_fd);
 	if (line->epoll_fd >= 0)
@@ -1334,6 +1412,8 @@ stop_running(SgipTransfer *transfer)
 	if (transfer->easy)
 		curl_easy_cleanup(transfer->easy);
 	transfer->easy = NULL;
+	if (transfer->opened)
+		forget_closed_sockets(transfer->line);
 
 	for (struct curl_slist *header = transfer->headers; header; header = header->next)
 		explicit_bzero(header->data, strlen(header->data));
