@@ -183,6 +183,8 @@ class Worker(threading.Thread):
         self.queries += 1
         query = differential.make_query(self.soak.args.seed, self.number * 1000000 + self.queries, self.run_data.tables)
         settings, foreign, local = query.texts()
+        if self.rng.random() < 0.2:
+            settings += "SET sgip_fdw.max_connections = %d;\n" % self.rng.choice((1, 1, 2, 3, 8))
         self.counts["queries"] += 1
         answer = self.ask(settings + foreign)
         if answer is None:
