@@ -22,6 +22,7 @@
 #include <limits.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "storage/fd.h"
@@ -194,6 +195,62 @@ sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code)
  */
 
 /*
+ * Notes a socket among those that the line has open; false if that fails.
+ */
+static bool
+note_socket(SgipLine *line, int fd)
+{
+	struct stat status;
+
+	if (line->open_sockets == line->socket_room)
+	{
+		int			room = Max(2 * line->socket_room, 4);
+		SgipOpenSocket *sockets = realloc(line->sockets, room * sizeof(SgipOpenSocket));
+
+		if (sockets == NULL)
+			return false;
+		line->sockets = sockets;
+		line->socket_room = room;
+	}
+	if (fstat(fd, &status) < 0)
+		return false;
+	line->sockets[line->open_sockets].fd = fd;
+	line->sockets[line->open_sockets].inode = status.st_ino;
+	line->open_sockets++;
+	sockets_open++;
+	return true;
+}
+
+/*
+ * The socket at that place is closed.
+ */
+static void
+forget_socket(SgipLine *line, int place)
+{
+	line->sockets[place] = line->sockets[--line->open_sockets];
+	sockets_open--;
+	ReleaseExternalFD();
+}
+
+/*
+ * Forgets sockets that libcurl closed without calling close_socket.  7.88, at
+ * least, does so with one that did not become a connection: because the
+ * transfer was stopped before, or another address of the host was faster.
+ */
+void
+sgip_transfer_forget_sockets(SgipLine *line)
+{
+	for (int i = line->open_sockets - 1; i >= 0; i--)
+	{
+		struct stat status;
+
+		if (fstat(line->sockets[i].fd, &status) < 0 || !S_ISSOCK(status.st_mode) ||
+			status.st_ino != line->sockets[i].inode)
+			forget_socket(line, i);
+	}
+}
+
+/*
  * Opens a socket for a connection, as one of the descriptors that the backend
  * accounts for.
  */
@@ -208,13 +265,14 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 		return CURL_SOCKET_BAD;
 	fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
 				address->protocol);
-	if (fd < 0)
+	if (fd < 0 || !note_socket(line, fd))
 	{
+		if (fd >= 0)
+			close(fd);
 		ReleaseExternalFD();
 		return CURL_SOCKET_BAD;
 	}
-	line->open_sockets++;
-	sockets_open++;
+	transfer->opened = true;
 	if (line->channel)
 		line->channel->counters.connections_opened++;
 
@@ -234,9 +292,14 @@ close_socket(void *arg, curl_socket_t socket)
 
 	(void) epoll_ctl(line->epoll_fd, EPOLL_CTL_DEL, socket, NULL);
 	close(socket);
-	ReleaseExternalFD();
-	line->open_sockets--;
-	sockets_open--;
+	for (int i = 0; i < line->open_sockets; i++)
+	{
+		if (line->sockets[i].fd == socket)
+		{
+			forget_socket(line, i);
+			break;
+		}
+	}
 	return 0;
 }
 
@@ -354,6 +417,22 @@ receive_body(char *data, size_t size, size_t count, void *arg)
  */
 
 /*
+ * Whether libcurl's default trust anchors are in a file.  Then its default
+ * directory, where it has one, holds the same (Debian's update-ca-certificates
+ * writes both), and is left out: since 7.87 libcurl reads a file once for all
+ * connections of a line, but with a directory beside it anew for each, which
+ * takes 20 to 30 ms in which nobody looks for interrupts.
+ */
+static bool
+has_default_bundle(void)
+{
+	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+
+	return info->age >= CURLVERSION_SEVENTH && info->cainfo != NULL &&
+		access(info->cainfo, R_OK) == 0;
+}
+
+/*
  * Makes a handle for the line of the transfer, with what is the same for all
  * requests.  On failure the transfer knows why, and false is returned.
  *
@@ -363,6 +442,11 @@ receive_body(char *data, size_t size, size_t count, void *arg)
  * fail; 8.14 reads up to 10 MB ahead for each stream that is held back, and
  * some fail.  A connection for each request in flight costs a handshake that
  * is paid once.
+ *
+ * ca_file is meant as an addition to the system's trust anchors.  libcurl
+ * replaces its default bundle file by it but keeps its default directory
+ * (CURLOPT_CAPATH), so both count where libcurl was built with a directory,
+ * as in Debian; elsewhere the file stands alone.
  */
 static bool
 make_handle(SgipTransfer *transfer)
@@ -389,13 +473,19 @@ make_handle(SgipTransfer *transfer)
 	CHECK_SETOPT(transfer, CURLOPT_QUICK_EXIT, 1L, return false);
 #endif
 
+	/* whom it trusts */
+	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYPEER, 1L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYHOST, 2L, return false);
+	if (transfer->line->ca_file)
+		CHECK_SETOPT(transfer, CURLOPT_CAINFO, transfer->line->ca_file, return false);
+	else if (has_default_bundle())
+		CHECK_SETOPT(transfer, CURLOPT_CAPATH, NULL, return false);
+
 	/* what libcurl may do, and may not */
 	CHECK_SETOPT(transfer, CURLOPT_PROTOCOLS_STR, "http,https", return false);
 	CHECK_SETOPT(transfer, CURLOPT_FOLLOWLOCATION, 0L, return false);
 	CHECK_SETOPT(transfer, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED, return false);
 	CHECK_SETOPT(transfer, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L, return false);
-	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYPEER, 1L, return false);
-	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYHOST, 2L, return false);
 	CHECK_SETOPT(transfer, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1, return false);
 	CHECK_SETOPT(transfer, CURLOPT_ACCEPT_ENCODING, "gzip, deflate", return false);
 	CHECK_SETOPT(transfer, CURLOPT_BUFFERSIZE, (long) SGIP_READ_BYTES, return false);
@@ -406,11 +496,6 @@ make_handle(SgipTransfer *transfer)
 /*
  * Sets up a handle for the request, that of an earlier one if there is any,
  * which saves a tenth of a small request's time.  Returns false as above.
- *
- * ca_file is meant as an addition to the system's trust anchors.  libcurl
- * replaces its default bundle file by it but keeps its default directory
- * (CURLOPT_CAPATH), so both count where libcurl was built with a directory,
- * as in Debian; elsewhere the file stands alone.
  */
 static bool
 set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
@@ -435,9 +520,6 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 	 * among the addresses of a host; see take_result() for when it is early.
 	 */
 	CHECK_SETOPT(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) line->connect_timeout_ms, return false);
-
-	if (line->ca_file)
-		CHECK_SETOPT(transfer, CURLOPT_CAINFO, line->ca_file, return false);
 
 	/*
 	 * Credentials travel with the request, so a proxy may carry it only in
@@ -517,6 +599,8 @@ stop_running(SgipTransfer *transfer)
 			transfer->line->broken = true;
 	}
 	give_handle_back(transfer);
+	if (transfer->opened)
+		sgip_transfer_forget_sockets(transfer->line);
 
 	for (struct curl_slist *header = transfer->headers; header; header = header->next)
 		explicit_bzero(header->data, strlen(header->data));

@@ -234,6 +234,8 @@ sgip_drive_close(SgipLine *line)
 		curl_easy_cleanup(line->spare_easy);
 	if (line->multi)
 		curl_multi_cleanup(line->multi);
+	sgip_transfer_forget_sockets(line);
+	free(line->sockets);
 	if (line->timer_fd >= 0)
 		close(line->timer_fd);
 	if (line->epoll_fd >= 0)

@@ -41,6 +41,16 @@
 #define SGIP_NS_PER_MS INT64CONST(1000000)
 
 /*
+ * A socket that the backend accounts for.  The inode tells it from another
+ * that got the same number later.
+ */
+typedef struct SgipOpenSocket
+{
+	int			fd;
+	ino_t		inode;
+} SgipOpenSocket;
+
+/*
  * The lasting part of a channel.
  */
 typedef struct SgipLine
@@ -64,7 +74,9 @@ typedef struct SgipLine
 	int			epoll_fd;		/* -1: none */
 	int			timer_fd;		/* -1: none */
 	int			acquired_fds;	/* external descriptors, sockets apart */
-	int			open_sockets;
+	SgipOpenSocket *sockets;	/* malloc'd */
+	int			open_sockets;	/* of these */
+	int			socket_room;
 	bool		invalidated;	/* close as soon as it is idle */
 	bool		broken;			/* incomplete, or libcurl gave it up */
 
@@ -113,6 +125,7 @@ struct SgipTransfer
 	curl_off_t	received;		/* bytes received when we last looked */
 	bool		sent;			/* the request was begun */
 	bool		connecting;		/* on the way to a connection, maybe again */
+	bool		opened;			/* a socket, at least */
 	bool		refused;		/* a callback recorded a failure */
 
 	/* libcurl's part */
@@ -169,6 +182,9 @@ extern void sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code);
 
 /* The transfer is over, in the given state: its handle and its secrets go */
 extern void sgip_transfer_end(SgipTransfer *transfer, SgipHttpState state);
+
+/* Forgets the line's sockets that are closed, which libcurl does not always tell */
+extern void sgip_transfer_forget_sockets(SgipLine *line);
 
 /* Starts queued transfers, of any line, while there are places */
 extern void sgip_transfer_start_queued(void);

@@ -89,7 +89,8 @@ stack_is_orphan() {
 	[ "$(start_of "$pid" || true)" != "$start" ]
 }
 
-# Makes and starts the cluster of the stack; arguments are lines of its configuration.
+# Makes and starts the cluster of the stack; arguments are lines of its configuration.  $PG_SERVER, if set, is a
+# program that starts the server in place of postgres.
 start_cluster() {
 	local bin setting
 	bin=$("$PG_CONFIG" --bindir)
@@ -105,7 +106,7 @@ start_cluster() {
 		echo "fsync = off"
 		for setting in "$@"; do echo "$setting"; done
 	} >>"$PGDATA_DIR/postgresql.conf"
-	as_postgres "$bin/pg_ctl" -D "$PGDATA_DIR" -l "$PG_LOG" -t 60 -w -s start >/dev/null ||
+	as_postgres "$bin/pg_ctl" -D "$PGDATA_DIR" -l "$PG_LOG" -p "${PG_SERVER:-$bin/postgres}" -t 60 -w -s start >/dev/null ||
 		{ tail -n 20 "$PG_LOG" >&2; die "the server did not start"; }
 }
 
@@ -152,8 +153,9 @@ remove_stack() {
 	rm -rf "$1"
 }
 
-# Prints what the server's log says about crashes; fails if there is something.
+# Prints what the server's log says about crashes, and what one with assertions says about misused memory; fails if
+# there is something.
 log_is_clean() {
 	[ -f "$1/pg/log" ] || return 0
-	! grep -aE 'was terminated by signal|TRAP:|PANIC: ' "$1/pg/log"
+	! grep -aE 'was terminated by signal|TRAP:|PANIC: |detected write past chunk end|problem in alloc set|runtime error:' "$1/pg/log"
 }

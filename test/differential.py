@@ -26,12 +26,11 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 import urllib.request
 
+from psql import FIELD, NULL, Psql, sqlstate
+
 HERE = pathlib.Path(__file__).resolve().parent
-FIELD, RECORD, NULL = "\x1f", "\0", "\x02"
 ANSWER, REFUSED = "answer", "0A000"
 
 
@@ -93,84 +92,6 @@ def make_account():
     accounts = [{"id": name, "email": "x@example.com", "created_at": "2020-01-02T15:04:05Z", "updated_at": "2020-01-02T15:04:05Z",
                  "ips": [each["ip"] for each in rows[k * 30:k * 30 + 45]]} for k, name in enumerate(PARTNERS)]
     return {"ips": rows, "subusers": subusers, "pools": [{"name": name} for name in GROUPS], "accounts": accounts}, unique
-
-
-# --- one psql -------------------------------------------------------------------
-
-class Psql:
-    """A long-lived psql; what each batch printed ends with a line of our own.
-
-    If the connection is lost, psql ends: that batch has the message, the next
-    one starts another psql.
-    """
-
-    def __init__(self):
-        self.count = 0
-        self.lost = 0
-        self.start()
-
-    def start(self):
-        self.errors = []
-        environment = dict(os.environ, PGCLIENTENCODING="UTF8", PGOPTIONS="-c client_min_messages=warning")
-        self.process = subprocess.Popen(
-            ["psql", "-X", "-q", "-At", "-0", "-F", FIELD, "-P", "null=" + NULL, "-v", "VERBOSITY=verbose"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
-        self.condition = threading.Condition()
-        threading.Thread(target=self._read_errors, args=(self.process.stderr, self.errors), daemon=True).start()
-
-    def _read_errors(self, stream, errors):
-        for line in itertools.chain(stream, (None,)):
-            with self.condition:
-                errors.append(line and line.decode("utf-8", "replace"))
-                self.condition.notify()
-
-    def run(self, sql):
-        """(rows, message or None) of some statements; rows are texts."""
-        self.count += 1
-        mark = "--end-of-batch-%d--\n" % self.count
-        batch = "%s\n;\n\\echo %s\n\\warn %s\n" % (sql, mark.strip(), mark.strip())
-        if self.process.poll() is not None:
-            self.start()
-        try:
-            self.process.stdin.write(batch.encode())
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass
-        output = b""
-        while not output.endswith(mark.encode()):
-            piece = os.read(self.process.stdout.fileno(), 1 << 16)
-            if not piece:
-                self.process.wait()
-                time.sleep(1)                   # a server that crashed needs a moment
-                self.lost += 1
-                return [], "".join(filter(None, self.errors)) + "the connection was lost"
-            output += piece
-        with self.condition:
-            while mark not in self.errors and None not in self.errors:
-                self.condition.wait()
-            message = "".join(line for line in self.errors if line not in (mark, None))
-            self.errors.clear()
-        text = output.decode()[:-len(mark)]
-        return text.split(RECORD)[:-1], message or None
-
-    def must(self, sql):
-        rows, message = self.run(sql)
-        if message:
-            sys.exit("%s\n%s" % (sql, message))
-        return rows
-
-    def close(self):
-        try:
-            self.process.stdin.close()
-        except BrokenPipeError:
-            pass
-        self.process.wait()
-
-
-def sqlstate(message):
-    """The SQLSTATE of psql's verbose message, or None."""
-    found = re.search(r"(?:ERROR|FATAL|PANIC):  (\w{5}):", message or "")
-    return found[1] if found else "lost" if message else None
 
 
 # --- SQL text -------------------------------------------------------------------

@@ -7,9 +7,7 @@
  * byte and in pieces, and an independent reading of the whole document must
  * come to the same verdict and the same values.
  *
- *	clang -g -O1 -fsanitize=fuzzer,address,undefined -I. \
- *		test/fuzz_json.c json*.c -ljansson -o fuzz_json
- *	./fuzz_json -max_len=4096 CORPUS test/json/good test/json/bad
+ * scripts/fuzz builds and runs it.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,10 +3,11 @@
  * json_check.h
  *		Reads documents through json.h in every way, and judges the outcome.
  *
- * Shared by test_json.c and fuzz_json.c.  read_document() writes down all
- * that a reader says about a document; two ways of reading are the same when
- * their texts are.  expect_document() comes to its own opinion from one
- * jansson parse of the whole document, knowing nothing of json.c.
+ * Shared by test_json.c, fuzz_json.c and fuzz_decode.c.  read_document()
+ * writes down all that a reader says about a document; two ways of reading
+ * are the same when their texts are.  expect_document() comes to its own
+ * opinion from one jansson parse of the whole document, knowing nothing of
+ * the reader.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,6 +49,8 @@ typedef struct Reading
 	bool		in_place;		/* present the document itself, not copies */
 	size_t		piece;			/* bytes per piece; 0: all at once */
 	uint64_t	seed;			/* not 0: pieces of random size up to that */
+	void		(*put_element) (Text *text, const SgipElement *element, void *arg);
+	void	   *arg;			/* how else an element is written down, or NULL */
 } Reading;
 
 /* A small repeatable source of chance (splitmix64) */
@@ -394,7 +397,9 @@ read_document(Text *text, const char *doc, size_t len, const Reading *how)
 		if (consumed > there - done)
 			put(text, "CONSUMED TOO MUCH\n");
 		done += consumed;
-		if (result == SGIP_JSON_ELEMENT)
+		if (result == SGIP_JSON_ELEMENT && how->put_element != NULL)
+			how->put_element(text, &element, how->arg);
+		else if (result == SGIP_JSON_ELEMENT)
 			put_element(text, &element, ++count, how->exact);
 		else if (result == SGIP_JSON_MORE && there == len)
 		{
