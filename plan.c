@@ -559,14 +559,15 @@ naming_context(const PlannerInfo *root)
 	{
 		PlannedStmt *stmt = makeNode(PlannedStmt);
 		Bitmapset  *all = bms_add_range(NULL, 1, list_length(root->parse->rtable));
+		List	   *level;
 
 		stmt->rtable = root->parse->rtable;
-		context = list_concat(context,
-							  deparse_context_for_plan_tree(stmt,
-															select_rtable_names_for_explain(stmt->rtable, all)));
+		level = deparse_context_for_plan_tree(stmt, select_rtable_names_for_explain(stmt->rtable, all));
+		/* since 17 a parameter is looked for in a plan that must be there */
+		level = set_deparse_context_plan(level, (Plan *) makeNode(ForeignScan), NIL);
+		context = list_concat(context, level);
 	}
-	/* since 17 a parameter is looked for in a plan that must be there */
-	return set_deparse_context_plan(context, (Plan *) makeNode(ForeignScan), NIL);
+	return context;
 }
 
 /*
