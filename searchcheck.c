@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "plan.h"
@@ -99,6 +100,26 @@ var_carries(const Inputs *inputs, const Var *var)
 	return var->varattno > 0 && bms_is_member(var->varattno, set);
 }
 
+/* Refuses the column among arguments, but not in rows as a whole, which may be collected. */
+static void
+check_but_rows(Inputs *inputs, void *arguments)
+{
+	bool		before = inputs->skip_whole_row;
+
+	inputs->skip_whole_row = true;
+	check(inputs, arguments);
+	inputs->skip_whole_row = before;
+}
+
+/* Does a parameter carry the search column? */
+static bool
+param_carries(const Inputs *inputs, const Param *param)
+{
+	return param->paramkind == PARAM_EXEC &&
+		bms_is_member(param->paramid, inputs->walk->params) &&
+		!(inputs->skip_whole_row && type_is_rowtype(param->paramtype));
+}
+
 /* Makes the parameters that a subplan's outputs become carry the column. */
 static Bitmapset *
 subplan_outputs(Walk *walk, const SubPlan *subplan)
@@ -144,7 +165,8 @@ walk_subplan(SubPlan *subplan, Inputs *inputs)
 
 /*
  * Finds out whether an expression carries the column, and refuses those that
- * decide by it: comparisons, tests, CASE, aggregates.
+ * decide by it: comparisons, tests, CASE, aggregates, functions that return
+ * truth or sets.
  */
 static bool
 find_carried(Node *node, void *context)
@@ -160,32 +182,19 @@ find_carried(Node *node, void *context)
 			inputs->carries |= var_carries(inputs, (Var *) node);
 			return false;
 		case T_Param:
-			inputs->carries |= ((Param *) node)->paramkind == PARAM_EXEC &&
-				bms_is_member(((Param *) node)->paramid, inputs->walk->params);
+			inputs->carries |= param_carries(inputs, (Param *) node);
 			return false;
 		case T_SubPlan:
 			walk_subplan((SubPlan *) node, inputs);
 			return false;
 		case T_Aggref:
+			check_but_rows(inputs, ((Aggref *) node)->args);
+			check_but_rows(inputs, ((Aggref *) node)->aggfilter);
+			return false;
 		case T_WindowFunc:
-			{
-				bool		before = inputs->skip_whole_row;
-
-				/* whole rows may be collected */
-				inputs->skip_whole_row = true;
-				if (IsA(node, Aggref))
-				{
-					check(inputs, ((Aggref *) node)->args);
-					check(inputs, ((Aggref *) node)->aggfilter);
-				}
-				else
-				{
-					check(inputs, ((WindowFunc *) node)->args);
-					check(inputs, ((WindowFunc *) node)->aggfilter);
-				}
-				inputs->skip_whole_row = before;
-				return false;
-			}
+			check_but_rows(inputs, ((WindowFunc *) node)->args);
+			check_but_rows(inputs, ((WindowFunc *) node)->aggfilter);
+			return false;
 		case T_CaseExpr:
 			{
 				ListCell   *lc;
@@ -202,6 +211,11 @@ find_carried(Node *node, void *context)
 		case T_MinMaxExpr:
 			check(inputs, ((MinMaxExpr *) node)->args);
 			return false;
+		case T_FuncExpr:
+			/* how many rows there are is decided by what a set is made from */
+			if (((FuncExpr *) node)->funcretset)
+				check_but_rows(inputs, ((FuncExpr *) node)->args);
+			/* FALLTHROUGH */
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
@@ -271,6 +285,7 @@ walk_children(Walk *walk, Plan *plan, Inputs *inputs)
 			inputs->scanned = made_from(inputs, ((FunctionScan *) plan)->functions);
 			break;
 		case T_TableFuncScan:
+			check_but_rows(inputs, ((TableFuncScan *) plan)->tablefunc);
 			inputs->scanned = made_from(inputs, ((TableFuncScan *) plan)->tablefunc);
 			break;
 		case T_ValuesScan:
@@ -352,6 +367,29 @@ count_outputs(List *targetlist)
 	return count;
 }
 
+/* Refuses conditions on what becomes of a row that is to be written. */
+static void
+check_modify(ModifyTable *plan, Inputs *inputs)
+{
+	ListCell   *of_table;
+	ListCell   *lc;
+
+	/* rows to write, in the order of the table's columns, or of MERGE's source */
+	inputs->inner = inputs->outer;
+	check(inputs, plan->onConflictWhere);
+	(void) carries(inputs, (Node *) plan->onConflictSet);
+	foreach(of_table, plan->mergeActionLists)
+	{
+		foreach(lc, lfirst_node(List, of_table))
+		{
+			MergeAction *action = lfirst_node(MergeAction, lc);
+
+			check(inputs, action->qual);
+			(void) carries(inputs, (Node *) action->targetList);
+		}
+	}
+}
+
 /* Refuses conditions, and what else decides, of the node itself. */
 static void
 check_node(Plan *plan, Inputs *inputs)
@@ -420,6 +458,15 @@ check_node(Plan *plan, Inputs *inputs)
 		case T_WindowAgg:
 			check_keys(inputs, ((WindowAgg *) plan)->partNumCols, ((WindowAgg *) plan)->partColIdx);
 			check_keys(inputs, ((WindowAgg *) plan)->ordNumCols, ((WindowAgg *) plan)->ordColIdx);
+			break;
+		case T_Limit:
+			check(inputs, ((Limit *) plan)->limitOffset);
+			check(inputs, ((Limit *) plan)->limitCount);
+			/* WITH TIES compares */
+			check_keys(inputs, ((Limit *) plan)->uniqNumCols, ((Limit *) plan)->uniqColIdx);
+			break;
+		case T_ModifyTable:
+			check_modify((ModifyTable *) plan, inputs);
 			break;
 		case T_SetOp:
 			/* INTERSECT and EXCEPT compare */
