@@ -377,19 +377,17 @@ static char *
 part_pattern(const char *pattern)
 {
 	char	   *literal = palloc(strlen(pattern) + 1);
-	const char *p = pattern + 1;
+	int			len = 0;
+	const char *p = pattern + strspn(pattern, "%");
 
-	if (pattern[0] != '%' || next_literal(&p, literal) == 0)
-		return NULL;
-	/* behind the literal there must have been one or more % and nothing else */
-	if (*p != '\0' || pattern[strlen(pattern) - 1] != '%')
-		return NULL;
-	for (const char *q = p - 1; q > pattern && *q != literal[strlen(literal) - 1]; q--)
+	for (; *p && *p != '%' && *p != '_'; p++)
 	{
-		if (*q != '%')
+		if (*p == '\\' && *++p == '\0')
 			return NULL;
+		literal[len++] = *p;
 	}
-	return literal;
+	literal[len] = '\0';
+	return len > 0 && *pattern == '%' && *p == '%' && p[strspn(p, "%")] == '\0' ? literal : NULL;
 }
 
 /* Raises 0A000: the API has no such search. */
