@@ -19,6 +19,17 @@ SELECT * FROM sg.ips_usage WHERE group_name <> 'west'; -- ERROR
 \echo :LAST_ERROR_SQLSTATE
 SELECT * FROM sg.ips_all WHERE include_system IS NULL; -- ERROR
 
+-- columns declared otherwise: what is said of a type that compares otherwise, of match, and of values that there are not
+CREATE EXTENSION citext;
+CREATE FOREIGN TABLE declared (ip inet, group_name citext, include_system text, whole text OPTIONS (field 'group', match 'exact'))
+	SERVER sg OPTIONS (task 'usage');
+SELECT ip FROM declared WHERE group_name = 'west'; -- ERROR
+SELECT ip FROM declared WHERE whole LIKE '%west%'; -- ERROR
+SELECT ip FROM declared WHERE include_system LIKE '%true%'; -- ERROR
+SELECT ip FROM declared WHERE include_system = 'yes'; -- ERROR
+SELECT count(*), count(*) FILTER (WHERE include_system = 'true') FROM declared WHERE include_system IN ('true', 'false') AND whole = 'west';
+SELECT * FROM requests();
+
 -- every query here must fail with 0A000, and send nothing
 CREATE TABLE refused (id serial, query text);
 INSERT INTO refused (query) VALUES
