@@ -51,7 +51,7 @@ typedef struct Inputs
 	Bitmapset  *inner;			/* of the inner child */
 	Bitmapset  *scanned;		/* of what the node scans, by attribute number */
 	bool		carries;		/* result: the expression carries the column */
-	bool		skip_whole_row; /* rows as a whole do not count */
+	bool		skip_whole_row; /* values that are rows do not count */
 } Inputs;
 
 static Bitmapset *carried_by(Walk *walk, Plan *plan);
@@ -80,12 +80,30 @@ carries(Inputs *inputs, Node *node)
 	return result;
 }
 
-/* Refuses an expression, of any kind, that decides by the column. */
+/* Refuses an expression, of any kind, that carries the column; perhaps not in rows as a whole. */
+static void
+check_with(Inputs *inputs, void *node, bool skip_whole_row)
+{
+	bool		before = inputs->skip_whole_row;
+
+	inputs->skip_whole_row = skip_whole_row;
+	if (carries(inputs, node))
+		refuse(inputs->walk);
+	inputs->skip_whole_row = before;
+}
+
+/* Refuses an expression that decides by the column. */
 static void
 check(Inputs *inputs, void *node)
 {
-	if (carries(inputs, node))
-		refuse(inputs->walk);
+	check_with(inputs, node, false);
+}
+
+/* Refuses the column among arguments, but not rows as a whole, which may be collected. */
+static void
+check_but_rows(Inputs *inputs, void *arguments)
+{
+	check_with(inputs, arguments, true);
 }
 
 /* Does a column of a node's input carry the search column? */
@@ -95,20 +113,11 @@ var_carries(const Inputs *inputs, const Var *var)
 	const Bitmapset *set = var->varno == OUTER_VAR ? inputs->outer :
 		var->varno == INNER_VAR ? inputs->inner : inputs->scanned;
 
+	if (inputs->skip_whole_row && type_is_rowtype(var->vartype))
+		return false;
 	if (var->varattno == 0)
-		return !inputs->skip_whole_row && !bms_is_empty(set);
+		return !bms_is_empty(set);
 	return var->varattno > 0 && bms_is_member(var->varattno, set);
-}
-
-/* Refuses the column among arguments, but not in rows as a whole, which may be collected. */
-static void
-check_but_rows(Inputs *inputs, void *arguments)
-{
-	bool		before = inputs->skip_whole_row;
-
-	inputs->skip_whole_row = true;
-	check(inputs, arguments);
-	inputs->skip_whole_row = before;
 }
 
 /* Does a parameter carry the search column? */
@@ -189,12 +198,17 @@ find_carried(Node *node, void *context)
 			return false;
 		case T_Aggref:
 			check_but_rows(inputs, ((Aggref *) node)->args);
-			check_but_rows(inputs, ((Aggref *) node)->aggfilter);
+			check(inputs, ((Aggref *) node)->aggfilter);
 			return false;
 		case T_WindowFunc:
 			check_but_rows(inputs, ((WindowFunc *) node)->args);
-			check_but_rows(inputs, ((WindowFunc *) node)->aggfilter);
+			check(inputs, ((WindowFunc *) node)->aggfilter);
 			return false;
+		case T_RowExpr:
+			/* a row of a subquery that PostgreSQL looked into */
+			if (inputs->skip_whole_row)
+				return false;
+			break;
 		case T_CaseExpr:
 			{
 				ListCell   *lc;
@@ -226,13 +240,12 @@ find_carried(Node *node, void *context)
 		case T_RowCompareExpr:
 			if (IsA(node, NullIfExpr) || exprType(node) == BOOLOID)
 			{
-				bool		before = inputs->carries;
+				Inputs		own = *inputs;
 
-				inputs->carries = false;
-				(void) expression_tree_walker(node, find_carried, inputs);
-				if (inputs->carries)
+				own.carries = own.skip_whole_row = false;
+				(void) expression_tree_walker(node, find_carried, &own);
+				if (own.carries)
 					refuse(inputs->walk);
-				inputs->carries = before;
 				return false;
 			}
 			break;

@@ -112,6 +112,9 @@ INSERT INTO refused (query) VALUES
 	($$SELECT count(*) OVER (PARTITION BY group_name) FROM sg.ips_usage$$),
 	($$SELECT lag(group_name) OVER (ORDER BY ip) FROM sg.ips_usage$$),
 	($$SELECT ip, group_name, count(*) FROM sg.ips_usage GROUP BY GROUPING SETS ((ip), (group_name))$$),
+	($$SELECT count(*) FILTER (WHERE u IS NOT NULL) FROM sg.ips_usage u$$),
+	($$SELECT count(*) FILTER (WHERE to_jsonb(u)->>'group_name' = 'west') FROM sg.ips_usage u$$),
+	($$SELECT bool_and(to_jsonb(u)->>'group_name' = 'west') FROM sg.ips_usage u$$),
 	-- expressions that decide
 	($$SELECT CASE WHEN group_name = 'west' THEN 1 ELSE 0 END FROM sg.ips_usage$$),
 	($$SELECT CASE group_name WHEN 'west' THEN 1 ELSE 0 END FROM sg.ips_usage$$),
@@ -167,7 +170,10 @@ SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_nestloop = on;
 SELECT t.id FROM teams t RIGHT JOIN sg.ips_usage u ON u.group_name = t.team; -- ERROR
 RESET ALL;
 
--- whole rows may be taken apart, and what is written may be written by a value or without one
+-- whole rows may be collected and taken apart, and what is written may be written by a value or without one
+SELECT jsonb_agg(u) FROM sg.ips_usage u WHERE ip = '198.51.100.7';
+SELECT coalesce(jsonb_agg(u), '[]'), count(u) FROM (SELECT * FROM sg.ips_usage WHERE ip = '198.51.100.7') u;
+SELECT jsonb_agg(u) FROM (SELECT * FROM sg.ips_usage WHERE ip = '198.51.100.7' LIMIT 1) u;
 SELECT key, value FROM sg.ips_usage u, jsonb_each_text(to_jsonb(u)) WHERE u.ip = '198.51.100.7';
 SELECT ip, part FROM sg.ips_usage, unnest(string_to_array(group_name, '-')) part WHERE group_name = 'west-2' AND username = 'acme-9';
 INSERT INTO members SELECT username, group_name FROM sg.ips_usage WHERE ip = '198.51.100.9' ON CONFLICT (name) DO UPDATE SET team = excluded.team;
