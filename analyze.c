@@ -7,7 +7,7 @@
  * memory needed is that of the sample, however many rows there are.  Every
  * table can be read without a condition, so every table can be analyzed;
  * search columns, which have no value then, get the statistics of what they
- * hold.
+ * hold, and the planner does not see these (plan.c).
  *
  *-------------------------------------------------------------------------
  */

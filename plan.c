@@ -79,6 +79,9 @@ typedef struct Estimate
 	int			max_searches;
 } Estimate;
 
+/* Whose hook it was before */
+static get_relation_stats_hook_type next_stats_hook = NULL;
+
 /* Is the condition about a search column? */
 static bool
 is_search(const SgipTable *table, const SgipCondition *condition)
@@ -130,6 +133,39 @@ list_outer_values(PlannerInfo *root)
 		}
 	}
 	return values;
+}
+
+/*
+ * Hook: ANALYZE's statistics of a search column are none.  The sample has NULL
+ * or false in each row of it, because nobody searched; by that a search would
+ * be expected to find nothing, and be worth a request for each of its rows.
+ */
+static bool
+hide_search_statistics(PlannerInfo *root, RangeTblEntry *rte, AttrNumber attnum,
+					   VariableStatData *vardata)
+{
+	RelOptInfo *rel = vardata->rel;
+
+	if (rel != NULL && rel->rtekind == RTE_RELATION && rel->fdwroutine != NULL &&
+		rel->fdwroutine->GetForeignRelSize == sgipGetForeignRelSize && rel->fdw_private != NULL)
+	{
+		const SgipField *field = sgip_table_field(((RelInfo *) rel->fdw_private)->table, attnum);
+
+		if (field != NULL && field->kind == SGIP_KIND_SEARCH)
+		{
+			vardata->statsTuple = NULL;
+			return true;
+		}
+	}
+	return next_stats_hook != NULL && next_stats_hook(root, rte, attnum, vardata);
+}
+
+/* Module load */
+void
+sgip_plan_init(void)
+{
+	next_stats_hook = get_relation_stats_hook;
+	get_relation_stats_hook = hide_search_statistics;
 }
 
 /* Sizes: the rows that all restrictions leave. */

@@ -30,6 +30,9 @@ typedef enum SgipPlanItem
 								 * DISTINCT ON, which plans do not tell */
 } SgipPlanItem;
 
+/* Hooks of this backend; to be called when the module is loaded */
+extern void sgip_plan_init(void);
+
 /* Callbacks of the planner */
 extern void sgipGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern void sgipGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);

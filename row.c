@@ -65,7 +65,10 @@ conversion_context(void *arg)
 {
 	SgipRowMaker *maker = arg;
 
-	if (maker->column != NULL)
+	if (maker->column != NULL && maker->element_number == 0)
+		errcontext("constant of column \"%s\" of foreign table \"%s\"",
+				   maker->column, maker->table->name);
+	else if (maker->column != NULL)
 		errcontext("column \"%s\" of foreign table \"%s\", element %ld of the answer",
 				   maker->column, maker->table->name, maker->element_number);
 }

@@ -377,38 +377,50 @@ static char *
 part_pattern(const char *pattern)
 {
 	char	   *literal = palloc(strlen(pattern) + 1);
-	const char *p = pattern + 1;
+	int			len = 0;
+	const char *p = pattern + strspn(pattern, "%");
 
-	if (pattern[0] != '%' || next_literal(&p, literal) == 0)
-		return NULL;
-	/* behind the literal there must have been one or more % and nothing else */
-	if (*p != '\0' || pattern[strlen(pattern) - 1] != '%')
-		return NULL;
-	for (const char *q = p - 1; q > pattern && *q != literal[strlen(literal) - 1]; q--)
+	for (; *p && *p != '%' && *p != '_'; p++)
 	{
-		if (*q != '%')
+		if (*p == '\\' && *++p == '\0')
 			return NULL;
+		literal[len++] = *p;
 	}
-	return literal;
+	literal[len] = '\0';
+	return len > 0 && *pattern == '%' && *p == '%' && p[strspn(p, "%")] == '\0' ? literal : NULL;
+}
+
+/* What can be asked about a search column, for a hint. */
+static char *
+possible_searches(const SgipTable *table, AttrNumber attnum)
+{
+	const SgipColumn *column = &table->columns[attnum - 1];
+	const char *name = column->name;
+	Oid			type = getBaseType(column->type);
+
+	if (type == BOOLOID)
+		return psprintf("Possible are %s, NOT %s, and comparing it with = in WHERE or a join.",
+						name, name);
+	if (type != TEXTOID && type != VARCHAROID)
+		return psprintf("The API does not compare as type %s does; declare the column as %s to search by it.",
+						format_type_be(column->type), sgip_table_field(table, attnum)->type);
+	return psprintf("Possible are %s = value, %s = ANY (values), %sand %s = other.column "
+					"in a join that can be done with one search for each outer row.",
+					name, name,
+					column->match == SGIP_MATCH_ANYWHERE ? psprintf("%s LIKE '%%part%%', ", name) : "",
+					name);
 }
 
 /* Raises 0A000: the API has no such search. */
 void
 sgip_search_report_unusable(const SgipTable *table, AttrNumber attnum, const char *detail)
 {
-	const char *column = table->columns[attnum - 1].name;
-
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("column \"%s\" of foreign table \"%s\" cannot be searched in this way",
-					column, table->name),
+					table->columns[attnum - 1].name, table->name),
 			 errdetail("%s", detail),
-			 strcmp(sgip_table_field(table, attnum)->type, "boolean") == 0 ?
-			 errhint("Possible are %s, NOT %s, and comparing it with = in WHERE or a join.",
-					 column, column) :
-			 errhint("Possible are %s = value, %s = ANY (values), %s LIKE '%%part%%', "
-					 "and %s = other.column in a join that can be done with one search for each outer row.",
-					 column, column, column, column)));
+			 errhint("%s", possible_searches(table, attnum))));
 }
 
 /* Narrows the range of addresses of a choice. */
@@ -482,8 +494,11 @@ choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *cond
 
 	if (field->kind == SGIP_KIND_SEARCH)
 	{
+		if (match != SGIP_MATCH_ANYWHERE)
+			sgip_search_report_unusable(table, condition->attnum,
+							"As the column is declared, the API does not find its values by a part of them.");
 		fragment = text ? part_pattern(text) : NULL;
-		if (fragment == NULL || match != SGIP_MATCH_ANYWHERE)
+		if (fragment == NULL)
 			sgip_search_report_unusable(table, condition->attnum,
 							"The API finds a group by a part of its name, not by a pattern.");
 		/* one argument is sent; it must have all the parts that are asked for */
@@ -504,6 +519,14 @@ choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *cond
 	if (fragment != NULL)
 		fragment = usable_part(field, condition, fragment, strlen(fragment));
 	keep_longer(choice, fragment);
+}
+
+/* Can a search column have this value?  Some have a few values only. */
+static bool
+is_argument(const SgipField *field, const char *value)
+{
+	return field->values == NULL || sgip_task_has_word(field->values, value) ||
+		strcmp(field->absent, value) == 0;
 }
 
 /* Takes an equality into the choice; false if no value is left to equal. */
@@ -533,6 +556,10 @@ choose_equal(const SgipTable *table, Choice *choice, const SgipCondition *condit
 		if (search && (sent == NULL || sent[0] == '\0' || strlen(sent) > MAX_VALUE_BYTES))
 			sgip_search_report_unusable(table, condition->attnum,
 							"The value is empty, too long, or cannot be sent as UTF-8.");
+		if (search && !is_argument(field, sent))
+			sgip_search_report_unusable(table, condition->attnum,
+							psprintf("The argument can be \"%s\", and is \"%s\" where it is not sent.",
+									 field->values, field->absent));
 		if (sent == NULL)
 			return true;
 	}

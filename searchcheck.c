@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "plan.h"
@@ -50,7 +51,7 @@ typedef struct Inputs
 	Bitmapset  *inner;			/* of the inner child */
 	Bitmapset  *scanned;		/* of what the node scans, by attribute number */
 	bool		carries;		/* result: the expression carries the column */
-	bool		skip_whole_row; /* rows as a whole do not count */
+	bool		skip_whole_row; /* values that are rows do not count */
 } Inputs;
 
 static Bitmapset *carried_by(Walk *walk, Plan *plan);
@@ -79,12 +80,30 @@ carries(Inputs *inputs, Node *node)
 	return result;
 }
 
-/* Refuses an expression, of any kind, that decides by the column. */
+/* Refuses an expression, of any kind, that carries the column; perhaps not in rows as a whole. */
+static void
+check_with(Inputs *inputs, void *node, bool skip_whole_row)
+{
+	bool		before = inputs->skip_whole_row;
+
+	inputs->skip_whole_row = skip_whole_row;
+	if (carries(inputs, node))
+		refuse(inputs->walk);
+	inputs->skip_whole_row = before;
+}
+
+/* Refuses an expression that decides by the column. */
 static void
 check(Inputs *inputs, void *node)
 {
-	if (carries(inputs, node))
-		refuse(inputs->walk);
+	check_with(inputs, node, false);
+}
+
+/* Refuses the column among arguments, but not rows as a whole, which may be collected. */
+static void
+check_but_rows(Inputs *inputs, void *arguments)
+{
+	check_with(inputs, arguments, true);
 }
 
 /* Does a column of a node's input carry the search column? */
@@ -94,9 +113,20 @@ var_carries(const Inputs *inputs, const Var *var)
 	const Bitmapset *set = var->varno == OUTER_VAR ? inputs->outer :
 		var->varno == INNER_VAR ? inputs->inner : inputs->scanned;
 
+	if (inputs->skip_whole_row && type_is_rowtype(var->vartype))
+		return false;
 	if (var->varattno == 0)
-		return !inputs->skip_whole_row && !bms_is_empty(set);
+		return !bms_is_empty(set);
 	return var->varattno > 0 && bms_is_member(var->varattno, set);
+}
+
+/* Does a parameter carry the search column? */
+static bool
+param_carries(const Inputs *inputs, const Param *param)
+{
+	return param->paramkind == PARAM_EXEC &&
+		bms_is_member(param->paramid, inputs->walk->params) &&
+		!(inputs->skip_whole_row && type_is_rowtype(param->paramtype));
 }
 
 /* Makes the parameters that a subplan's outputs become carry the column. */
@@ -144,7 +174,8 @@ walk_subplan(SubPlan *subplan, Inputs *inputs)
 
 /*
  * Finds out whether an expression carries the column, and refuses those that
- * decide by it: comparisons, tests, CASE, aggregates.
+ * decide by it: comparisons, tests, CASE, aggregates, functions that return
+ * truth or sets.
  */
 static bool
 find_carried(Node *node, void *context)
@@ -160,32 +191,24 @@ find_carried(Node *node, void *context)
 			inputs->carries |= var_carries(inputs, (Var *) node);
 			return false;
 		case T_Param:
-			inputs->carries |= ((Param *) node)->paramkind == PARAM_EXEC &&
-				bms_is_member(((Param *) node)->paramid, inputs->walk->params);
+			inputs->carries |= param_carries(inputs, (Param *) node);
 			return false;
 		case T_SubPlan:
 			walk_subplan((SubPlan *) node, inputs);
 			return false;
 		case T_Aggref:
+			check_but_rows(inputs, ((Aggref *) node)->args);
+			check(inputs, ((Aggref *) node)->aggfilter);
+			return false;
 		case T_WindowFunc:
-			{
-				bool		before = inputs->skip_whole_row;
-
-				/* whole rows may be collected */
-				inputs->skip_whole_row = true;
-				if (IsA(node, Aggref))
-				{
-					check(inputs, ((Aggref *) node)->args);
-					check(inputs, ((Aggref *) node)->aggfilter);
-				}
-				else
-				{
-					check(inputs, ((WindowFunc *) node)->args);
-					check(inputs, ((WindowFunc *) node)->aggfilter);
-				}
-				inputs->skip_whole_row = before;
+			check_but_rows(inputs, ((WindowFunc *) node)->args);
+			check(inputs, ((WindowFunc *) node)->aggfilter);
+			return false;
+		case T_RowExpr:
+			/* a row of a subquery that PostgreSQL looked into */
+			if (inputs->skip_whole_row)
 				return false;
-			}
+			break;
 		case T_CaseExpr:
 			{
 				ListCell   *lc;
@@ -202,6 +225,11 @@ find_carried(Node *node, void *context)
 		case T_MinMaxExpr:
 			check(inputs, ((MinMaxExpr *) node)->args);
 			return false;
+		case T_FuncExpr:
+			/* how many rows there are is decided by what a set is made from */
+			if (((FuncExpr *) node)->funcretset)
+				check_but_rows(inputs, ((FuncExpr *) node)->args);
+			/* FALLTHROUGH */
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
@@ -212,13 +240,12 @@ find_carried(Node *node, void *context)
 		case T_RowCompareExpr:
 			if (IsA(node, NullIfExpr) || exprType(node) == BOOLOID)
 			{
-				bool		before = inputs->carries;
+				Inputs		own = *inputs;
 
-				inputs->carries = false;
-				(void) expression_tree_walker(node, find_carried, inputs);
-				if (inputs->carries)
+				own.carries = own.skip_whole_row = false;
+				(void) expression_tree_walker(node, find_carried, &own);
+				if (own.carries)
 					refuse(inputs->walk);
-				inputs->carries = before;
 				return false;
 			}
 			break;
@@ -271,6 +298,7 @@ walk_children(Walk *walk, Plan *plan, Inputs *inputs)
 			inputs->scanned = made_from(inputs, ((FunctionScan *) plan)->functions);
 			break;
 		case T_TableFuncScan:
+			check_but_rows(inputs, ((TableFuncScan *) plan)->tablefunc);
 			inputs->scanned = made_from(inputs, ((TableFuncScan *) plan)->tablefunc);
 			break;
 		case T_ValuesScan:
@@ -352,6 +380,29 @@ count_outputs(List *targetlist)
 	return count;
 }
 
+/* Refuses conditions on what becomes of a row that is to be written. */
+static void
+check_modify(ModifyTable *plan, Inputs *inputs)
+{
+	ListCell   *of_table;
+	ListCell   *lc;
+
+	/* rows to write, in the order of the table's columns, or of MERGE's source */
+	inputs->inner = inputs->outer;
+	check(inputs, plan->onConflictWhere);
+	(void) carries(inputs, (Node *) plan->onConflictSet);
+	foreach(of_table, plan->mergeActionLists)
+	{
+		foreach(lc, lfirst_node(List, of_table))
+		{
+			MergeAction *action = lfirst_node(MergeAction, lc);
+
+			check(inputs, action->qual);
+			(void) carries(inputs, (Node *) action->targetList);
+		}
+	}
+}
+
 /* Refuses conditions, and what else decides, of the node itself. */
 static void
 check_node(Plan *plan, Inputs *inputs)
@@ -420,6 +471,15 @@ check_node(Plan *plan, Inputs *inputs)
 		case T_WindowAgg:
 			check_keys(inputs, ((WindowAgg *) plan)->partNumCols, ((WindowAgg *) plan)->partColIdx);
 			check_keys(inputs, ((WindowAgg *) plan)->ordNumCols, ((WindowAgg *) plan)->ordColIdx);
+			break;
+		case T_Limit:
+			check(inputs, ((Limit *) plan)->limitOffset);
+			check(inputs, ((Limit *) plan)->limitCount);
+			/* WITH TIES compares */
+			check_keys(inputs, ((Limit *) plan)->uniqNumCols, ((Limit *) plan)->uniqColIdx);
+			break;
+		case T_ModifyTable:
+			check_modify((ModifyTable *) plan, inputs);
 			break;
 		case T_SetOp:
 			/* INTERSECT and EXCEPT compare */

@@ -78,6 +78,7 @@ _PG_init(void)
 							 "Off, only conditions on search columns are sent; results are the same.",
 							 &sgip_enable_pushdown,
 							 true, PGC_USERSET, 0, NULL, NULL, NULL);
+	sgip_plan_init();
 	sgip_http_init();
 	MarkGUCPrefixReserved("sgip_fdw");
 }

@@ -85,3 +85,23 @@ SELECT * FROM plain WHERE tell(account);
 CREATE FOREIGN TABLE wrong (nr int OPTIONS (constant 'x'), ip inet) SERVER acme OPTIONS (task 'all');
 SELECT * FROM wrong WHERE nr = 1; -- ERROR
 SELECT count(*) FROM wrong;
+SELECT nr FROM wrong; -- ERROR
+
+-- one whose value depends on settings, or on the day: it is what the scan's rows hold, also in a plan made before
+CREATE TYPE kind AS ENUM ('one', 'two');
+CREATE FOREIGN TABLE dated (since date OPTIONS (constant '02/01/2024'), at timestamptz(0) OPTIONS (constant '2024-01-01 00:00'),
+	days date[] OPTIONS (constant '{today}'), kind kind OPTIONS (constant 'one'), ip inet) SERVER acme OPTIONS (task 'all');
+SET plan_cache_mode = force_generic_plan;
+PREPARE since(date) AS SELECT count(*), min(since) FROM dated WHERE since = $1;
+PREPARE at AS SELECT count(*) FROM dated WHERE at = '2023-12-31 15:00Z';
+EXECUTE since('2024-02-01'); EXECUTE since('2024-01-02'); EXECUTE at;
+SET datestyle = 'ISO, DMY'; SET timezone = 'Asia/Tokyo';
+EXECUTE since('2024-02-01'); EXECUTE since('2024-01-02'); EXECUTE at;
+RESET datestyle; SET timezone = 'UTC';
+SELECT count(*) FROM dated WHERE days = ARRAY[current_date] AND kind = 'one';
+SELECT count(*) FROM requests();
+EXECUTE since('2024-01-02');
+SELECT count(*) FROM dated WHERE days = ARRAY[current_date - 1];
+SELECT count(*) FROM dated WHERE kind = 'two';
+SELECT count(*) FROM requests();
+SELECT explain('COSTS OFF', $$SELECT ip FROM dated WHERE since = '2024-02-01'$$);

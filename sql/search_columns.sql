@@ -24,6 +24,7 @@ SELECT * FROM requests();
 SELECT DISTINCT group_name FROM sg.ips_usage WHERE group_name LIKE '%west%';
 SELECT count(*) = (SELECT count(*) FROM sg.ips_usage WHERE group_name = 'west') AS same FROM sg.ips_usage WHERE group_name LIKE '%west%';
 SELECT count(*) FROM sg.ips_usage WHERE group_name LIKE '%no\_such\%group%';
+SELECT count(*) FROM sg.ips_usage WHERE group_name LIKE '%%100\%%%';
 SELECT * FROM requests();
 
 -- ANY, IN and OR: a search for each distinct value; a row that several find comes with each

@@ -9,6 +9,7 @@ CALL import_from('sg', 'rows=48');
 CREATE TABLE teams (id int, team text);
 INSERT INTO teams VALUES (1, 'west'), (2, NULL);
 ANALYZE teams;
+CREATE TABLE members (name text PRIMARY KEY, team text);
 CREATE VIEW everything AS SELECT * FROM sg.ips_usage;
 CREATE VIEW barrier WITH (security_barrier) AS SELECT * FROM sg.ips_usage;
 CREATE FUNCTION is_west(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN $1 = 'west'; END $$;
@@ -17,6 +18,17 @@ CREATE FUNCTION is_west(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETUR
 SELECT * FROM sg.ips_usage WHERE group_name <> 'west'; -- ERROR
 \echo :LAST_ERROR_SQLSTATE
 SELECT * FROM sg.ips_all WHERE include_system IS NULL; -- ERROR
+
+-- columns declared otherwise: what is said of a type that compares otherwise, of match, and of values that there are not
+CREATE EXTENSION citext;
+CREATE FOREIGN TABLE declared (ip inet, group_name citext, include_system text, whole text OPTIONS (field 'group', match 'exact'))
+	SERVER sg OPTIONS (task 'usage');
+SELECT ip FROM declared WHERE group_name = 'west'; -- ERROR
+SELECT ip FROM declared WHERE whole LIKE '%west%'; -- ERROR
+SELECT ip FROM declared WHERE include_system LIKE '%true%'; -- ERROR
+SELECT ip FROM declared WHERE include_system = 'yes'; -- ERROR
+SELECT count(*), count(*) FILTER (WHERE include_system = 'true') FROM declared WHERE include_system IN ('true', 'false') AND whole = 'west';
+SELECT * FROM requests();
 
 -- every query here must fail with 0A000, and send nothing
 CREATE TABLE refused (id serial, query text);
@@ -28,6 +40,9 @@ INSERT INTO refused (query) VALUES
 	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE 'west%'$$),
 	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE '%west'$$),
 	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE '%we_t%'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE '%100\%'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE '%we\__%'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE '%west%\'$$),
 	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE '%'$$),
 	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE '%%'$$),
 	($$SELECT ip FROM sg.ips_usage WHERE group_name LIKE ''$$),
@@ -97,6 +112,9 @@ INSERT INTO refused (query) VALUES
 	($$SELECT count(*) OVER (PARTITION BY group_name) FROM sg.ips_usage$$),
 	($$SELECT lag(group_name) OVER (ORDER BY ip) FROM sg.ips_usage$$),
 	($$SELECT ip, group_name, count(*) FROM sg.ips_usage GROUP BY GROUPING SETS ((ip), (group_name))$$),
+	($$SELECT count(*) FILTER (WHERE u IS NOT NULL) FROM sg.ips_usage u$$),
+	($$SELECT count(*) FILTER (WHERE to_jsonb(u)->>'group_name' = 'west') FROM sg.ips_usage u$$),
+	($$SELECT bool_and(to_jsonb(u)->>'group_name' = 'west') FROM sg.ips_usage u$$),
 	-- expressions that decide
 	($$SELECT CASE WHEN group_name = 'west' THEN 1 ELSE 0 END FROM sg.ips_usage$$),
 	($$SELECT CASE group_name WHEN 'west' THEN 1 ELSE 0 END FROM sg.ips_usage$$),
@@ -107,6 +125,16 @@ INSERT INTO refused (query) VALUES
 	($$SELECT greatest(group_name, 'west') FROM sg.ips_usage$$),
 	($$SELECT CASE WHEN username = 'x' THEN CASE group_name WHEN 'west' THEN 1 END END FROM sg.ips_usage$$),
 	($$SELECT count(*) FROM sg.ips_usage WHERE ip = '198.51.100.7' AND (group_name IS NULL OR username = 'x')$$),
+	-- functions that return truth, or as many rows as the column says
+	($$SELECT starts_with(group_name, 'west') FROM sg.ips_usage$$),
+	($$SELECT ip, unnest(string_to_array(group_name, '-')) FROM sg.ips_usage$$),
+	($$SELECT ip, part FROM sg.ips_usage, unnest(string_to_array(group_name, '-')) part$$),
+	($$SELECT ip, part FROM sg.ips_usage, LATERAL (SELECT regexp_split_to_table(group_name, '-') AS part OFFSET 0) s$$),
+	($$SELECT ip, x.* FROM sg.ips_usage, xmltable('//a' PASSING (('<a>' || group_name || '</a>')::xml) COLUMNS a text PATH '.') x$$),
+	($$SELECT count(*) FROM sg.ips_usage u, jsonb_each_text(to_jsonb(u)) WHERE value = 'west'$$),
+	($$SELECT id FROM teams LIMIT (SELECT length(group_name) FROM sg.ips_usage LIMIT 1)$$),
+	($$SELECT id FROM teams OFFSET (SELECT length(group_name) FROM sg.ips_usage LIMIT 1)$$),
+	($$SELECT ip FROM sg.ips_usage ORDER BY group_name FETCH FIRST ROW WITH TIES$$),
 	-- set operations that compare
 	($$SELECT group_name FROM sg.ips_usage INTERSECT SELECT team FROM teams$$),
 	($$SELECT team FROM teams EXCEPT SELECT group_name FROM sg.ips_usage$$),
@@ -123,6 +151,12 @@ INSERT INTO refused (query) VALUES
 	-- writing by it
 	($$UPDATE teams SET id = 3 FROM sg.ips_usage u WHERE u.group_name > team$$),
 	($$DELETE FROM teams WHERE EXISTS (SELECT FROM sg.ips_usage u WHERE u.group_name < team)$$),
+	($$MERGE INTO teams USING sg.ips_usage u ON team = username WHEN MATCHED AND u.group_name = 'west' THEN DELETE$$),
+	($$MERGE INTO teams USING sg.ips_usage u ON team = username WHEN MATCHED THEN UPDATE SET id = CASE u.group_name WHEN 'west' THEN 1 END$$),
+	($$MERGE INTO teams USING sg.ips_usage u ON team = username WHEN NOT MATCHED AND u.group_name IS NULL THEN INSERT VALUES (1)$$),
+	($$MERGE INTO teams USING sg.ips_usage u ON team = group_name WHEN NOT MATCHED THEN INSERT VALUES (1)$$),
+	($$INSERT INTO members SELECT username, group_name FROM sg.ips_usage ON CONFLICT (name) DO UPDATE SET team = 'x' WHERE excluded.team = 'west'$$),
+	($$INSERT INTO members SELECT username, group_name FROM sg.ips_usage ON CONFLICT (name) DO UPDATE SET team = coalesce(excluded.team, 'x')$$),
 	($$SELECT id FROM teams t, LATERAL (SELECT * FROM sg.ips_usage u OFFSET 0) s WHERE s.group_name = t.team$$);
 SELECT id, line, query FROM (SELECT id, query, (SELECT substr(f, 1, 5) FROM failure(query) f LIMIT 1) AS line FROM refused) s
 WHERE line <> '0A000' ORDER BY id;
@@ -135,6 +169,17 @@ SELECT t.id FROM teams t RIGHT JOIN sg.ips_usage u ON u.group_name = t.team; -- 
 SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_nestloop = on;
 SELECT t.id FROM teams t RIGHT JOIN sg.ips_usage u ON u.group_name = t.team; -- ERROR
 RESET ALL;
+
+-- whole rows may be collected and taken apart, and what is written may be written by a value or without one
+SELECT jsonb_agg(u) FROM sg.ips_usage u WHERE ip = '198.51.100.7';
+SELECT coalesce(jsonb_agg(u), '[]'), count(u) FROM (SELECT * FROM sg.ips_usage WHERE ip = '198.51.100.7') u;
+SELECT jsonb_agg(u) FROM (SELECT * FROM sg.ips_usage WHERE ip = '198.51.100.7' LIMIT 1) u;
+SELECT key, value FROM sg.ips_usage u, jsonb_each_text(to_jsonb(u)) WHERE u.ip = '198.51.100.7';
+SELECT ip, part FROM sg.ips_usage, unnest(string_to_array(group_name, '-')) part WHERE group_name = 'west-2' AND username = 'acme-9';
+INSERT INTO members SELECT username, group_name FROM sg.ips_usage WHERE ip = '198.51.100.9' ON CONFLICT (name) DO UPDATE SET team = excluded.team;
+MERGE INTO members USING sg.ips_usage u ON name = username AND u.group_name = 'west' AND u.ip = '198.51.100.9'
+	WHEN MATCHED AND u.group_name = 'west' THEN UPDATE SET team = u.group_name;
+SELECT * FROM members ORDER BY name COLLATE "C";
 
 -- more values than anybody means
 SELECT count(*) FROM sg.ips_usage WHERE group_name = ANY (ARRAY(SELECT 'g' || i FROM generate_series(1, 10001) i)); -- ERROR

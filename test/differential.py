@@ -1271,6 +1271,7 @@ REFUSED_GROUP = (
     "{g} = ''", "{g} = ANY (ARRAY['', 'west'])", "{g} = volatile('west'::text)", "{g} COLLATE folded = 'west'", "{g}::citext = 'west'",
     "({g} = {v} AND {u} = 'a') OR ({g} = 'east' AND {u} = 'b')", "({g}, {u}) IN (('west', 'a'), ('east', 'b'))", "{g} = ALL (ARRAY['west'])",
     "({g} = {v} OR {g} IS NULL)", "{g} || '' = 'west'", "NOT ({g} <> ALL (ARRAY[{v}]) AND {u} <> 'a')", "{g} LIKE '%we_st%'",
+    "{g} LIKE '%a\\%'", "{g} LIKE '%a\\__%'",
     "{g} LIKE ANY (ARRAY['%west%'])", "{g} SIMILAR TO 'west'", "{g} LIKE stable('we%'::text)", "nullif({g}, 'x') = 'west'",
     "{g} = ANY (SELECT g FROM f_REFUSED)", "EXISTS (SELECT FROM others o WHERE o.g = {g} OR o.k = 3)",
     "NOT EXISTS (SELECT FROM others o WHERE o.g = {g})", "{g} NOT IN (SELECT g FROM others WHERE g IS NOT NULL)",
@@ -1297,6 +1298,9 @@ REFUSED_QUERIES = (
     "SELECT {u} FROM {t}, LATERAL unnest(ARRAY[{g}]) s(x) WHERE s.x = 'west'",
     "SELECT {u} FROM {t}, LATERAL (VALUES ({g}), ('other')) s(x) WHERE s.x = 'west'",
     "SELECT {u} FROM {t} ORDER BY {g} = 'west', {u} LIMIT 3",
+    "SELECT {u} FROM {t} WHERE {w} ORDER BY {g} FETCH FIRST 2 ROWS WITH TIES", "SELECT starts_with({g}, 'we') FROM {t} WHERE {w}",
+    "SELECT {u}, unnest(string_to_array({g}, '-')) FROM {t} WHERE {w}",
+    "SELECT {u}, x FROM {t}, LATERAL string_to_table({g}, '-') x WHERE {w}",
 )
 
 
