@@ -34,6 +34,9 @@
  */
 #define MAX_ASKED_S (INT64CONST(10) * 365 * 24 * 3600)
 
+/* Largest number of seconds that is read: the year 9999, as a time */
+#define MAX_SECONDS INT64CONST(253402300799)
+
 /* Does an answer with that status invite another try? */
 bool
 sgip_retry_status(int status)
@@ -71,7 +74,7 @@ parse_seconds(const char *text, int64 *seconds)
 		end += 1 + strspn(end + 1, "0123456789");
 	if (*end != '\0')
 		return false;
-	*seconds = number;
+	*seconds = Min(number, MAX_SECONDS);
 	return true;
 }
 

@@ -163,9 +163,9 @@ end_fetch(SgipScan *scan)
 }
 
 /*
- * Evaluates the values.  If the searches are those of the last start, what
- * was fetched for them is good, and so is what is kept of an earlier one; else the fetch begins anew.  If a gate is
- * closed, it is kept for when the gate opens again.
+ * Evaluates the values.  If the searches are those of the last start, what was
+ * fetched for them is good, and so is what is kept of an earlier one; else the
+ * fetch begins anew.  If a gate is closed, all of it stays for when it opens.
  */
 static void
 start(SgipScan *scan)
