@@ -162,11 +162,14 @@ class Worker(threading.Thread):
         return rows, message
 
     def insist(self, sql):
-        """Runs something until a statement_timeout that is to be reset leaves time for it; the message if that took more than once."""
+        """Runs something until a statement_timeout that is to be reset leaves time for it; the message if that took more than once.
+
+        A statement that has succeeded can time out all the same: PostgreSQL tells the next one, so an empty one follows.
+        """
         timed_out = None
         while True:
-            _, message = self.psql.run(sql)
-            if not message or "57014" not in message:
+            message = (self.psql.run(sql)[1] or "") + (self.psql.run("SELECT")[1] or "")
+            if "57014" not in message:
                 return timed_out
             timed_out = message
 
