@@ -226,10 +226,6 @@ find_carried(Node *node, void *context)
 			check(inputs, ((MinMaxExpr *) node)->args);
 			return false;
 		case T_FuncExpr:
-			/* how many rows there are is decided by what a set is made from */
-			if (((FuncExpr *) node)->funcretset)
-				check_but_rows(inputs, ((FuncExpr *) node)->args);
-			/* FALLTHROUGH */
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
@@ -238,6 +234,9 @@ find_carried(Node *node, void *context)
 		case T_NullTest:
 		case T_BooleanTest:
 		case T_RowCompareExpr:
+			/* how many rows there are is decided by what a set is made from */
+			if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcretset)
+				check_but_rows(inputs, ((FuncExpr *) node)->args);
 			if (IsA(node, NullIfExpr) || exprType(node) == BOOLOID)
 			{
 				Inputs		own = *inputs;
