@@ -219,6 +219,10 @@ sgip_drive_open(SgipLine *line)
 	CHECK_MSETOPT(line->multi, CURLMOPT_TIMERFUNCTION, set_curl_timer);
 	CHECK_MSETOPT(line->multi, CURLMOPT_TIMERDATA, line);
 	CHECK_MSETOPT(line->multi, CURLMOPT_MAXCONNECTS, (long) MAX_LINE_CONNECTIONS);
+#if LIBCURL_VERSION_NUM >= 0x081400
+	/* do not join a thread that looks up a name, which belongs to the line since then */
+	CHECK_MSETOPT(line->multi, CURLMOPT_QUICK_EXIT, 1L);
+#endif
 
 	line->broken = false;
 }
