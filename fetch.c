@@ -383,18 +383,6 @@ failed_request(SgipFetch *fetch, RemotePage *page)
 	return failed;
 }
 
-/* What the answer of a listing looks like. */
-static SgipJsonShape
-shape_of(const SgipListing *listing)
-{
-	SgipJsonShape shape;
-
-	shape.list_key = listing->task->list_key;
-	/* what tells a row from an envelope: every listing of IPs has it */
-	shape.row_key = listing->has_address ? "ip" : NULL;
-	return shape;
-}
-
 /* Asks for the page. */
 static void
 send_page(SgipFetch *fetch, RemotePage *page)
@@ -402,7 +390,7 @@ send_page(SgipFetch *fetch, RemotePage *page)
 	MemoryContext context = AllocSetContextCreate(fetch->context, "sgip_fdw request",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
-	SgipJsonShape shape = shape_of(page->listing);
+	SgipJsonShape shape = sgip_listing_shape(page->listing);
 	SgipHttpRequest request;
 
 	Assert(page->transfer == NULL && page->reader == NULL);

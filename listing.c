@@ -52,6 +52,18 @@ sgip_listing_new(SgipPurpose purpose, const SgipTask *task,
 	return listing;
 }
 
+/* What an answer looks like. */
+SgipJsonShape
+sgip_listing_shape(const SgipListing *listing)
+{
+	SgipJsonShape shape;
+
+	shape.list_key = listing->task->list_key;
+	/* what tells a row from an envelope: every listing of IPs has it */
+	shape.row_key = listing->has_address ? "ip" : NULL;
+	return shape;
+}
+
 /* Is something sent of which an empty or refused answer proves nothing? */
 bool
 sgip_listing_is_doubtful(const SgipListing *listing)

@@ -62,6 +62,9 @@ extern SgipListing *sgip_listing_new(SgipPurpose purpose, const SgipTask *task,
 									 const SgipSearch *search,
 									 const SgipArguments *arguments);
 
+/* What an answer looks like; its texts are the catalogue's */
+extern SgipJsonShape sgip_listing_shape(const SgipListing *listing);
+
 /* Is something sent of which an empty or refused answer proves nothing? */
 extern bool sgip_listing_is_doubtful(const SgipListing *listing);
 

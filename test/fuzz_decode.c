@@ -48,7 +48,7 @@ fail(const char *what, const SgipTask *task, const SgipField *field)
 	abort();
 }
 
-/* What tells a row of the task from an envelope, as fetch.c has it */
+/* What tells a row of the task from an envelope, as listing.c has it */
 static SgipJsonShape
 shape_of(const SgipTask *task)
 {
