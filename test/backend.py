@@ -104,17 +104,26 @@ class Authority:
         self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=CA of a test",
                       "-keyout", self.key, "-out", self.file)
         os.chmod(self.file, 0o644)
+        self.config = os.path.join(directory, "ca.cnf")
+        with open(self.config, "w", encoding="ascii") as file:
+            file.write("[ca]\ndefault_ca = this\n[this]\nprivate_key = {0}/ca.key\ncertificate = {0}/ca.pem\n"
+                       "database = {0}/index.txt\nnew_certs_dir = {0}\nrand_serial = yes\nunique_subject = no\n"
+                       "default_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n".format(directory))
+        with open(os.path.join(directory, "index.txt"), "w", encoding="ascii"):
+            pass
 
     @staticmethod
     def _openssl(*arguments):
         subprocess.run(["openssl", *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def sign(self, name, subject="IP:127.0.0.1", days=2):
-        """(certificate, key) for a subject; -1 day: it has expired."""
+    def sign(self, name, subject="IP:127.0.0.1", expired=False):
+        """(certificate, key) for a subject; valid now, or expired in 2020."""
         base = os.path.join(self.directory, name)
         with open(base + ".ext", "w", encoding="ascii") as file:
             file.write("subjectAltName=%s\n" % subject)
         self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=" + name, "-keyout", base + ".key", "-out", base + ".csr")
-        self._openssl("x509", "-req", "-in", base + ".csr", "-CA", self.file, "-CAkey", self.key, "-CAcreateserial",
-                      "-days", str(days), "-extfile", base + ".ext", "-out", base + ".pem")
+        # "openssl x509" has no way to make an expired one that all versions know
+        validity = ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"] if expired else ["-days", "2"]
+        self._openssl("ca", "-batch", "-notext", "-config", self.config, "-in", base + ".csr", "-extfile", base + ".ext",
+                      *validity, "-out", base + ".pem")
         return base + ".pem", base + ".key"
