@@ -26,6 +26,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "compat.h"
 #include "plan.h"
 #include "pushdown.h"
 #include "search.h"
@@ -40,7 +41,7 @@ typedef struct Walk
 	List	   *subplans;		/* of the planned statement */
 	bool		distinct_on;	/* there is DISTINCT ON around the scan */
 	Bitmapset  *params;			/* PARAM_EXEC parameters that carry it */
-	Bitmapset  *work_table;		/* outputs of a recursive union's first part */
+	Bitmapset **work_tables;	/* columns of work tables, by their wtParam */
 } Walk;
 
 /* What the expressions of one node refer to: outputs that carry the column */
@@ -198,6 +199,7 @@ find_carried(Node *node, void *context)
 			return false;
 		case T_Aggref:
 			check_but_rows(inputs, ((Aggref *) node)->args);
+			check(inputs, ((Aggref *) node)->aggdirectargs);
 			check(inputs, ((Aggref *) node)->aggfilter);
 			return false;
 		case T_WindowFunc:
@@ -304,7 +306,7 @@ walk_children(Walk *walk, Plan *plan, Inputs *inputs)
 			inputs->scanned = made_from(inputs, ((ValuesScan *) plan)->values_lists);
 			break;
 		case T_WorkTableScan:
-			inputs->scanned = bms_copy(walk->work_table);
+			inputs->scanned = walk->work_tables[((WorkTableScan *) plan)->wtParam];
 			break;
 		case T_CustomScan:
 			inputs->outer = carried_by_all(walk, ((CustomScan *) plan)->custom_plans);
@@ -314,14 +316,36 @@ walk_children(Walk *walk, Plan *plan, Inputs *inputs)
 	}
 }
 
+/*
+ * The outputs of a recursive union.  The second part reads what both have
+ * given, so it is walked until no further column of the work table carries.
+ */
+static Bitmapset *
+recursive_outputs(Walk *walk, RecursiveUnion *plan)
+{
+	Bitmapset **table = &walk->work_tables[plan->wtParam];
+	Bitmapset  *outputs = carried_by(walk, outerPlan(plan));
+
+	*table = NULL;
+	do
+	{
+		*table = bms_add_members(*table, outputs);
+		outputs = carried_by(walk, innerPlan(plan));
+	} while (!bms_is_subset(outputs, *table));
+	return *table;
+}
+
 /* Outer and inner child; a nested loop hands values from one to the other. */
 static void
 walk_pair(Walk *walk, Plan *plan, Inputs *inputs)
 {
+	if (IsA(plan, RecursiveUnion))
+	{
+		inputs->outer = recursive_outputs(walk, (RecursiveUnion *) plan);
+		return;
+	}
 	if (outerPlan(plan) != NULL)
 		inputs->outer = carried_by(walk, outerPlan(plan));
-	if (IsA(plan, RecursiveUnion))
-		walk->work_table = bms_copy(inputs->outer);
 	if (IsA(plan, NestLoop))
 	{
 		ListCell   *lc;
@@ -335,14 +359,7 @@ walk_pair(Walk *walk, Plan *plan, Inputs *inputs)
 		}
 	}
 	if (innerPlan(plan) != NULL)
-	{
-		Bitmapset  *inner = carried_by(walk, innerPlan(plan));
-
-		if (IsA(plan, RecursiveUnion))
-			inputs->outer = bms_join(inputs->outer, inner);
-		else
-			inputs->inner = inner;
-	}
+		inputs->inner = carried_by(walk, innerPlan(plan));
 }
 
 /* Refuses if one of the node's key columns carries the column. */
@@ -438,6 +455,9 @@ check_node(Plan *plan, Inputs *inputs)
 		case T_TidScan:
 			check(inputs, ((TidScan *) plan)->tidquals);
 			break;
+		case T_TidRangeScan:
+			check(inputs, ((TidRangeScan *) plan)->tidrangequals);
+			break;
 		case T_ForeignScan:
 			check(inputs, ((ForeignScan *) plan)->fdw_exprs);
 			break;
@@ -470,6 +490,7 @@ check_node(Plan *plan, Inputs *inputs)
 		case T_WindowAgg:
 			check_keys(inputs, ((WindowAgg *) plan)->partNumCols, ((WindowAgg *) plan)->partColIdx);
 			check_keys(inputs, ((WindowAgg *) plan)->ordNumCols, ((WindowAgg *) plan)->ordColIdx);
+			check(inputs, sgip_run_condition((WindowAgg *) plan));
 			break;
 		case T_Limit:
 			check(inputs, ((Limit *) plan)->limitOffset);
@@ -586,6 +607,7 @@ sgip_searchcheck(ForeignScanState *node)
 		walk.attnum = attnum;
 		walk.scan = (Plan *) scan;
 		walk.subplans = stmt->subplans;
+		walk.work_tables = palloc0(list_length(stmt->paramExecTypes) * sizeof(Bitmapset *));
 		walk.distinct_on = intVal(list_nth(scan->fdw_private, SGIP_PLAN_DISTINCT_ON)) != 0;
 		(void) carried_by(&walk, stmt->planTree);
 	}

@@ -79,6 +79,9 @@ INSERT INTO refused (query) VALUES
 	($$SELECT ip FROM everything WHERE group_name > 'w'$$),
 	($$SELECT * FROM (SELECT ip, upper(group_name) AS g FROM sg.ips_usage) s WHERE g = 'WEST'$$),
 	($$SELECT * FROM (SELECT ip, row_number() OVER () AS n, group_name AS g FROM sg.ips_usage) s WHERE g = 'west'$$),
+	-- by what the second round of a recursive query has, and around another recursive query
+	($$WITH RECURSIVE t(a, b, n) AS (SELECT username, group_name, 1 FROM sg.ips_usage UNION ALL SELECT b, a, n + 1 FROM t WHERE n < 4 AND a IS NOT NULL) SELECT count(*) FROM t$$),
+	($$WITH RECURSIVE t(g, n) AS (SELECT group_name, 1 FROM sg.ips_usage UNION ALL (WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < 2) SELECT g, n + 1 FROM t, k WHERE n < 3 AND g IS NULL)) SELECT count(*) FROM t$$),
 	($$SELECT * FROM (SELECT u FROM sg.ips_usage u OFFSET 0) s WHERE (u).group_name = 'west'$$),
 	($$SELECT ip FROM sg.ips_usage u WHERE u IS NOT NULL$$),
 	($$SELECT ip FROM sg.ips_usage u WHERE to_jsonb(u)->>'group_name' = 'west'$$),
@@ -99,6 +102,7 @@ INSERT INTO refused (query) VALUES
 	($$SELECT id FROM teams WHERE team = ANY (ARRAY(SELECT group_name FROM sg.ips_usage))$$),
 	($$SELECT id FROM teams WHERE team = (SELECT group_name FROM sg.ips_usage LIMIT 1)$$),
 	($$SELECT id FROM teams WHERE team NOT IN (SELECT group_name FROM sg.ips_usage)$$),
+	($$SELECT id FROM teams WHERE ctid > (SELECT group_name::tid FROM sg.ips_usage LIMIT 1)$$),
 	-- groups, aggregates, windows
 	($$SELECT group_name, count(*) FROM sg.ips_usage GROUP BY group_name$$),
 	($$SELECT count(group_name) FROM sg.ips_usage$$),
@@ -111,6 +115,8 @@ INSERT INTO refused (query) VALUES
 	($$SELECT rank() OVER (ORDER BY group_name) FROM sg.ips_usage$$),
 	($$SELECT count(*) OVER (PARTITION BY group_name) FROM sg.ips_usage$$),
 	($$SELECT lag(group_name) OVER (ORDER BY ip) FROM sg.ips_usage$$),
+	($$SELECT * FROM (SELECT id, row_number() OVER () AS n FROM teams) s WHERE n <= (SELECT length(group_name) FROM sg.ips_usage LIMIT 1)$$),
+	($$SELECT percentile_disc((SELECT length(group_name) FROM sg.ips_usage LIMIT 1)) WITHIN GROUP (ORDER BY id) FROM teams$$),
 	($$SELECT ip, group_name, count(*) FROM sg.ips_usage GROUP BY GROUPING SETS ((ip), (group_name))$$),
 	($$SELECT count(*) FILTER (WHERE u IS NOT NULL) FROM sg.ips_usage u$$),
 	($$SELECT count(*) FILTER (WHERE to_jsonb(u)->>'group_name' = 'west') FROM sg.ips_usage u$$),
