@@ -42,6 +42,7 @@ typedef struct Walk
 	bool		distinct_on;	/* there is DISTINCT ON around the scan */
 	Bitmapset  *params;			/* PARAM_EXEC parameters that carry it */
 	Bitmapset **work_tables;	/* columns of work tables, by their wtParam */
+	Bitmapset **ctes;			/* outputs of CTEs, by plan_id - 1 */
 } Walk;
 
 /* What the expressions of one node refer to: outputs that carry the column */
@@ -215,11 +216,13 @@ find_carried(Node *node, void *context)
 			{
 				ListCell   *lc;
 
-				/* the walker is not called for CaseWhen nodes themselves */
 				check(inputs, ((CaseExpr *) node)->arg);
 				foreach(lc, ((CaseExpr *) node)->args)
+				{
 					check(inputs, lfirst_node(CaseWhen, lc)->expr);
-				break;
+					(void) find_carried((Node *) lfirst_node(CaseWhen, lc)->result, inputs);
+				}
+				return find_carried((Node *) ((CaseExpr *) node)->defresult, inputs);
 			}
 		case T_CoalesceExpr:
 			check(inputs, ((CoalesceExpr *) node)->args);
@@ -292,8 +295,7 @@ walk_children(Walk *walk, Plan *plan, Inputs *inputs)
 			inputs->scanned = carried_by(walk, ((SubqueryScan *) plan)->subplan);
 			break;
 		case T_CteScan:
-			inputs->scanned = carried_by(walk, list_nth(walk->subplans,
-														((CteScan *) plan)->ctePlanId - 1));
+			inputs->scanned = walk->ctes[((CteScan *) plan)->ctePlanId - 1];
 			break;
 		case T_FunctionScan:
 			inputs->scanned = made_from(inputs, ((FunctionScan *) plan)->functions);
@@ -543,11 +545,13 @@ carried_by(Walk *walk, Plan *plan)
 	foreach(lc, plan->initPlan)
 	{
 		SubPlan    *subplan = lfirst_node(SubPlan, lc);
+		Bitmapset  *carriers = subplan_outputs(walk, subplan);
 
-		if (subplan->subLinkType != EXISTS_SUBLINK)
-			mark_params(walk, subplan->setParam, subplan_outputs(walk, subplan));
-		else
-			(void) subplan_outputs(walk, subplan);
+		/* a CTE is walked here, once, however often it is scanned */
+		if (subplan->subLinkType == CTE_SUBLINK)
+			walk->ctes[subplan->plan_id - 1] = carriers;
+		else if (subplan->subLinkType != EXISTS_SUBLINK)
+			mark_params(walk, subplan->setParam, carriers);
 	}
 	if (plan == walk->scan)
 		inputs.scanned = bms_make_singleton(walk->attnum);
@@ -608,6 +612,7 @@ sgip_searchcheck(ForeignScanState *node)
 		walk.scan = (Plan *) scan;
 		walk.subplans = stmt->subplans;
 		walk.work_tables = palloc0(list_length(stmt->paramExecTypes) * sizeof(Bitmapset *));
+		walk.ctes = palloc0(list_length(stmt->subplans) * sizeof(Bitmapset *));
 		walk.distinct_on = intVal(list_nth(scan->fdw_private, SGIP_PLAN_DISTINCT_ON)) != 0;
 		(void) carried_by(&walk, stmt->planTree);
 	}

@@ -195,3 +195,15 @@ SET enable_hashagg = off;
 SELECT count(*) FROM (SELECT DISTINCT ip, username, group_name FROM sg.ips_usage WHERE username = 'nobody') s;
 RESET enable_hashagg;
 SELECT DISTINCT ON (group_name) group_name FROM sg.ips_usage WHERE group_name = 'east';
+
+-- a CTE is looked at once, not once for each time that it is scanned, nor a condition of CASE for each CASE around it
+SET statement_timeout = '5s';
+SELECT format('WITH c0 AS MATERIALIZED (SELECT group_name AS g FROM sg.ips_usage LIMIT 1)%s SELECT count(*) FROM c40',
+			  string_agg(format(', c%s AS MATERIALIZED (SELECT a.g FROM c%s a, c%s b)', i, i - 1, i - 1), '' ORDER BY i)) AS ctes,
+	format('SELECT%s ip IS NULL%s, group_name FROM sg.ips_usage LIMIT 1', repeat(' CASE WHEN', 40), repeat(' THEN ip IS NOT NULL END', 40)) AS cases
+FROM generate_series(1, 40) i \gset
+\set ECHO none
+:ctes;
+:cases;
+\set ECHO all
+RESET statement_timeout;
