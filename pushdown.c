@@ -204,7 +204,6 @@ make_condition(const Operand *operand, SgipConditionKind kind, Node *value)
 	condition->attnum = operand->attnum;
 	condition->text_form = operand->text_form;
 	condition->values = list_make1(value);
-	condition->value_count = 1;
 	return condition;
 }
 

@@ -36,8 +36,6 @@ typedef struct SgipCondition
 	Oid			equal_function; /* EQUAL: compares column and value */
 	Oid			collation;		/* of the comparison */
 	List	   *values;
-	double		selectivity;	/* at planning: share of rows it leaves */
-	double		value_count;	/* at planning: how many values are expected */
 } SgipCondition;
 
 /*
