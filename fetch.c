@@ -219,6 +219,7 @@ make_page(SgipFetch *fetch, SgipListing *listing, const SgipPage *place, RemoteP
 
 	page->listing = listing;
 	page->place = *place;
+	listing->page_count++;
 	if (after != NULL)
 		dlist_insert_after(&after->node, &page->node);
 	else
@@ -256,7 +257,7 @@ log_request(const SgipFetch *fetch, const RemotePage *page)
 							 states[sgip_http_state(page->transfer)])));
 }
 
-/* Stops a page and forgets it. */
+/* Stops a page and forgets it, and with its last page a listing. */
 static void
 drop_page(SgipFetch *fetch, RemotePage *page)
 {
@@ -269,6 +270,8 @@ drop_page(SgipFetch *fetch, RemotePage *page)
 		fetch->current = NULL;
 	if (page->place.cursor != NULL)
 		pfree(unconstify(char *, page->place.cursor));
+	if (--page->listing->page_count == 0)
+		sgip_listing_free(page->listing);
 	pfree(page);
 }
 

@@ -65,19 +65,28 @@ compare_text(const void *a, const void *b, Size size)
 SgipKeySet *
 sgip_keyset_new(void)
 {
-	SgipKeySet *set = palloc(sizeof(SgipKeySet));
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw keys",
+												  ALLOCSET_DEFAULT_SIZES);
+	SgipKeySet *set = MemoryContextAlloc(context, sizeof(SgipKeySet));
 	HASHCTL		networks = {.keysize = sizeof(uint32), .entrysize = sizeof(Network)};
 	HASHCTL		others = {.keysize = sizeof(SgipSpan), .entrysize = sizeof(Other),
 	.hash = hash_text, .match = compare_text};
 
-	set->context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw keys",
-										 ALLOCSET_DEFAULT_SIZES);
-	networks.hcxt = others.hcxt = set->context;
+	set->context = context;
+	networks.hcxt = others.hcxt = context;
 	set->networks = hash_create("sgip_fdw networks", 64, &networks,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	set->others = hash_create("sgip_fdw keys", 64, &others,
 							  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 	return set;
+}
+
+/* Frees a set. */
+void
+sgip_keyset_free(SgipKeySet *set)
+{
+	if (set != NULL)
+		MemoryContextDelete(set->context);
 }
 
 /*

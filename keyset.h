@@ -12,8 +12,11 @@
 
 typedef struct SgipKeySet SgipKeySet;
 
-/* An empty set; in a child of the current memory context, and freed with that */
+/* An empty set; in a child of the current memory context, and freed with that at the latest */
 extern SgipKeySet *sgip_keyset_new(void);
+
+/* Frees a set and the copies in it; NULL is harmless */
+extern void sgip_keyset_free(SgipKeySet *set);
 
 /*
  * Adds a key, of which it keeps a copy; false if it was in the set.  A key

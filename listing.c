@@ -52,6 +52,16 @@ sgip_listing_new(SgipPurpose purpose, const SgipTask *task,
 	return listing;
 }
 
+/* Frees a listing. */
+void
+sgip_listing_free(SgipListing *listing)
+{
+	sgip_keyset_free(listing->seen);
+	if (listing->parent != NULL)
+		pfree(unconstify(char *, listing->parent));
+	pfree(listing);
+}
+
 /* What an answer looks like. */
 SgipJsonShape
 sgip_listing_shape(const SgipListing *listing)

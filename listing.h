@@ -34,6 +34,8 @@ typedef struct SgipListing
 
 	bool		has_address;	/* its elements have a member "ip" */
 
+	int			page_count;		/* pages that there are of it, for fetch.c */
+
 	/* progress */
 	int64		elements;		/* received in all pages */
 	int			stale_pages;	/* pages in a row without a new element */
@@ -61,6 +63,9 @@ typedef enum SgipNextPage
 extern SgipListing *sgip_listing_new(SgipPurpose purpose, const SgipTask *task,
 									 const SgipSearch *search,
 									 const SgipArguments *arguments);
+
+/* Frees a listing with what it remembers */
+extern void sgip_listing_free(SgipListing *listing);
 
 /* What an answer looks like; its texts are the catalogue's */
 extern SgipJsonShape sgip_listing_shape(const SgipListing *listing);

@@ -38,3 +38,11 @@ CALL import_both(NULL);
 RESET client_min_messages;
 SELECT differences('SELECT ip FROM v2.ips_all WHERE include_system', 'SELECT ip FROM v3.ips_all');
 SELECT differences('SELECT ip, username FROM v2.ips_usage WHERE include_system', 'SELECT ip, username FROM v3.ips_usage');
+
+-- of a listing nothing is remembered once its last page is read
+ALTER SERVER v3 OPTIONS (ADD max_concurrency '1');
+BEGIN;
+DECLARE c CURSOR FOR SELECT ip FROM v3.ips_all WHERE ip = ANY (ARRAY(SELECT '198.51.100.0'::inet + i FROM generate_series(1, 20) i));
+MOVE 19 IN c;
+SELECT count(*) <= 2 AS few FROM pg_backend_memory_contexts WHERE name = 'sgip_fdw networks';
+COMMIT;
