@@ -114,7 +114,7 @@ sgip_available_note(SgipAvailable *available, const SgipElement *subuser)
 
 	if (member_text(subuser, "disabled", &flag) &&
 		flag.len == 4 && memcmp(flag.data, "true", 4) == 0 &&
-		member_text(subuser, "username", &name))
+		member_text(subuser, "username", &name) && name.len <= SGIP_MAX_KEY_BYTES)
 		(void) sgip_keyset_add(available->disabled, name);
 }
 

@@ -155,8 +155,6 @@ sgip_keyset_add(SgipKeySet *set, SgipSpan key)
 
 	if (parse_ipv4(key, &address))
 		return add_address(set, address);
-	if (key.len > SGIP_MAX_KEY_BYTES)
-		return true;
 	if (hash_search(set->others, &key, HASH_FIND, NULL) != NULL)
 		return false;
 

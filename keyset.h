@@ -18,18 +18,16 @@ extern SgipKeySet *sgip_keyset_new(void);
 /* Frees a set and the copies in it; NULL is harmless */
 extern void sgip_keyset_free(SgipKeySet *set);
 
-/*
- * Adds a key, of which it keeps a copy; false if it was in the set.  A key
- * that is too long to be one (SGIP_MAX_KEY_BYTES) is not kept.
- */
+/* Adds a key, of which it keeps a copy; false if it was in the set */
 extern bool sgip_keyset_add(SgipKeySet *set, SgipSpan key);
 
 /* Is the key in the set? */
 extern bool sgip_keyset_has(const SgipKeySet *set, SgipSpan key);
 
 /*
- * Longest key that is kept.  Addresses, ids and names are far shorter; this
- * keeps a hostile server from filling the memory faster than it sends rows.
+ * Longest key of a server's that is worth keeping.  Addresses, ids and names
+ * are far shorter; this keeps a hostile one from filling the memory faster
+ * than it sends rows.
  */
 #define SGIP_MAX_KEY_BYTES 512
 

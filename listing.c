@@ -224,7 +224,8 @@ sgip_listing_take(SgipListing *listing, const SgipElement *element)
 	if (listing->seen == NULL)
 		return true;
 	key = sgip_json_member(element, task->fields[task->key_field].key, &listing->key_hint);
-	if (key.kind != SGIP_VALUE_STRING && key.kind != SGIP_VALUE_LITERAL)
+	if ((key.kind != SGIP_VALUE_STRING && key.kind != SGIP_VALUE_LITERAL) ||
+		key.text.len > SGIP_MAX_KEY_BYTES)
 		return true;
 	return sgip_keyset_add(listing->seen, key.text);
 }

@@ -23,6 +23,7 @@
 
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -31,6 +32,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "keyset.h"
 #include "search.h"
 
 /*
@@ -207,17 +209,18 @@ sendable_value(const SgipTable *table, const SgipCondition *condition,
 	return part;
 }
 
-/* Adds a value unless the list has it. */
+/* Adds a value unless it was seen before. */
 static void
 add_candidate(const SgipTable *table, const SgipCondition *condition,
-			  const SgipDatum *datum, Candidate *candidates, int *count)
+			  const SgipDatum *datum, SgipKeySet *seen, Candidate *candidates, int *count)
 {
 	char	   *text = datum_text(datum);
+	SgipSpan	key = {text, strlen(text)};
 
-	for (int i = 0; i < *count; i++)
+	if (seen != NULL && !sgip_keyset_add(seen, key))
 	{
-		if (strcmp(candidates[i].text, text) == 0)
-			return;
+		pfree(text);
+		return;
 	}
 	candidates[*count].value = datum->value;
 	candidates[*count].text = text;
@@ -272,6 +275,7 @@ collect_candidates(const SgipTable *table, const SgipCondition *condition,
 				   int limit, int *count)
 {
 	Candidate  *candidates;
+	SgipKeySet *seen;
 	int			room = 0;
 	ListCell   *lc;
 
@@ -284,6 +288,7 @@ collect_candidates(const SgipTable *table, const SgipCondition *condition,
 				count_elements(datum) : 1;
 	}
 	candidates = palloc(Max(1, Min(room, limit + 1)) * sizeof(Candidate));
+	seen = room > 1 ? sgip_keyset_new() : NULL;
 
 	*count = 0;
 	foreach(lc, condition->values)
@@ -297,8 +302,12 @@ collect_candidates(const SgipTable *table, const SgipCondition *condition,
 		if (OidIsValid(get_element_type(datum->type)))
 			element_count = array_elements(datum, &elements);
 		for (int i = 0; i < element_count && *count <= limit; i++)
-			add_candidate(table, condition, &elements[i], candidates, count);
+		{
+			CHECK_FOR_INTERRUPTS();
+			add_candidate(table, condition, &elements[i], seen, candidates, count);
+		}
 	}
+	sgip_keyset_free(seen);
 	return candidates;
 }
 

@@ -189,6 +189,14 @@ SELECT * FROM members ORDER BY name COLLATE "C";
 
 -- more values than anybody means
 SELECT count(*) FROM sg.ips_usage WHERE group_name = ANY (ARRAY(SELECT 'g' || i FROM generate_series(1, 10001) i)); -- ERROR
+-- a cancel is heard while they are gone through: this one comes when they are known, and before they are too many
+CREATE FUNCTION cancelled(pid int) RETURNS boolean STABLE LANGUAGE internal AS 'pg_cancel_backend';
+SET plan_cache_mode = force_generic_plan;
+PREPARE many(text[], int) AS SELECT count(*) FROM sg.ips_usage WHERE group_name = ANY (CASE WHEN cancelled($2) THEN $1 END);
+SELECT array_agg('g' || i) AS names FROM generate_series(1, 10001) i \gset
+EXECUTE many(:'names', pg_backend_pid()); -- ERROR
+DEALLOCATE many;
+RESET plan_cache_mode;
 -- DISTINCT ON chooses rows by its columns; DISTINCT does not, also when a column is the same in all rows
 SELECT DISTINCT ON (group_name) group_name, ip FROM sg.ips_usage; -- ERROR
 SET enable_hashagg = off;
