@@ -22,6 +22,8 @@
  */
 #define MAX_UNIX_SECONDS 253402300799.0
 
+#define MICROS_PER_SECOND 1000000
+
 /* Frees what the scratch holds. */
 void
 sgip_decode_free(SgipScratch *scratch)
@@ -142,6 +144,7 @@ time_text(const SgipValue *value, SgipScratch *scratch, SgipSpan *text)
 	char		iso[64];
 	char	   *end;
 	double		seconds;
+	long long	micros;
 	time_t		whole;
 	struct tm	tm;
 	int			len;
@@ -157,13 +160,19 @@ time_text(const SgipValue *value, SgipScratch *scratch, SgipSpan *text)
 		return SGIP_DECODED_MISFIT;
 
 	/* microseconds, PostgreSQL's resolution, are exact in a double up to 2255 */
-	whole = (time_t) floor(seconds);
+	micros = llrint(seconds * MICROS_PER_SECOND);
+	whole = (time_t) (micros / MICROS_PER_SECOND);
+	micros %= MICROS_PER_SECOND;
+	if (micros < 0)
+	{
+		micros += MICROS_PER_SECOND;
+		whole--;
+	}
 	if (gmtime_r(&whole, &tm) == NULL || tm.tm_year < -1899)
 		return SGIP_DECODED_MISFIT;
-	len = snprintf(iso, sizeof(iso), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
+	len = snprintf(iso, sizeof(iso), "%04d-%02d-%02dT%02d:%02d:%02d.%06lldZ",
 				   tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-				   tm.tm_hour, tm.tm_min, tm.tm_sec,
-				   (int) ((seconds - (double) whole) * 1000000.0));
+				   tm.tm_hour, tm.tm_min, tm.tm_sec, micros);
 	scratch->len = 0;
 	if (!append(scratch, iso, (size_t) len))
 		return SGIP_DECODED_NO_MEMORY;

@@ -230,7 +230,7 @@ time_is(double seconds, SgipSpan text)
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
 	/* the double's own error grows with the distance from 1970 */
-	return fabs(((double) timegm(&tm) - seconds) + micros / 1e6) < 2e-6 + fabs(seconds) * 1e-15;
+	return fabs(((double) timegm(&tm) - seconds) + micros / 1e6) <= 0.5e-6 + fabs(seconds) * 1e-15;
 }
 
 /* Could the element hold a number that is too long to be a time? */
