@@ -646,10 +646,8 @@ finish_page(SgipFetch *fetch, RemotePage *page)
 		fall_back(fetch, page);
 		return;
 	}
-	/*
-	 * Only now: a reader who stops within the first page shall not have paid
-	 * for more
-	 */
+
+	/* only now: who stops within the first page shall not have paid for more */
 	sgip_listing_learn(listing, &page->place, sgip_http_head(page->transfer));
 	caller = MemoryContextSwitchTo(fetch->context);
 	follows = sgip_listing_next(listing, &page->place, page->elements, page->fresh,
@@ -737,10 +735,7 @@ keep_in_use(SgipFetch *fetch, const SgipSearch *search)
 						(int) (search - fetch->searches->items));
 }
 
-/*
- * Does something with an element of a page; true if it gives rows of the
- * table now.
- */
+/* Does something with an element of a page; true if it gives rows of the table now. */
 static bool
 take_element(SgipFetch *fetch, RemotePage *page)
 {
