@@ -287,17 +287,6 @@ next_of_listing(SgipFetch *fetch, RemotePage *page)
 	return next->listing == page->listing ? next : NULL;
 }
 
-/* The field that stands in the path of a task whose rows have a parent. */
-static int
-parent_field(const SgipTask *task)
-{
-	int			field = 0;
-
-	while (task->fields[field].kind != SGIP_KIND_PARENT)
-		field++;
-	return field;
-}
-
 /*
  * Begins the listing of one search: its own, or first that of the parents
  * when the search does not say whose rows are wanted.
@@ -309,7 +298,7 @@ begin_search(SgipFetch *fetch, const SgipSearch *search, const SgipArguments *ar
 	const SgipTask *task = fetch->table->task;
 	SgipListing *listing;
 
-	if (task->parent != NULL && arguments->values[parent_field(task)] == NULL)
+	if (task->parent != NULL && arguments->values[sgip_task_parent_field(task)] == NULL)
 		listing = make_listing(fetch, SGIP_FOR_PARENTS, sgip_task_find(task->api, task->parent),
 							   search, NULL);
 	else
@@ -505,6 +494,26 @@ sgip_fetch_wait_end(SgipFetch *fetch)
 	sgip_http_wait_end(fetch->channel);
 }
 
+/* Does the request whose rows come next wait for a place among others? */
+bool
+sgip_fetch_is_queued(SgipFetch *fetch)
+{
+	RemotePage *page;
+
+	if (dlist_is_empty(&fetch->pages))
+		return false;
+	page = dlist_head_element(RemotePage, node, &fetch->pages);
+	return page->state == PAGE_SENT && sgip_http_state(page->transfer) == SGIP_HTTP_QUEUED;
+}
+
+/* Sends that request in any case. */
+void
+sgip_fetch_jump_queue(SgipFetch *fetch)
+{
+	if (sgip_fetch_is_queued(fetch))
+		sgip_http_jump_queue(dlist_head_element(RemotePage, node, &fetch->pages)->transfer);
+}
+
 /* Lets the page rest for so long, then it is asked for again. */
 static void
 rest(SgipFetch *fetch, RemotePage *page, int64 wait_ms)
@@ -640,10 +649,8 @@ finish_page(SgipFetch *fetch, RemotePage *page)
 		fall_back(fetch, page);
 		return;
 	}
-	/*
-	 * Only now: a reader who stops within the first page shall not have paid
-	 * for more
-	 */
+
+	/* only now: who stops within the first page shall not have paid for more */
 	sgip_listing_learn(listing, &page->place, sgip_http_head(page->transfer));
 	caller = MemoryContextSwitchTo(fetch->context);
 	follows = sgip_listing_next(listing, &page->place, page->elements, page->fresh,
@@ -731,10 +738,7 @@ keep_in_use(SgipFetch *fetch, const SgipSearch *search)
 						(int) (search - fetch->searches->items));
 }
 
-/*
- * Does something with an element of a page; true if it gives rows of the
- * table now.
- */
+/* Does something with an element of a page; true if it gives rows of the table now. */
 static bool
 take_element(SgipFetch *fetch, RemotePage *page)
 {
@@ -893,10 +897,10 @@ read_page(SgipFetch *fetch, RemotePage *page)
 static void
 begin_disabled(SgipFetch *fetch)
 {
+	const SgipTask *subusers = sgip_task_find(fetch->table->task->api, "subusers");
+
 	fetch->asked_disabled = true;
-	begin_listing(fetch, make_listing(fetch, SGIP_FOR_DISABLED,
-									  sgip_task_find(fetch->table->task->api, "subusers"), NULL, NULL),
-				  NULL);
+	begin_listing(fetch, make_listing(fetch, SGIP_FOR_DISABLED, subusers, NULL, NULL), NULL);
 }
 
 /* The next IP kept that is available after all. */

@@ -61,6 +61,12 @@ extern SgipFetchResult sgip_fetch_next(SgipFetch *fetch, SgipRow *row,
 /* Sends the first requests, without waiting for a row to be asked for */
 extern void sgip_fetch_send(SgipFetch *fetch);
 
+/* Does the request whose rows come next wait for a place among others? */
+extern bool sgip_fetch_is_queued(SgipFetch *fetch);
+
+/* Sends that request in any case */
+extern void sgip_fetch_jump_queue(SgipFetch *fetch);
+
 /* Waits until sgip_fetch_next can have more to say; serves interrupts */
 extern void sgip_fetch_wait(SgipFetch *fetch);
 

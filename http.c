@@ -701,6 +701,16 @@ sgip_http_start(SgipChannel *channel, const SgipHttpRequest *request,
 }
 
 /*
+ * Starts a transfer that is queued, whatever the limit is.
+ */
+void
+sgip_http_jump_queue(SgipTransfer *transfer)
+{
+	if (transfer->state == SGIP_HTTP_QUEUED)
+		attach(transfer);
+}
+
+/*
  * Stops and frees a transfer.  Does not throw.
  */
 void

@@ -92,6 +92,9 @@ extern SgipTransfer *sgip_http_start(SgipChannel *channel,
 									 const SgipHttpRequest *request,
 									 bool may_queue);
 
+/* Starts a transfer that is queued, though there is no place; harmless otherwise */
+extern void sgip_http_jump_queue(SgipTransfer *transfer);
+
 /* Lets libcurl do what can be done without waiting, for all transfers */
 extern void sgip_http_drive(SgipChannel *channel);
 

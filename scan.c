@@ -352,6 +352,13 @@ sgip_scan_restart(SgipScan *scan, bool values_may_differ)
 		sgip_kept_rewind(scan->kept);
 }
 
+/* Does the scan wait for a place, to begin or to go on? */
+bool
+sgip_scan_is_queued(SgipScan *scan)
+{
+	return scan->fetch == NULL || sgip_fetch_is_queued(scan->fetch);
+}
+
 /*
  * The descriptor to wait on together with those of other scans.  A scan that
  * waits for a place takes one now if there is one; what it sends is answered
@@ -367,6 +374,8 @@ sgip_scan_wait_begin(SgipScan *scan, bool must)
 		begin_fetch(scan);
 		sgip_fetch_send(scan->fetch);
 	}
+	if (must)
+		sgip_fetch_jump_queue(scan->fetch);
 	return sgip_fetch_wait_begin(scan->fetch);
 }
 

@@ -56,10 +56,13 @@ extern void sgip_scan_set_async(SgipScan *scan);
  */
 extern void sgip_scan_restart(SgipScan *scan, bool values_may_differ);
 
+/* Does the scan, which has no row now, wait for others to end? */
+extern bool sgip_scan_is_queued(SgipScan *scan);
+
 /*
  * The descriptor to wait on, and the end of waiting; see fetch.h.  -1 if the
  * scan itself waits for others to end, unless "must" says that nobody else
- * would wake the caller.
+ * would wake the caller: then it waits no longer.
  */
 extern int	sgip_scan_wait_begin(SgipScan *scan, bool must);
 extern void sgip_scan_wait_end(SgipScan *scan);

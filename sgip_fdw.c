@@ -66,7 +66,7 @@ static void sgipForeignAsyncConfigureWait(AsyncRequest *areq);
 static void sgipForeignAsyncNotify(AsyncRequest *areq);
 
 /* Helper functions */
-static bool is_last_pending(const AsyncRequest *areq);
+static bool all_are_queued(const AsyncRequest *areq);
 static void produce_async(AsyncRequest *areq);
 
 /* Module load: settings and callbacks of this backend. */
@@ -238,16 +238,25 @@ sgipForeignAsyncRequest(AsyncRequest *areq)
 	produce_async(areq);
 }
 
-/* Does no other request behind this one wait, in the order of Append? */
+/*
+ * Is this the last request that waits, in the order of Append, and do all of
+ * them wait for a place?
+ */
 static bool
-is_last_pending(const AsyncRequest *areq)
+all_are_queued(const AsyncRequest *areq)
 {
 	const AppendState *requestor = (const AppendState *) areq->requestor;
 
-	for (int i = areq->request_index + 1; i < requestor->as_nplans; i++)
+	for (int i = 0; i < requestor->as_nplans; i++)
 	{
-		if (bms_is_member(i, requestor->as_asyncplans) &&
-			requestor->as_asyncrequests[i]->callback_pending)
+		const AsyncRequest *other;
+
+		if (!bms_is_member(i, requestor->as_asyncplans))
+			continue;
+		other = requestor->as_asyncrequests[i];
+		if (other->callback_pending &&
+			(i > areq->request_index ||
+			 !sgip_scan_is_queued(((SgipScanState *) ((ForeignScanState *) other->requestee)->fdw_state)->scan)))
 			return false;
 	}
 	return true;
@@ -255,9 +264,11 @@ is_last_pending(const AsyncRequest *areq)
 
 /*
  * Append is going to wait: the one descriptor of the scan is added to its
- * set.  A scan that waits for a place among others adds none; they will wake
- * Append, and it asks again.  But somebody has to: if the others, who are
- * asked in order, added nothing, the last one does in any case.
+ * set.  A scan that waits for a place among others adds none, or one where
+ * nothing happens; they will wake Append, and it asks again.  But the others
+ * may belong to a scan that does not go on before this Append does: an Append
+ * around it, or on the other side of a join, or of another cursor.  They are
+ * asked in order: if all wait for a place, the last one waits no longer.
  */
 static void
 sgipForeignAsyncConfigureWait(AsyncRequest *areq)
@@ -265,9 +276,7 @@ sgipForeignAsyncConfigureWait(AsyncRequest *areq)
 	ForeignScanState *node = (ForeignScanState *) areq->requestee;
 	SgipScanState *state = node->fdw_state;
 	AppendState *requestor = (AppendState *) areq->requestor;
-	bool		must = GetNumRegisteredWaitEvents(requestor->as_eventset) <= 1 &&
-		is_last_pending(areq);
-	int			descriptor = sgip_scan_wait_begin(state->scan, must);
+	int			descriptor = sgip_scan_wait_begin(state->scan, all_are_queued(areq));
 
 	Assert(areq->callback_pending);
 	if (descriptor >= 0)

@@ -306,6 +306,17 @@ sgip_task_find_field(const SgipTask *task, const char *name)
 	return -1;
 }
 
+/* Index of the field that stands in the path of a task whose rows have a parent. */
+int
+sgip_task_parent_field(const SgipTask *task)
+{
+	int			field = 0;
+
+	while (task->fields[field].kind != SGIP_KIND_PARENT)
+		field++;
+	return field;
+}
+
 /* Is the word one of those that list holds, separated by blanks? */
 bool
 sgip_task_has_word(const char *list, const char *word)

@@ -123,6 +123,9 @@ extern const SgipTask *sgip_task_find(SgipApi api, const char *name);
 /* Index of the field with that API name or default column name, or -1 */
 extern int	sgip_task_find_field(const SgipTask *task, const char *name);
 
+/* Index of the field that stands in the path of a task whose rows have a parent */
+extern int	sgip_task_parent_field(const SgipTask *task);
+
 /* Is the word one of those that list holds, separated by blanks? */
 extern bool sgip_task_has_word(const char *list, const char *word);
 

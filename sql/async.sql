@@ -95,6 +95,19 @@ ALTER SERVER two OPTIONS (SET base_url 'http://127.0.0.1:1');
 SELECT count(*) FROM everyones; -- ERROR
 RESET sgip_fdw.max_connections; RESET statement_timeout;
 CALL switch('two', 'rows=30');
+-- what holds the only place does not go on before this query does: a cursor that is not read, an Append around this one
+CALL switch('one', 'rows=60000');
+SET sgip_fdw.max_connections = 1; SET statement_timeout = '20s';
+BEGIN;
+DECLARE held CURSOR FOR SELECT * FROM part_one UNION ALL SELECT * FROM part_three;
+MOVE 1 FROM held;
+SELECT count(*) FROM everyones WHERE account <> 'one';
+COMMIT;
+CALL switch('one', 'rows=20;delay_ms=100');
+SELECT account, count(*) FROM (SELECT * FROM part_one UNION ALL
+	SELECT * FROM everyones WHERE account <> 'one' AND username <> (SELECT 'nobody')) s GROUP BY 1 ORDER BY 1;
+RESET sgip_fdw.max_connections; RESET statement_timeout;
+CALL switch('one', 'rows=20');
 ALTER USER MAPPING FOR CURRENT_USER SERVER two OPTIONS (DROP api_key);
 SELECT count(*) FROM everyones; -- ERROR
 SELECT count(*) FROM everyones WHERE account <> 'two';

@@ -101,7 +101,7 @@ class Authority:
         self.directory = directory
         self.file = os.path.join(directory, "ca.pem")
         self.key = os.path.join(directory, "ca.key")
-        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=CA of a test",
+        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=CA of a test", "-addext", "subjectAltName=IP:127.0.0.1",
                       "-keyout", self.key, "-out", self.file)
         os.chmod(self.file, 0o644)
         self.config = os.path.join(directory, "ca.cnf")
