@@ -388,9 +388,7 @@ send_page(SgipFetch *fetch, RemotePage *page)
 	Assert(page->transfer == NULL && page->reader == NULL);
 	page->reader = sgip_json_open(&shape, false);
 	if (page->reader == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
+		sgip_report_no_memory();
 	sgip_request_build(fetch->server, page->listing->task, fetch->credentials,
 					   &page->listing->arguments, &page->place, &request);
 	page->transfer = sgip_http_start(fetch->channel, &request, fetch->may_queue);
@@ -828,9 +826,7 @@ report_answer(SgipFetch *fetch, RemotePage *page, SgipJsonResult result)
 		sgip_report_remote(failed_request(fetch, page), sgip_json_remote_error(page->reader));
 	if (result == SGIP_JSON_INVALID)
 		sgip_report_invalid(failed_request(fetch, page), sgip_json_problem(page->reader));
-	ereport(ERROR,
-			(errcode(ERRCODE_OUT_OF_MEMORY),
-			 errmsg("out of memory")));
+	sgip_report_no_memory();
 }
 
 /*

@@ -416,3 +416,12 @@ sgip_report_stuck(const SgipFailed *failed)
 			 errdetail("The server repeats rows that it has already given instead of the next ones."),
 			 request_context(failed)));
 }
+
+/* malloc has no more for us. */
+void
+sgip_report_no_memory(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("out of memory")));
+}

@@ -55,6 +55,9 @@ extern void sgip_report_invalid(const SgipFailed *failed, const char *problem) S
 /* The listing does not advance from page to page */
 extern void sgip_report_stuck(const SgipFailed *failed) SGIP_NORETURN;
 
+/* malloc has no more for us; raises 53200, as palloc would */
+extern void sgip_report_no_memory(void) SGIP_NORETURN;
+
 /*
  * Something a server said, fit for a message: valid in the server's encoding,
  * without control characters and secrets, not too long; palloc'd.

@@ -246,10 +246,7 @@ make_column(SgipRowMaker *maker, Converter *converter, const SgipRow *row,
 					 errmsg("field \"%s\" of the answer has an unexpected form", field->key)));
 			return;
 		case SGIP_DECODED_NO_MEMORY:
-			ereport(ERROR,
-					(errcode(ERRCODE_OUT_OF_MEMORY),
-					 errmsg("out of memory")));
-			return;
+			sgip_report_no_memory();
 	}
 }
 
