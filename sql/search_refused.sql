@@ -28,7 +28,7 @@ SELECT ip FROM declared WHERE whole LIKE '%west%'; -- ERROR
 SELECT ip FROM declared WHERE include_system LIKE '%true%'; -- ERROR
 SELECT ip FROM declared WHERE include_system = 'yes'; -- ERROR
 SELECT count(*), count(*) FILTER (WHERE include_system = 'true') FROM declared WHERE include_system IN ('true', 'false') AND whole = 'west';
-SELECT * FROM requests();
+SELECT * FROM requests() ORDER BY length(request) DESC;
 
 -- every query here must fail with 0A000, and send nothing
 CREATE TABLE refused (id serial, query text);
