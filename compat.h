@@ -96,13 +96,6 @@
 #define sgip_estimate_array_length(root, expr) ((double) estimate_array_length(expr))
 #endif
 
-/* A condition that stops window functions early, and is no other condition of the plan, since 15 */
-#if PG_VERSION_NUM >= 150000
-#define sgip_run_condition(plan)	((plan)->runCondition)
-#else
-#define sgip_run_condition(plan)	NIL
-#endif
-
 /* Which cache a syscache callback is told about is an enum since 19 */
 #if PG_VERSION_NUM >= 190000
 #include "utils/syscache.h"

@@ -26,7 +26,6 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "compat.h"
 #include "plan.h"
 #include "pushdown.h"
 #include "search.h"
@@ -492,7 +491,8 @@ check_node(Plan *plan, Inputs *inputs)
 		case T_WindowAgg:
 			check_keys(inputs, ((WindowAgg *) plan)->partNumCols, ((WindowAgg *) plan)->partColIdx);
 			check_keys(inputs, ((WindowAgg *) plan)->ordNumCols, ((WindowAgg *) plan)->ordColIdx);
-			check(inputs, sgip_run_condition((WindowAgg *) plan));
+			/* stops early, and is no other condition of the plan */
+			check(inputs, ((WindowAgg *) plan)->runCondition);
 			break;
 		case T_Limit:
 			check(inputs, ((Limit *) plan)->limitOffset);

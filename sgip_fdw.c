@@ -66,6 +66,7 @@ static void sgipForeignAsyncConfigureWait(AsyncRequest *areq);
 static void sgipForeignAsyncNotify(AsyncRequest *areq);
 
 /* Helper functions */
+static SgipScan *scan_of(const AsyncRequest *areq);
 static bool all_are_queued(const AsyncRequest *areq);
 static void produce_async(AsyncRequest *areq);
 
@@ -238,6 +239,16 @@ sgipForeignAsyncRequest(AsyncRequest *areq)
 	produce_async(areq);
 }
 
+/* The scan of a request, which is NULL if another wrapper serves it. */
+static SgipScan *
+scan_of(const AsyncRequest *areq)
+{
+	ForeignScanState *node = (ForeignScanState *) areq->requestee;
+
+	return node->fdwroutine->ForeignAsyncRequest == sgipForeignAsyncRequest ?
+		((SgipScanState *) node->fdw_state)->scan : NULL;
+}
+
 /*
  * Is this the last request that waits, in the order of Append, and do all of
  * them wait for a place?
@@ -249,14 +260,11 @@ all_are_queued(const AsyncRequest *areq)
 
 	for (int i = 0; i < requestor->as_nplans; i++)
 	{
-		const AsyncRequest *other;
+		const AsyncRequest *other = requestor->as_asyncrequests[i];
 
-		if (!bms_is_member(i, requestor->as_asyncplans))
+		if (other == NULL || !other->callback_pending)
 			continue;
-		other = requestor->as_asyncrequests[i];
-		if (other->callback_pending &&
-			(i > areq->request_index ||
-			 !sgip_scan_is_queued(((SgipScanState *) ((ForeignScanState *) other->requestee)->fdw_state)->scan)))
+		if (i > areq->request_index || scan_of(other) == NULL || !sgip_scan_is_queued(scan_of(other)))
 			return false;
 	}
 	return true;
@@ -273,10 +281,8 @@ all_are_queued(const AsyncRequest *areq)
 static void
 sgipForeignAsyncConfigureWait(AsyncRequest *areq)
 {
-	ForeignScanState *node = (ForeignScanState *) areq->requestee;
-	SgipScanState *state = node->fdw_state;
 	AppendState *requestor = (AppendState *) areq->requestor;
-	int			descriptor = sgip_scan_wait_begin(state->scan, all_are_queued(areq));
+	int			descriptor = sgip_scan_wait_begin(scan_of(areq), all_are_queued(areq));
 
 	Assert(areq->callback_pending);
 	if (descriptor >= 0)
@@ -287,10 +293,7 @@ sgipForeignAsyncConfigureWait(AsyncRequest *areq)
 static void
 sgipForeignAsyncNotify(AsyncRequest *areq)
 {
-	ForeignScanState *node = (ForeignScanState *) areq->requestee;
-	SgipScanState *state = node->fdw_state;
-
-	sgip_scan_wait_end(state->scan);
+	sgip_scan_wait_end(scan_of(areq));
 	produce_async(areq);
 }
 

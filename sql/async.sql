@@ -106,6 +106,19 @@ COMMIT;
 CALL switch('one', 'rows=20;delay_ms=100');
 SELECT account, count(*) FROM (SELECT * FROM part_one UNION ALL
 	SELECT * FROM everyones WHERE account <> 'one' AND username <> (SELECT 'nobody')) s GROUP BY 1 ORDER BY 1;
+-- another wrapper's scans can wait in the same Append
+CREATE EXTENSION postgres_fdw;
+CREATE SERVER loopback FOREIGN DATA WRAPPER postgres_fdw OPTIONS (async_capable 'true');
+DO $$ BEGIN EXECUTE format('ALTER SERVER loopback OPTIONS (host %L, port %L, dbname %L)',
+	split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), current_database()); END $$;
+CREATE USER MAPPING FOR CURRENT_USER SERVER loopback;
+CREATE VIEW elsewhere AS SELECT 'elsewhere' AS account, inet '192.0.2.1' AS ip, 'x' AS username;
+CREATE FOREIGN TABLE loop (account text, ip inet, username text) SERVER loopback OPTIONS (table_name 'elsewhere');
+SET client_min_messages = warning;
+SELECT account, count(*) FROM (SELECT * FROM loop UNION ALL SELECT * FROM part_one UNION ALL SELECT * FROM part_three) s GROUP BY 1 ORDER BY 1;
+SELECT account, count(*) FROM (SELECT * FROM part_one UNION ALL SELECT * FROM loop UNION ALL SELECT * FROM part_three) s GROUP BY 1 ORDER BY 1;
+DROP EXTENSION postgres_fdw CASCADE;
+RESET client_min_messages;
 RESET sgip_fdw.max_connections; RESET statement_timeout;
 CALL switch('one', 'rows=20');
 ALTER USER MAPPING FOR CURRENT_USER SERVER two OPTIONS (DROP api_key);
