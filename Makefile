@@ -7,12 +7,13 @@ PGFILEDESC = "sgip_fdw - foreign-data wrapper for SendGrid's IP management"
 # where the sources are: not here when built for several versions, each in a
 # directory of its own (make -f ../Makefile)
 here := $(dir $(firstword $(MAKEFILE_LIST)))
-OBJS = $(patsubst %.c,%.o,$(notdir $(sort $(wildcard $(here)*.c))))
+sources = $(sort $(wildcard $(here)*.c $(here)src/*/*.c))
+OBJS = $(sources:$(here)%.c=%.o)
 DATA = $(notdir $(sort $(wildcard $(here)sgip_fdw--*.sql)))
 
 # the version is stated in the control file alone
 SGIP_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(here)sgip_fdw.control)
-PG_CPPFLAGS = -D_GNU_SOURCE -DSGIP_VERSION='"$(SGIP_VERSION)"' \
+PG_CPPFLAGS = -I$(here)src -D_GNU_SOURCE -DSGIP_VERSION='"$(SGIP_VERSION)"' \
 	$(shell pkg-config --cflags libcurl jansson)
 # our functions call each other, not what another library loaded before has by the same name
 SHLIB_LINK = $(shell pkg-config --libs libcurl jansson) -Wl,-Bsymbolic-functions
@@ -30,7 +31,9 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(OBJS): $(wildcard $(here)*.h) $(here)Makefile $(here)sgip_fdw.control
+$(OBJS) $(OBJS:.o=.bc): $(wildcard $(here)src/*.h $(here)src/*/*.h) $(here)Makefile $(here)sgip_fdw.control
+# a build outside of the sources needs the folders
+$(shell mkdir -p $(sort $(dir $(OBJS))))
 
 .PHONY: emulator dist
 emulator:

@@ -28,14 +28,14 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 
-#include "analyze.h"
+#include "scan/analyze.h"
 #include "compat.h"
-#include "http.h"
-#include "import.h"
-#include "json.h"
-#include "plan.h"
-#include "scan.h"
-#include "searchcheck.h"
+#include "http/http.h"
+#include "plan/import.h"
+#include "json/json.h"
+#include "plan/plan.h"
+#include "scan/scan.h"
+#include "plan/searchcheck.h"
 
 PG_MODULE_MAGIC;
 

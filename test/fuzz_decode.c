@@ -17,7 +17,7 @@
 #include <math.h>
 #include <time.h>
 
-#include "decode.h"
+#include "fetch/decode.h"
 #include "json_check.h"
 
 /* Latest time that passes for one, as README.md has it: the year 9999 */

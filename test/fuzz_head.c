@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http_head.h"
+#include "http/headers.h"
 
 /* Larger inputs come too near to the limits of http_head.c */
 #define MAX_LINES 900

@@ -22,7 +22,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "../http.h"
+#include "http/http.h"
 
 PG_MODULE_MAGIC;
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 #
-# Tests http*.c alone: builds it with http_probe.c to a library, starts a
+# Tests src/http alone: builds it with http_probe.c to a library, starts a
 # throw-away cluster and servers on loopback, and checks what comes back.
 # Runs as root (PostgreSQL then runs as user postgres) or as an ordinary user.
 #
@@ -28,8 +28,8 @@ trap 'exit 1' HUP INT TERM
 
 # --- build -------------------------------------------------------------
 ${CC:-gcc} -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -D_GNU_SOURCE -fPIC -shared \
-	-I"$($pg_config --includedir-server)" -I"$here/.." \
-	"$here/http_probe.c" "$here"/../http*.c -o "$work/http_probe.so" -lcurl
+	-I"$($pg_config --includedir-server)" -I"$here/../src" \
+	"$here/http_probe.c" "$here"/../src/http/*.c -o "$work/http_probe.so" -lcurl
 chmod 755 "$work/http_probe.so"
 
 # --- servers -----------------------------------------------------------

@@ -21,7 +21,7 @@
 
 #include <jansson.h>
 
-#include "json.h"
+#include "json/json.h"
 
 /* As json.c reads; see there */
 #define MODEL_FLAGS \

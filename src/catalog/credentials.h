@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * credentials.h
+ *		Credentials of a user: from the user mapping, or the file it names.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SGIP_CREDENTIALS_H
+#define SGIP_CREDENTIALS_H
+
+#include "catalog/option.h"
+
+/* What a user mapping says */
+typedef struct SgipCredentials
+{
+	Oid			user_id;		/* whose mapping was looked for */
+	Oid			mapping_id;		/* the mapping found; PUBLIC's perhaps */
+	char	   *api_user;		/* v2 */
+	char	   *api_key;		/* never NULL or empty */
+	char	   *on_behalf_of;	/* v3, or NULL */
+} SgipCredentials;
+
+/*
+ * Credentials that this user has for the server: own mapping, or PUBLIC's.
+ * api_key_file is read now.  Raises 28000 when there is none.  The caller
+ * hands the result to sgip_credentials_forget when it has been used.
+ */
+extern SgipCredentials *sgip_credentials_get(const SgipServer *server, Oid user_id);
+
+/* Wipes the credentials; the struct must not be used afterwards.  NULL is harmless */
+extern void sgip_credentials_forget(SgipCredentials *credentials);
+
+#endif							/* SGIP_CREDENTIALS_H */

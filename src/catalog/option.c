@@ -1,0 +1,785 @@
+/*-------------------------------------------------------------------------
+ *
+ * option.c
+ *		Options of server, user mapping, foreign table and column.
+ *
+ * One table lists every option with the objects it belongs to and the kind
+ * of value it takes; the validator is a loop over it.  Adding an option is
+ * adding a row, and a line where it is read.  What an option means for a
+ * request is decided elsewhere.
+ *
+ * Validation looks at syntax only: it never contacts a host and never needs
+ * another object to exist, so that pg_dump's output always restores.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+#include <sys/stat.h>
+
+#include "access/reloptions.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_table.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/varlena.h"
+
+#include "catalog/option.h"
+
+/*
+ * Largest file of trust anchors.  That of Debian, with all public
+ * authorities, has 220 kB.
+ */
+#define MAX_CA_FILE_BYTES (4 * 1024 * 1024)
+
+/* Most misspelt letters for which another option is still proposed */
+#define MAX_TYPO_DISTANCE 4
+
+/* Objects that have options, as bits */
+enum
+{
+	ON_SERVER = 1,
+	ON_MAPPING = 2,
+	ON_TABLE = 4,
+	ON_COLUMN = 8,
+	ON_IMPORT = 16
+};
+
+/* Kinds of values */
+typedef enum OptionKind
+{
+	KIND_TEXT,					/* anything without CR, LF and NUL */
+	KIND_BOOLEAN,
+	KIND_COUNT,					/* whole number from min to max */
+	KIND_DURATION,				/* time from min to max milliseconds */
+	KIND_COST,					/* number not below zero */
+	KIND_CHOICE,				/* one of the words in "choices" */
+	KIND_TASK,					/* name of a task of any api_version */
+	KIND_FIELD,					/* name of a field of any task */
+	KIND_URL,					/* base_url */
+	KIND_PROXY,
+	KIND_HEADER,				/* value of a header */
+	KIND_RESOURCE,
+	KIND_KEY_FILE
+} OptionKind;
+
+typedef struct OptionRow
+{
+	const char *name;
+	int			objects;		/* ON_ bits */
+	OptionKind	kind;
+	int			min;
+	int			max;
+	const char *choices;		/* separated by blanks */
+	bool		required;
+} OptionRow;
+
+/*
+ * Every option.  An hour bounds all durations: a query that waits longer for
+ * one answer is a mistake, and larger values could overflow timers.
+ * page_size may be as large as the largest page of any listing (5,000); a
+ * listing whose pages are smaller gets its own maximum.
+ */
+#define OPTION(option_name, where, what, ...) \
+	{.name = option_name, .objects = where, .kind = what, ##__VA_ARGS__}
+
+static const OptionRow option_rows[] = {
+	OPTION("api_version", ON_SERVER, KIND_CHOICE, .choices = "v2 v3"),
+	OPTION("base_url", ON_SERVER, KIND_URL),
+	OPTION("resource", ON_SERVER, KIND_RESOURCE),
+	OPTION("http_method", ON_SERVER, KIND_CHOICE, .choices = "get post"),
+	OPTION("connect_timeout", ON_SERVER, KIND_DURATION, .min = 1, .max = 3600000),
+	OPTION("read_timeout", ON_SERVER, KIND_DURATION, .min = 1, .max = 3600000),
+	OPTION("max_retries", ON_SERVER, KIND_COUNT, .min = 0, .max = 100),
+	OPTION("max_retry_wait", ON_SERVER, KIND_DURATION, .min = 0, .max = 3600000),
+	OPTION("max_concurrency", ON_SERVER, KIND_COUNT, .min = 1, .max = 64),
+	OPTION("page_size", ON_SERVER, KIND_COUNT, .min = 1, .max = 5000),
+	OPTION("ca_file", ON_SERVER, KIND_TEXT),
+	OPTION("proxy", ON_SERVER, KIND_PROXY),
+	OPTION("on_behalf_of", ON_SERVER | ON_MAPPING, KIND_HEADER),
+	OPTION("api_user", ON_MAPPING, KIND_TEXT),
+	OPTION("api_key", ON_MAPPING, KIND_TEXT),
+	OPTION("api_key_file", ON_MAPPING, KIND_KEY_FILE),
+	OPTION("task", ON_TABLE, KIND_TASK, .required = true),
+	OPTION("async_capable", ON_SERVER | ON_TABLE, KIND_BOOLEAN),
+	OPTION("fdw_startup_cost", ON_SERVER | ON_TABLE, KIND_COST),
+	OPTION("fdw_tuple_cost", ON_SERVER | ON_TABLE, KIND_COST),
+	OPTION("field", ON_COLUMN, KIND_FIELD),
+	OPTION("constant", ON_COLUMN, KIND_TEXT),
+	OPTION("match", ON_COLUMN, KIND_CHOICE, .choices = "exact prefix anywhere"),
+	OPTION("prefix", ON_IMPORT, KIND_TEXT),
+	OPTION("search_columns", ON_IMPORT, KIND_BOOLEAN),
+	OPTION("account", ON_IMPORT, KIND_TEXT)
+};
+
+PG_FUNCTION_INFO_V1(sgip_fdw_validator);
+
+/* Which ON_ bit a catalog stands for, and what people call such an object. */
+static int
+object_of_catalog(Oid catalog, const char **noun)
+{
+	switch (catalog)
+	{
+		case ForeignServerRelationId:
+			*noun = "a server";
+			return ON_SERVER;
+		case UserMappingRelationId:
+			*noun = "a user mapping";
+			return ON_MAPPING;
+		case ForeignTableRelationId:
+			*noun = "a foreign table";
+			return ON_TABLE;
+		case AttributeRelationId:
+			*noun = "a column";
+			return ON_COLUMN;
+		default:
+			*noun = "the foreign-data wrapper";
+			return 0;
+	}
+}
+
+/* The row of that option for that object, or NULL. */
+static const OptionRow *
+find_option(const char *name, int object)
+{
+	for (int i = 0; i < (int) lengthof(option_rows); i++)
+	{
+		if ((option_rows[i].objects & object) && strcmp(option_rows[i].name, name) == 0)
+			return &option_rows[i];
+	}
+	return NULL;
+}
+
+/*
+ * Refuses an unknown option.  The hint names the closest one where there is
+ * one that a typing error could have meant, else lists all.
+ */
+static void
+report_unknown_option(const char *name, int object, const char *noun)
+{
+	StringInfoData list;
+	const char *closest = NULL;
+	int			closest_distance = MAX_TYPO_DISTANCE + 1;
+
+	initStringInfo(&list);
+	for (int i = 0; i < (int) lengthof(option_rows); i++)
+	{
+		const OptionRow *row = &option_rows[i];
+		int			distance;
+
+		if (!(row->objects & object))
+			continue;
+		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", row->name);
+		if (strlen(name) >= NAMEDATALEN)
+			continue;
+		distance = varstr_levenshtein_less_equal(name, strlen(name),
+												 row->name, strlen(row->name),
+												 1, 1, 1, MAX_TYPO_DISTANCE, true);
+		if (distance < closest_distance && distance <= (int) strlen(name) / 2)
+		{
+			closest = row->name;
+			closest_distance = distance;
+		}
+	}
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\" for %s", name, noun),
+			 closest ? errhint("Perhaps you meant the option \"%s\".", closest) :
+			 list.len > 0 ? errhint("Valid options for %s are: %s.", noun, list.data) :
+			 errhint("There are no valid options for %s.", noun)));
+}
+
+/* Raises HV024 for a bad value; the hint states the legal ones. */
+static void
+report_bad_value(const OptionRow *row, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("invalid value for option \"%s\"", row->name),
+			 errhint("%s", hint)));
+}
+
+/* "a b c" as "a", "b", "c" for a hint. */
+static char *
+quote_words(const char *list)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '"');
+	for (const char *p = list; *p; p++)
+	{
+		if (*p == ' ')
+			appendStringInfoString(&buf, "\", \"");
+		else
+			appendStringInfoChar(&buf, *p);
+	}
+	appendStringInfoChar(&buf, '"');
+	return buf.data;
+}
+
+/* Names of all tasks, or (fields) of all fields, separated by blanks. */
+static char *
+catalogue_names(bool fields)
+{
+	StringInfoData buf;
+	int			count;
+	const SgipTask *tasks = sgip_task_list(&count);
+
+	initStringInfo(&buf);
+	for (int i = 0; i < count; i++)
+	{
+		for (int j = 0; j < (fields ? tasks[i].field_count : 1); j++)
+		{
+			const char *name = fields ? tasks[i].fields[j].name : tasks[i].name;
+
+			if (!sgip_task_has_word(buf.data, name))
+				appendStringInfo(&buf, "%s%s", buf.len > 0 ? " " : "", name);
+		}
+	}
+	return buf.data;
+}
+
+/* Is name the API's or the default column's name of a field of any task? */
+static bool
+is_any_field(const char *name)
+{
+	int			count;
+	const SgipTask *tasks = sgip_task_list(&count);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (sgip_task_find_field(&tasks[i], name) >= 0)
+			return true;
+	}
+	return false;
+}
+
+/* Is the host (len bytes, as it stands in the URL) one that stays on this machine? */
+static bool
+is_loopback(const char *host, size_t len)
+{
+	char		buf[64];
+	unsigned	a,
+				b,
+				c,
+				d;
+	char		rest;
+
+	if (len >= sizeof(buf))
+		return false;
+	memcpy(buf, host, len);
+	buf[len] = '\0';
+	if (pg_strcasecmp(buf, "localhost") == 0 || strcmp(buf, "[::1]") == 0)
+		return true;
+	return sscanf(buf, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &rest) == 4 &&
+		a == 127 && b < 256 && c < 256 && d < 256;
+}
+
+/*
+ * Length of the host at the start of s, 0 if there is none that is spelt in
+ * letters every parser reads alike.
+ */
+static size_t
+host_length(const char *s)
+{
+	size_t		len;
+
+	if (*s == '[')
+	{
+		len = strspn(s + 1, "0123456789abcdefABCDEF:.");
+		return len > 0 && s[len + 1] == ']' ? len + 2 : 0;
+	}
+	len = strspn(s, "0123456789abcdefghijklmnopqrstuvwxyz"
+				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ.-_");
+	return len;
+}
+
+/* Does a value consist of printable ASCII characters without blanks and backslashes? */
+static bool
+is_plain_ascii(const char *value)
+{
+	for (const char *p = value; *p; p++)
+	{
+		if ((unsigned char) *p <= ' ' || (unsigned char) *p >= 127 || *p == '\\')
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What follows ":port" where s begins with one, else s; NULL if the port is
+ * out of range.
+ */
+static const char *
+skip_port(const char *s)
+{
+	char	   *end;
+	long		port;
+
+	if (*s != ':')
+		return s;
+	port = strtol(s + 1, &end, 10);
+	return isdigit((unsigned char) s[1]) && port >= 1 && port <= 65535 ? end : NULL;
+}
+
+/*
+ * What is wrong with a base_url, as a hint; NULL if nothing.  Strict, so that
+ * libcurl's parser cannot read another host out of it than this one does.
+ */
+static const char *
+problem_of_url(const char *url)
+{
+	const char *host;
+	size_t		len;
+	bool		tls;
+	const char *p;
+
+	if (pg_strncasecmp(url, "https://", 8) == 0)
+		tls = true;
+	else if (pg_strncasecmp(url, "http://", 7) == 0)
+		tls = false;
+	else
+		return "The URL must begin with https:// (or http:// for a loopback host).";
+
+	host = url + (tls ? 8 : 7);
+	if (!is_plain_ascii(host))
+		return "The URL must consist of printable ASCII characters without blanks or backslashes.";
+	for (p = host; *p; p++)
+	{
+		if (*p == '@')
+			return "The URL must not contain a user or password; they belong to the user mapping.";
+		if (*p == '?' || *p == '#')
+			return "The URL must not contain a query or fragment; only scheme, host, port and path.";
+	}
+
+	len = host_length(host);
+	if (len == 0)
+		return "The URL must name a host.";
+	p = skip_port(host + len);
+	if (p == NULL)
+		return "The port of the URL must be between 1 and 65535.";
+	if (*p != '\0' && *p != '/')
+		return "The URL must have the form https://host[:port][/path].";
+	if (!tls && !is_loopback(host, len))
+		return "Credentials travel with every request: use https, or http with a loopback host (localhost, 127.0.0.1, [::1]).";
+	return NULL;
+}
+
+/* Is base_url, which may be NULL (the default), one of plain http? */
+static bool
+is_plain_http(const char *url)
+{
+	return url != NULL && pg_strncasecmp(url, "http:", 5) == 0;
+}
+
+/*
+ * Does the proxy have a form that libcurl reads as we do?  Its messages about
+ * others quote them, with the password.
+ */
+static bool
+is_proxy(const char *value)
+{
+	static const char *const schemes[] = {"http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"};
+	const char *host = value;
+	const char *at;
+	size_t		len;
+
+	if (value[0] == '\0')
+		return true;
+	for (int i = 0; i < (int) lengthof(schemes); i++)
+	{
+		if (pg_strncasecmp(value, schemes[i], strlen(schemes[i])) == 0)
+			host = value + strlen(schemes[i]);
+	}
+	at = host + strcspn(host, "@/?#");
+	if (*at == '@')
+		host = at + 1;
+	len = host_length(host);
+	host = len > 0 ? skip_port(host + len) : NULL;
+	return is_plain_ascii(value) && host != NULL && (*host == '\0' || strcmp(host, "/") == 0);
+}
+
+/*
+ * Refuses a proxy that the value does not name.  Server options can be read
+ * by every role, so a password in one deserves a warning.
+ */
+static void
+check_proxy(const OptionRow *row, const char *value)
+{
+	if (!is_proxy(value))
+		report_bad_value(row, "The value has the form [scheme://][user:password@]host[:port], with the scheme http, https, "
+						 "socks4, socks4a, socks5 or socks5h; or it is empty, for no proxy.");
+	if (strchr(value, '@') != NULL)
+		ereport(WARNING,
+				(errmsg("every role of this database can read the password in the option \"%s\"", row->name),
+				 errdetail("Options of servers are shown by the system catalog pg_foreign_server.")));
+}
+
+/*
+ * Can the value stand in a header as it is?  Blanks at its ends would be lost,
+ * and a header of nothing but blanks is not sent: the request would be made
+ * for another account than the option says.
+ */
+static bool
+is_header_value(const char *value)
+{
+	size_t		len = strlen(value);
+
+	for (const char *p = value; *p; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 127)
+			return false;
+	}
+	return len == 0 || (value[0] != ' ' && value[len - 1] != ' ');
+}
+
+/* Milliseconds of a duration in PostgreSQL's units; false if it is none. */
+static bool
+parse_duration(const char *value, int *result)
+{
+	const char *hint;
+
+	return parse_int(value, result, GUC_UNIT_MS, &hint);
+}
+
+/*
+ * A file named by api_key_file is read with the server's rights, so only
+ * those may name one who could read it anyway.
+ */
+static void
+check_key_file(const OptionRow *row, const char *value)
+{
+	if (value[0] != '/')
+		report_bad_value(row, "The file must be named by an absolute path on the database server.");
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to set the option \"%s\"", row->name),
+				 errhint("Only roles with privileges of the role pg_read_server_files may set it.")));
+}
+
+/* Raises HV024 unless value is a number between min and max of the row. */
+static void
+check_count(const OptionRow *row, const char *value)
+{
+	int			number;
+
+	if (!parse_int(value, &number, 0, NULL) || number < row->min || number > row->max)
+		report_bad_value(row, psprintf("Valid values are whole numbers between %d and %d.",
+									   row->min, row->max));
+}
+
+/* Raises HV024 unless the value is legal for the option. */
+static void
+check_value(const OptionRow *row, const char *value)
+{
+	int			number;
+	double		real;
+	bool		flag;
+
+	if (strpbrk(value, "\r\n") != NULL)
+		report_bad_value(row, "The value must not contain line breaks.");
+
+	switch (row->kind)
+	{
+		case KIND_TEXT:
+			break;
+		case KIND_BOOLEAN:
+			if (!parse_bool(value, &flag))
+				report_bad_value(row, "Valid values are \"true\" and \"false\".");
+			break;
+		case KIND_COUNT:
+			check_count(row, value);
+			break;
+		case KIND_DURATION:
+			if (!parse_duration(value, &number) || number < row->min || number > row->max)
+				report_bad_value(row, psprintf("Valid values are durations from %d ms to 1 h, "
+											   "such as \"500ms\", \"10s\" or \"2min\"; a bare number is milliseconds.",
+											   row->min));
+			break;
+		case KIND_COST:
+			if (!parse_real(value, &real, 0, NULL) || !(real >= 0) || isinf(real))
+				report_bad_value(row, "Valid values are numbers not less than 0.");
+			break;
+		case KIND_CHOICE:
+			if (!sgip_task_has_word(row->choices, value))
+				report_bad_value(row, psprintf("Valid values are %s.", quote_words(row->choices)));
+			break;
+		case KIND_TASK:
+			if (!sgip_task_has_word(catalogue_names(false), value))
+				report_bad_value(row, psprintf("Valid values are %s.",
+											   quote_words(catalogue_names(false))));
+			break;
+		case KIND_FIELD:
+			if (!is_any_field(value))
+				report_bad_value(row, psprintf("Fields of the API are %s; which of them exist depends on the task.",
+											   quote_words(catalogue_names(true))));
+			break;
+		case KIND_URL:
+			if (problem_of_url(value) != NULL)
+				report_bad_value(row, problem_of_url(value));
+			break;
+		case KIND_PROXY:
+			check_proxy(row, value);
+			break;
+		case KIND_HEADER:
+			if (!is_header_value(value))
+				report_bad_value(row, "The value must not contain control characters, nor begin or end with a blank.");
+			break;
+		case KIND_RESOURCE:
+			if (value[0] == '\0' ||
+				value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] != '\0')
+				report_bad_value(row, "The value is a resource of the API such as \"distributor.ip\" or \"reseller.ip\".");
+			break;
+		case KIND_KEY_FILE:
+			check_key_file(row, value);
+			break;
+	}
+}
+
+/* Raises an error unless the options are legal for the object. */
+static void
+validate(List *options, int object, const char *noun)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+		const OptionRow *row = find_option(def->defname, object);
+
+		if (row == NULL)
+			report_unknown_option(def->defname, object, noun);
+		check_value(row, defGetString(def));
+	}
+}
+
+/* Value of an option in a list of DefElems, or NULL. */
+static char *
+get_value(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, name) == 0)
+			return defGetString(def);
+	}
+	return NULL;
+}
+
+/*
+ * Validates the options of a CREATE or ALTER of a server, user mapping,
+ * foreign table or column.
+ *
+ * A user mapping without options is accepted: pg_dump writes such ones when
+ * the role that dumps may not see the options.  Missing credentials are an
+ * error when a scan starts.
+ */
+Datum
+sgip_fdw_validator(PG_FUNCTION_ARGS)
+{
+	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
+	const char *noun;
+	int			object = object_of_catalog(PG_GETARG_OID(1), &noun);
+
+	validate(options, object, noun);
+
+	for (int i = 0; i < (int) lengthof(option_rows); i++)
+	{
+		if ((option_rows[i].objects & object) && option_rows[i].required &&
+			get_value(options, option_rows[i].name) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+					 errmsg("option \"%s\" is required for %s", option_rows[i].name, noun),
+					 errhint("Valid values are %s.", quote_words(catalogue_names(false)))));
+	}
+
+	if (get_value(options, "api_key") != NULL && get_value(options, "api_key_file") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("options \"api_key\" and \"api_key_file\" exclude each other"),
+				 errhint("Drop one of them.")));
+	if (is_plain_http(get_value(options, "base_url")) &&
+		get_value(options, "proxy") != NULL && get_value(options, "proxy")[0] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"proxy\" needs a base_url of https"),
+				 errdetail("Credentials travel with every request, and the proxy of a plain http one would read them."),
+				 errhint("Drop the option \"proxy\": plain http stays on this machine.")));
+	if (get_value(options, "constant") != NULL &&
+		(get_value(options, "field") != NULL || get_value(options, "match") != NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"constant\" excludes \"field\" and \"match\""),
+				 errhint("A column with a constant is not remote.")));
+
+	PG_RETURN_VOID();
+}
+
+/*
+ * Readers of one value, for values that the validator has accepted; they
+ * give the default when the option is absent.  (An extension whose limits
+ * were tightened by an update may meet an older value: it is refused then.)
+ */
+static char *
+read_text(List *options, const char *name, const char *fallback)
+{
+	char	   *value = get_value(options, name);
+
+	return value ? value : (fallback ? pstrdup(fallback) : NULL);
+}
+
+static int
+read_number(List *options, const char *name, int object, int fallback)
+{
+	char	   *value = get_value(options, name);
+	const OptionRow *row = find_option(name, object);
+	int			number;
+
+	if (value == NULL)
+		return fallback;
+	check_value(row, value);
+	if (row->kind == KIND_DURATION)
+		(void) parse_duration(value, &number);
+	else
+		(void) parse_int(value, &number, 0, NULL);
+	return number;
+}
+
+static double
+read_cost(List *options, const char *name, double fallback)
+{
+	char	   *value = get_value(options, name);
+	double		real;
+
+	return value != NULL && parse_real(value, &real, 0, NULL) ? real : fallback;
+}
+
+static bool
+read_boolean(List *options, const char *name, bool fallback)
+{
+	char	   *value = get_value(options, name);
+	bool		flag;
+
+	return value != NULL && parse_bool(value, &flag) ? flag : fallback;
+}
+
+/* The options of a foreign server. */
+SgipServer *
+sgip_option_server(Oid server_id)
+{
+	ForeignServer *catalog = GetForeignServer(server_id);
+	List	   *options = catalog->options;
+	SgipServer *server = palloc0(sizeof(SgipServer));
+	char	   *api = get_value(options, "api_version");
+	size_t		len;
+
+	server->id = server_id;
+	server->name = catalog->servername;
+	server->api = api != NULL && strcmp(api, "v3") == 0 ? SGIP_API_V3 : SGIP_API_V2;
+	server->api_is_set = api != NULL;
+	server->base_url_is_set = get_value(options, "base_url") != NULL;
+	server->base_url = read_text(options, "base_url",
+								 server->api == SGIP_API_V2 ? "https://sendgrid.com/api" :
+								 "https://api.sendgrid.com");
+	len = strlen(server->base_url);
+	while (len > 0 && server->base_url[len - 1] == '/')
+		server->base_url[--len] = '\0';
+	server->resource = read_text(options, "resource", "distributor.ip");
+	server->post = strcmp(read_text(options, "http_method", "get"), "post") == 0;
+	server->connect_timeout_ms = read_number(options, "connect_timeout", ON_SERVER, 10000);
+	server->read_timeout_ms = read_number(options, "read_timeout", ON_SERVER, 30000);
+	server->max_retries = read_number(options, "max_retries", ON_SERVER, 3);
+	server->max_retry_wait_ms = read_number(options, "max_retry_wait", ON_SERVER, 60000);
+	server->max_concurrency = read_number(options, "max_concurrency", ON_SERVER, 4);
+	server->page_size = read_number(options, "page_size", ON_SERVER, 500);
+	server->ca_file = read_text(options, "ca_file", NULL);
+	server->proxy = read_text(options, "proxy", NULL);
+	server->on_behalf_of = read_text(options, "on_behalf_of", NULL);
+	server->async_capable = read_boolean(options, "async_capable", true);
+	server->startup_cost = read_cost(options, "fdw_startup_cost", SGIP_DEFAULT_STARTUP_COST);
+	server->tuple_cost = read_cost(options, "fdw_tuple_cost", SGIP_DEFAULT_TUPLE_COST);
+	return server;
+}
+
+/* Options of a foreign table; what it does not say comes from its server. */
+void
+sgip_option_table(Oid table_id, const SgipServer *server, SgipTableOptions *options)
+{
+	List	   *list = GetForeignTable(table_id)->options;
+
+	options->task = get_value(list, "task");
+	if (options->task == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("foreign table \"%s\" has no option \"task\"", get_rel_name(table_id))));
+	options->async_capable = read_boolean(list, "async_capable", server->async_capable);
+	options->startup_cost = read_cost(list, "fdw_startup_cost", server->startup_cost);
+	options->tuple_cost = read_cost(list, "fdw_tuple_cost", server->tuple_cost);
+}
+
+/* Options of one column of a foreign table. */
+void
+sgip_option_column(Oid table_id, AttrNumber attnum, SgipColumnOptions *options)
+{
+	List	   *list = GetForeignColumnOptions(table_id, attnum);
+
+	options->field = get_value(list, "field");
+	options->constant = get_value(list, "constant");
+	options->match = get_value(list, "match");
+}
+
+/* Options of an IMPORT FOREIGN SCHEMA. */
+void
+sgip_option_import(List *defelems, SgipImportOptions *options)
+{
+	validate(defelems, ON_IMPORT, "IMPORT FOREIGN SCHEMA");
+	options->prefix = read_text(defelems, "prefix", "");
+	options->account = read_text(defelems, "account", NULL);
+	options->search_columns = read_boolean(defelems, "search_columns", true);
+}
+
+/* Match named by the column option "match". */
+SgipMatch
+sgip_option_match(const char *name)
+{
+	if (strcmp(name, "exact") == 0)
+		return SGIP_MATCH_EXACT;
+	if (strcmp(name, "prefix") == 0)
+		return SGIP_MATCH_PREFIX;
+	return SGIP_MATCH_ANYWHERE;
+}
+
+/*
+ * Raises 08001 if ca_file names something that cannot be trust anchors.
+ * libcurl will open it, and would wait for ever if it is a pipe, out of reach
+ * of a cancel.  What is wrong with a regular file, or that there is none, is
+ * libcurl's to tell.
+ */
+void
+sgip_option_check_ca_file(const SgipServer *server)
+{
+	struct stat st;
+
+	if (server->ca_file == NULL || stat(server->ca_file, &st) < 0)
+		return;
+	if (!S_ISREG(st.st_mode) || st.st_size < 1 || st.st_size > MAX_CA_FILE_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+				 errmsg("could not connect to server \"%s\"", server->name),
+				 errdetail("The file named by option \"ca_file\" is not a regular file of 1 to %d bytes.",
+						   MAX_CA_FILE_BYTES)));
+}

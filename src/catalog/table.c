@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * table.c
+ *		A foreign table as the catalogue sees it.
+ *
+ * Brings together what the catalogue offers and what the user declared:
+ * any subset and order of columns, under names of their own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_attribute.h"
+#include "foreign/fdwapi.h"
+#include "lib/stringinfo.h"
+#include "utils/rel.h"
+
+#include "catalog/table.h"
+
+/* "ip, user (column username), …": the fields of a task, for a hint. */
+static char *
+list_fields(const SgipTask *task)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < task->field_count; i++)
+	{
+		const SgipField *field = &task->fields[i];
+
+		appendStringInfo(&buf, "%s\"%s\"", i > 0 ? ", " : "", field->name);
+		if (strcmp(field->name, field->column) != 0)
+			appendStringInfo(&buf, " (or \"%s\")", field->column);
+	}
+	return buf.data;
+}
+
+/* The task of a table; raises an error if the server's API has none so named. */
+static const SgipTask *
+find_task(const SgipServer *server, const char *name, const char *table_name)
+{
+	const SgipTask *task = sgip_task_find(server->api, name);
+	StringInfoData names;
+	const SgipTask *list;
+	int			count;
+
+	if (task != NULL)
+		return task;
+
+	initStringInfo(&names);
+	list = sgip_task_list(&count);
+	for (int i = 0; i < count; i++)
+	{
+		if (list[i].api == server->api)
+			appendStringInfo(&names, "%s\"%s\"", names.len > 0 ? ", " : "", list[i].name);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("foreign table \"%s\" has task \"%s\", which api_version %s does not have",
+					table_name, name, server->api == SGIP_API_V2 ? "v2" : "v3"),
+			 errhint("Tasks of server \"%s\" are %s.", server->name, names.data)));
+	return NULL;				/* keep compiler quiet */
+}
+
+/* Fills in one column from its declaration and its options. */
+static void
+describe_column(const SgipTable *table, Form_pg_attribute attr, SgipColumn *column)
+{
+	SgipColumnOptions options;
+	const char *field_name;
+
+	column->live = !attr->attisdropped;
+	column->field = -1;
+	if (!column->live)
+		return;
+
+	sgip_option_column(table->id, attr->attnum, &options);
+	column->name = pstrdup(NameStr(attr->attname));
+	column->type = attr->atttypid;
+	column->typmod = attr->atttypmod;
+	column->constant = options.constant;
+	if (column->constant != NULL)
+		return;
+
+	field_name = options.field ? options.field : column->name;
+	column->field = sgip_task_find_field(table->task, field_name);
+	if (column->field < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
+				 errmsg("column \"%s\" of foreign table \"%s\" names no field of task \"%s\"",
+						column->name, table->name, table->task->name),
+				 errhint("Fields of this task are %s; the column option \"field\" says which one a column is, "
+						 "\"constant\" gives it a fixed value.", list_fields(table->task))));
+	column->match = options.match ? sgip_option_match(options.match) :
+		table->task->fields[column->field].match;
+}
+
+/* Describes a foreign table that the caller has locked. */
+SgipTable *
+sgip_table_describe(Oid table_id)
+{
+	SgipTable  *table = palloc0(sizeof(SgipTable));
+	Relation	rel = table_open(table_id, NoLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	SgipTableOptions options;
+
+	table->id = table_id;
+	table->name = pstrdup(RelationGetRelationName(rel));
+	table->server = sgip_option_server(GetForeignServerIdByRelId(table_id));
+	sgip_option_table(table_id, table->server, &options);
+	table->task = find_task(table->server, options.task, table->name);
+	table->async_capable = options.async_capable;
+	table->startup_cost = options.startup_cost;
+	table->tuple_cost = options.tuple_cost;
+	table->column_count = desc->natts;
+	table->columns = palloc0(desc->natts * sizeof(SgipColumn));
+	for (int i = 0; i < desc->natts; i++)
+		describe_column(table, TupleDescAttr(desc, i), &table->columns[i]);
+
+	table_close(rel, NoLock);
+	return table;
+}
+
+/* The field of a column, or NULL for a constant or dropped one. */
+const SgipField *
+sgip_table_field(const SgipTable *table, AttrNumber attnum)
+{
+	int			field;
+
+	if (attnum < 1 || attnum > table->column_count)
+		return NULL;
+	field = table->columns[attnum - 1].field;
+	return field < 0 ? NULL : &table->task->fields[field];
+}

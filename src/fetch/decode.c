@@ -1,0 +1,302 @@
+/*-------------------------------------------------------------------------
+ *
+ * decode.c
+ *		From an element of an answer to the texts of a row's fields.
+ *
+ * What a text means as a value of a column's type is not decided here but by
+ * the type's input function.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fetch/decode.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/*
+ * Latest time in Unix seconds that is taken for one: the year 9999.  A larger
+ * number is milliseconds or worse, and must not pass for a date.
+ */
+#define MAX_UNIX_SECONDS 253402300799.0
+
+#define MICROS_PER_SECOND 1000000
+
+/* Frees what the scratch holds. */
+void
+sgip_decode_free(SgipScratch *scratch)
+{
+	free(scratch->data);
+	memset(scratch, 0, sizeof(*scratch));
+}
+
+/* Appends bytes; false when out of memory. */
+static bool
+append(SgipScratch *scratch, const char *data, size_t len)
+{
+	if (scratch->len + len > scratch->size)
+	{
+		size_t		size = scratch->size ? scratch->size : 256;
+		char	   *bigger;
+
+		while (size < scratch->len + len)
+			size *= 2;
+		bigger = realloc(scratch->data, size);
+		if (bigger == NULL)
+			return false;
+		scratch->data = bigger;
+		scratch->size = size;
+	}
+	memcpy(scratch->data + scratch->len, data, len);
+	scratch->len += len;
+	return true;
+}
+
+/* Appends an element of an array literal, quoted. */
+static bool
+append_quoted(SgipScratch *scratch, SgipSpan text)
+{
+	if (!append(scratch, "\"", 1))
+		return false;
+	for (size_t i = 0; i < text.len; i++)
+	{
+		if ((text.data[i] == '"' || text.data[i] == '\\') && !append(scratch, "\\", 1))
+			return false;
+		if (!append(scratch, &text.data[i], 1))
+			return false;
+	}
+	return append(scratch, "\"", 1);
+}
+
+/* A string's or literal's text; NULL and misfits as such. */
+static SgipDecoded
+scalar_text(const SgipValue *value, SgipSpan *text)
+{
+	switch (value->kind)
+	{
+		case SGIP_VALUE_ABSENT:
+		case SGIP_VALUE_NULL:
+			return SGIP_DECODED_NULL;
+		case SGIP_VALUE_STRING:
+		case SGIP_VALUE_LITERAL:
+			*text = value->text;
+			return SGIP_DECODED_TEXT;
+		default:
+			return SGIP_DECODED_MISFIT;
+	}
+}
+
+/* The scalar that an item of a list stands for: itself, or its subkey's. */
+static SgipDecoded
+item_text(const SgipValue *item, const char *subkey, SgipSpan *text)
+{
+	SgipValue	member;
+
+	if (item->kind != SGIP_VALUE_OBJECT || subkey == NULL)
+		return scalar_text(item, text);
+	member = sgip_json_object_member(item, subkey);
+	return scalar_text(&member, text);
+}
+
+/* A list as array literal. */
+static SgipDecoded
+list_text(const SgipValue *list, const char *subkey, SgipScratch *scratch, SgipSpan *text)
+{
+	size_t		count;
+
+	if (list->kind == SGIP_VALUE_ABSENT || list->kind == SGIP_VALUE_NULL)
+		return SGIP_DECODED_NULL;
+	if (list->kind != SGIP_VALUE_LIST)
+		return SGIP_DECODED_MISFIT;
+
+	scratch->len = 0;
+	if (!append(scratch, "{", 1))
+		return SGIP_DECODED_NO_MEMORY;
+	count = sgip_json_list_length(list);
+	for (size_t i = 0; i < count; i++)
+	{
+		SgipValue	item = sgip_json_list_item(list, i);
+		SgipSpan	one;
+		SgipDecoded decoded = item_text(&item, subkey, &one);
+
+		if (decoded == SGIP_DECODED_MISFIT)
+			return decoded;
+		if (i > 0 && !append(scratch, ",", 1))
+			return SGIP_DECODED_NO_MEMORY;
+		if (!(decoded == SGIP_DECODED_NULL ? append(scratch, "NULL", 4) :
+			  append_quoted(scratch, one)))
+			return SGIP_DECODED_NO_MEMORY;
+	}
+	if (!append(scratch, "}", 1))
+		return SGIP_DECODED_NO_MEMORY;
+	text->data = scratch->data;
+	text->len = scratch->len;
+	return SGIP_DECODED_TEXT;
+}
+
+/* Unix seconds as ISO 8601; a string (ISO already) as it stands. */
+static SgipDecoded
+time_text(const SgipValue *value, SgipScratch *scratch, SgipSpan *text)
+{
+	char		number[64];
+	char		iso[64];
+	char	   *end;
+	double		seconds;
+	long long	micros;
+	time_t		whole;
+	struct tm	tm;
+	int			len;
+
+	if (value->kind != SGIP_VALUE_LITERAL)
+		return scalar_text(value, text);
+	if (value->text.len >= sizeof(number))
+		return SGIP_DECODED_MISFIT;
+	memcpy(number, value->text.data, value->text.len);
+	number[value->text.len] = '\0';
+	seconds = strtod(number, &end);
+	if (end == number || *end != '\0' || !(fabs(seconds) <= MAX_UNIX_SECONDS))
+		return SGIP_DECODED_MISFIT;
+
+	/* microseconds, PostgreSQL's resolution, are exact in a double up to 2255 */
+	micros = llrint(seconds * MICROS_PER_SECOND);
+	whole = (time_t) (micros / MICROS_PER_SECOND);
+	micros %= MICROS_PER_SECOND;
+	if (micros < 0)
+	{
+		micros += MICROS_PER_SECOND;
+		whole--;
+	}
+	if (gmtime_r(&whole, &tm) == NULL || tm.tm_year < -1899)
+		return SGIP_DECODED_MISFIT;
+	len = snprintf(iso, sizeof(iso), "%04d-%02d-%02dT%02d:%02d:%02d.%06lldZ",
+				   tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+				   tm.tm_hour, tm.tm_min, tm.tm_sec, micros);
+	scratch->len = 0;
+	if (!append(scratch, iso, (size_t) len))
+		return SGIP_DECODED_NO_MEMORY;
+	text->data = scratch->data;
+	text->len = scratch->len;
+	return SGIP_DECODED_TEXT;
+}
+
+/* A member that is a string or a literal. */
+static inline SgipDecoded
+member_text(const SgipElement *element, const char *key, int *hint, SgipSpan *text)
+{
+	const SgipSpan *flat;
+	SgipValue	value;
+
+	if (element->form != SGIP_ELEMENT_FLAT)
+	{
+		value = sgip_json_member(element, key, hint);
+		return scalar_text(&value, text);
+	}
+	flat = sgip_json_flat_member(element, key, hint);
+	if (flat == NULL)
+		return SGIP_DECODED_NULL;
+	*text = *flat;
+	return SGIP_DECODED_TEXT;
+}
+
+/* The value of a field as text that PostgreSQL's input functions read. */
+SgipDecoded
+sgip_decode_field(const SgipRow *row, const SgipField *field,
+				  int *hint, SgipScratch *scratch, SgipSpan *text)
+{
+	SgipValue	value;
+
+	switch (field->kind)
+	{
+		case SGIP_KIND_SCALAR:
+			return member_text(row->element, field->key, hint, text);
+		case SGIP_KIND_TIME:
+			value = sgip_json_member(row->element, field->key, hint);
+			return time_text(&value, scratch, text);
+		case SGIP_KIND_LIST:
+			value = sgip_json_member(row->element, field->key, hint);
+			return list_text(&value, field->subkey, scratch, text);
+		case SGIP_KIND_ITEM:
+			*text = row->item;
+			return SGIP_DECODED_TEXT;
+		case SGIP_KIND_PARENT:
+			text->data = row->parent;
+			text->len = row->parent ? strlen(row->parent) : 0;
+			return row->parent ? SGIP_DECODED_TEXT : SGIP_DECODED_NULL;
+		case SGIP_KIND_SEARCH:
+			break;
+	}
+	return SGIP_DECODED_NULL;
+}
+
+/* Number of items of a list member. */
+size_t
+sgip_decode_item_count(const SgipElement *element, const char *key)
+{
+	int			hint = 0;
+	SgipValue	list = sgip_json_member(element, key, &hint);
+
+	return list.kind == SGIP_VALUE_LIST ? sgip_json_list_length(&list) : 0;
+}
+
+/* One item of a list member; false if it is null or no scalar. */
+bool
+sgip_decode_item(const SgipElement *element, const char *key,
+				 const char *subkey, size_t index, SgipSpan *text)
+{
+	int			hint = 0;
+	SgipValue	list = sgip_json_member(element, key, &hint);
+	SgipValue	item = sgip_json_list_item(&list, index);
+
+	return item_text(&item, subkey, text) == SGIP_DECODED_TEXT;
+}
+
+/* Begins to hand out the items of a list. */
+void
+sgip_items_begin(SgipItems *items, const SgipElement *element, const char *key)
+{
+	items->element = element;
+	items->key = key;
+	items->next = 0;
+	items->count = key ? sgip_decode_item_count(element, key) : 0;
+}
+
+/* The next item; false at the end. */
+bool
+sgip_items_next(SgipItems *items, SgipSpan *item)
+{
+	while (items->next < items->count)
+	{
+		if (sgip_decode_item(items->element, items->key, "name", items->next++, item))
+			return true;
+	}
+	return false;
+}
+
+/* Does the task give rows for this element? */
+bool
+sgip_decode_derive(const SgipTask *task, const SgipElement *element, bool *doubtful)
+{
+	bool		used;
+	bool		pooled;
+
+	*doubtful = false;
+	if (task->derive == SGIP_DERIVE_ALL)
+		return true;
+	used = sgip_decode_item_count(element, "subusers") > 0;
+	pooled = sgip_decode_item_count(element, "pools") > 0;
+	switch (task->derive)
+	{
+		case SGIP_DERIVE_FREE:
+			return !used && !pooled;
+		case SGIP_DERIVE_TAKEN:
+			return used || pooled;
+		case SGIP_DERIVE_AVAILABLE:
+			*doubtful = used;
+			return used || !pooled;
+		case SGIP_DERIVE_ALL:
+			break;
+	}
+	return true;
+}

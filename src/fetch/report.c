@@ -1,0 +1,427 @@
+/*-------------------------------------------------------------------------
+ *
+ * report.c
+ *		The one place that turns a remote failure into an error.
+ *
+ * Every error says in its primary message what happened, in DETAIL what the
+ * server said, in HINT what can be done where something can, and in CONTEXT
+ * which foreign table and which request it was.  What a server says is
+ * cleaned first: it can echo a request, and with it a credential.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "fetch/report.h"
+
+/* Longest quotation of a server, in bytes; enough for a sentence or two */
+#define MAX_QUOTED_BYTES 300
+
+/*
+ * Shortest secret that is looked for in what a server says.  Shorter ones
+ * would turn up in any text by chance.
+ */
+#define MIN_SECRET_BYTES 4
+
+/* The ways in which a server that quotes a request may spell it */
+typedef enum Spelling
+{
+	SPELT_PLAIN,
+	SPELT_URL,					/* %41, and + for a blank */
+	SPELT_JSON,					/* \u0041, \/ */
+	SPELLINGS
+} Spelling;
+
+/* Value of n hexadecimal digits, -1 if they are none. */
+static int
+hex_value(const char *digits, int n)
+{
+	int			value = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!isxdigit((unsigned char) digits[i]))
+			return -1;
+		value = value * 16 + (isdigit((unsigned char) digits[i]) ? digits[i] - '0' :
+							  pg_ascii_tolower((unsigned char) digits[i]) - 'a' + 10);
+	}
+	return value;
+}
+
+/*
+ * Decodes what the text begins with in that spelling: its length in the text,
+ * and the bytes that it stands for (up to 4) with their number.
+ */
+static size_t
+decode_spelling(const char *text, Spelling spelling, unsigned char *bytes, int *count)
+{
+	int			value;
+
+	*count = 1;
+	bytes[0] = (unsigned char) *text;
+	if (spelling == SPELT_URL && *text == '%' && (value = hex_value(text + 1, 2)) >= 0)
+	{
+		bytes[0] = value;
+		return 3;
+	}
+	if (spelling == SPELT_JSON && *text == '\\' && text[1] == 'u' && (value = hex_value(text + 2, 4)) > 0)
+	{
+		unicode_to_utf8(value, bytes);
+		*count = value < 0x80 ? 1 : value < 0x800 ? 2 : 3;
+		return 6;
+	}
+	if (spelling == SPELT_JSON && *text == '\\' && text[1] != '\0')
+	{
+		bytes[0] = (unsigned char) text[1];
+		return 2;
+	}
+	return 1;
+}
+
+/* Length of the secret where the text begins with it, however it is spelt; 0: it does not. */
+static size_t
+secret_length(const char *text, const char *secret)
+{
+	for (int spelling = 0; spelling < SPELLINGS; spelling++)
+	{
+		const char *at = text;
+		const char *left = secret;
+
+		while (*left != '\0' && *at != '\0')
+		{
+			unsigned char bytes[MAX_MULTIBYTE_CHAR_LEN + 1];
+			int			count;
+			size_t		len = decode_spelling(at, spelling, bytes, &count);
+
+			/* forms have + for a blank, and some encode all but + itself */
+			if (strncmp(left, (char *) bytes, count) != 0 &&
+				!(spelling == SPELT_URL && *at == '+' && *left == ' '))
+				break;
+			left += count;
+			at += len;
+		}
+		if (*left == '\0')
+			return at - text;
+	}
+	return 0;
+}
+
+/* Takes every occurrence of a secret out of the text, in place. */
+static void
+remove_secret(char *text, const char *secret)
+{
+	char	   *to = text;
+
+	if (secret == NULL || strlen(secret) < MIN_SECRET_BYTES)
+		return;
+	while (*text != '\0')
+	{
+		size_t		len = secret_length(text, secret);
+
+		if (len == 0)
+			*to++ = *text++;
+		else
+		{
+			/* there is room, as a secret is longer than its replacement */
+			memcpy(to, "***", 3);
+			to += 3;
+			text += len;
+		}
+	}
+	*to = '\0';
+}
+
+/* Something a server said, fit for a message. */
+char *
+sgip_report_clean(const char *text, size_t len, const SgipCredentials *credentials)
+{
+	/* pnstrdup stops at a NUL */
+	char	   *clean = pnstrdup(text, len);
+	char	   *end;
+
+	/* before a cut could leave half of one, and before its bytes are changed */
+	if (credentials != NULL)
+	{
+		remove_secret(clean, credentials->api_key);
+		remove_secret(clean, credentials->api_user);
+	}
+	for (char *p = clean; *p; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 127)
+			*p = ' ';
+	}
+	if (GetDatabaseEncoding() != PG_UTF8 ||
+		!pg_verify_mbstr(PG_UTF8, clean, strlen(clean), true))
+	{
+		for (char *p = clean; *p; p++)
+		{
+			if (IS_HIGHBIT_SET(*p))
+				*p = '?';
+		}
+	}
+	if (strlen(clean) > MAX_QUOTED_BYTES)
+	{
+		int			cut = pg_mbcliplen(clean, strlen(clean), MAX_QUOTED_BYTES);
+
+		clean[cut] = '\0';
+		clean = psprintf("%s...", clean);
+	}
+	while (*clean == ' ')
+		clean++;
+	end = clean + strlen(clean);
+	while (end > clean && end[-1] == ' ')
+		*--end = '\0';
+	return clean;
+}
+
+/* CONTEXT of every error here. */
+static int
+request_context(const SgipFailed *failed)
+{
+	return errcontext("foreign table \"%s\", request %s to server \"%s\"",
+					  failed->table, failed->request, failed->server->name);
+}
+
+/*
+ * Was the request made to SendGrid's own v2 API?  It was retired on 10
+ * February 2025 (banner of the v2 documentation).
+ */
+static bool
+asks_retired_api(const SgipServer *server)
+{
+	const char *host = strstr(server->base_url, "://") + 3;
+	size_t		len = strcspn(host, ":/");
+
+	return server->api == SGIP_API_V2 &&
+		((len == 12 && pg_strncasecmp(host, "sendgrid.com", 12) == 0) ||
+		 (len > 13 && pg_strncasecmp(host + len - 13, ".sendgrid.com", 13) == 0));
+}
+
+/* HINT for somebody who asks the retired API, or the one given (or none). */
+static int
+retired_hint(const SgipFailed *failed, const char *otherwise)
+{
+	const SgipServer *server = failed->server;
+
+	if (asks_retired_api(server))
+		return errhint("SendGrid retired the v2 API in February 2025. To use the API of today: "
+					   "ALTER SERVER %s OPTIONS (%s api_version 'v3'%s);",
+					   quote_identifier(server->name), server->api_is_set ? "SET" : "ADD",
+					   server->base_url_is_set ? ", DROP base_url" : "");
+	return otherwise ? errhint("%s", otherwise) : 0;
+}
+
+/* Does the text of an error object say that the credentials are wrong? */
+static bool
+is_about_credentials(const SgipRemoteError *error)
+{
+	/* as recorded from the v2 API, and documented for v3 */
+	static const char *const phrases[] = {
+		"bad username / password",
+		"username and/or password",
+		"permission denied",
+		"not authorized",
+		"authorization required",
+		"authenticated user is not authorized"
+	};
+	char	   *lower = pstrdup(error->text);
+
+	if (error->code == 401 || error->code == 403)
+		return true;
+	for (char *p = lower; *p; p++)
+		*p = pg_ascii_tolower((unsigned char) *p);
+	for (int i = 0; i < (int) lengthof(phrases); i++)
+	{
+		if (strstr(lower, phrases[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Raises 28000. */
+static void
+report_refused(const SgipFailed *failed, const char *said)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("server \"%s\" refused the credentials", failed->server->name),
+			 said && *said ? errdetail("The server said: %s", said) : 0,
+			 errhint("Check the options of the user mapping%s.",
+					 failed->server->api == SGIP_API_V3 ?
+					 ", the key's scopes, and that base_url is the host of the key's region" : ""),
+			 request_context(failed)));
+}
+
+/* The transfer failed. */
+void
+sgip_report_transfer(const SgipFailed *failed, SgipHttpFailure failure,
+					 const char *text, bool connected)
+{
+	const SgipServer *server = failed->server;
+	char	   *said = sgip_report_clean(text, strlen(text), failed->credentials);
+
+	switch (failure)
+	{
+		case SGIP_HTTP_CONNECT:
+			ereport(ERROR,
+					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+					 errmsg("could not connect to server \"%s\"", server->name),
+					 errdetail("%s", said),
+					 errhint("Check the options base_url, proxy, ca_file and connect_timeout of the server, and the network."),
+					 request_context(failed)));
+			break;
+		case SGIP_HTTP_SILENT:
+			ereport(ERROR,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg("server \"%s\" sent nothing for %d ms", server->name,
+							server->read_timeout_ms),
+					 errhint("The server option read_timeout sets how long to wait."),
+					 request_context(failed)));
+			break;
+		case SGIP_HTTP_LOST:
+			ereport(ERROR,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg("connection to server \"%s\" was lost before the answer was complete",
+							server->name),
+					 errdetail("%s", said),
+					 request_context(failed)));
+			break;
+		case SGIP_HTTP_BROKEN:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_ERROR),
+					 errmsg("answer of server \"%s\" is not valid HTTP", server->name),
+					 errdetail("%s", said),
+					 request_context(failed)));
+			break;
+		case SGIP_HTTP_INTERNAL:
+			break;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("request to server \"%s\" failed", server->name),
+			 errdetail("%s", said),
+			 request_context(failed)));
+}
+
+/* What the body of a failed request says: the API's words, or its beginning. */
+static char *
+words_of_body(const SgipFailed *failed, const char *body, size_t len, SgipRemoteError *error)
+{
+	char	   *said;
+
+	memset(error, 0, sizeof(*error));
+	if (!sgip_json_parse_error(body, len, error))
+		return sgip_report_clean(body, len, failed->credentials);
+	said = sgip_report_clean(error->text, strlen(error->text), failed->credentials);
+	free(error->text);
+	error->text = said;
+	return said;
+}
+
+/* The answer's status says that the request failed. */
+void
+sgip_report_status(const SgipFailed *failed, const char *body, size_t len)
+{
+	const SgipHttpHead *head = failed->head;
+	int			status = head->status;
+	SgipRemoteError error;
+	char	   *said = words_of_body(failed, body, len, &error);
+
+	if (status == 401 || status == 403 || (error.text != NULL && is_about_credentials(&error)))
+		report_refused(failed, said);
+	if (status >= 300 && status < 400 && status != 304)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("server \"%s\" answered with a redirect (HTTP status %d)",
+						failed->server->name, status),
+				 head->location[0] != '\0' ?
+				 errdetail("It points to %s.",
+						   sgip_report_clean(head->location, strlen(head->location),
+											 failed->credentials)) : 0,
+				 retired_hint(failed, "Redirects are never followed, for credentials travel with every request. "
+							  "Correct the server option base_url if the new place can be trusted."),
+				 request_context(failed)));
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("server \"%s\" answered with HTTP status %d", failed->server->name, status),
+			 *said ? errdetail("The server said: %s", said) : 0,
+			 status == 404 || status == 410 ?
+			 retired_hint(failed, "Check the server options base_url, resource and api_version.") : 0,
+			 request_context(failed)));
+}
+
+/* The retry budget is used up or too small. */
+void
+sgip_report_retries(const SgipFailed *failed, int tries, int64 asked_ms)
+{
+	int			status = failed->head->status;
+	double		seconds = asked_ms / 1000.0;
+
+	ereport(ERROR,
+			(errcode(status == 429 ? ERRCODE_CONFIGURATION_LIMIT_EXCEEDED : ERRCODE_FDW_ERROR),
+			 status == 429 ?
+			 errmsg("rate limit of server \"%s\" exceeded", failed->server->name) :
+			 errmsg("server \"%s\" answered with HTTP status %d", failed->server->name, status),
+			 asked_ms >= 0 ?
+			 errdetail("The server asked to wait %.0f s; %d of at most %d tries were made, waiting at most %d ms in all.",
+					   seconds, tries, failed->server->max_retries + 1,
+					   failed->server->max_retry_wait_ms) :
+			 errdetail("%d of at most %d tries were made, waiting at most %d ms in all.",
+					   tries, failed->server->max_retries + 1,
+					   failed->server->max_retry_wait_ms),
+			 errhint("Try again later, or raise the server options max_retries and max_retry_wait."),
+			 request_context(failed)));
+}
+
+/* The answer is the API's error object. */
+void
+sgip_report_remote(const SgipFailed *failed, const SgipRemoteError *error)
+{
+	char	   *said = sgip_report_clean(error->text, strlen(error->text), failed->credentials);
+
+	if (is_about_credentials(error))
+		report_refused(failed, said);
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("server \"%s\" reported an error", failed->server->name),
+			 errdetail("The server said: %s", said),
+			 request_context(failed)));
+}
+
+/* The answer is not the JSON that the task gives. */
+void
+sgip_report_invalid(const SgipFailed *failed, const char *problem)
+{
+	char	   *clean = sgip_report_clean(problem, strlen(problem), failed->credentials);
+
+	ereport(ERROR,
+			(errcode(SGIP_ERRCODE_NOT_JSON),
+			 errmsg("answer of server \"%s\" is not the JSON that the task gives",
+					failed->server->name),
+			 errdetail("%s", clean),
+			 retired_hint(failed, NULL),
+			 request_context(failed)));
+}
+
+/* The listing does not advance from page to page. */
+void
+sgip_report_stuck(const SgipFailed *failed)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("listing of server \"%s\" does not advance", failed->server->name),
+			 errdetail("The server repeats rows that it has already given instead of the next ones."),
+			 request_context(failed)));
+}
+
+/* malloc has no more for us. */
+void
+sgip_report_no_memory(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("out of memory")));
+}

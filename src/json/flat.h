@@ -1,0 +1,122 @@
+/*-------------------------------------------------------------------------
+ *
+ * json_flat.h
+ *		Elements that can be used in place, and the bytes of JSON text.
+ *
+ * A part of the reader of JSON: json.c reads the document with this, and
+ * leaves to json_tree.c what is not plain.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SGIP_JSON_FLAT_H
+#define SGIP_JSON_FLAT_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "json/json.h"
+
+#if defined(__SSE2__) && !defined(SGIP_JSON_PORTABLE)
+#include <emmintrin.h>
+#define SGIP_JSON_SSE2
+#endif
+
+typedef enum SgipFlatResult
+{
+	SGIP_FLAT_DONE,				/* used in place */
+	SGIP_FLAT_SHORT,			/* the bytes ran out */
+	SGIP_FLAT_ODD				/* needs jansson, to be decoded or refused */
+} SgipFlatResult;
+
+/* Longest text between two values that is remembered */
+#define SGIP_FLAT_GAP_BYTES 16
+
+/*
+ * Elements of an answer are made alike: what stands between the values of an
+ * object, keys included, is mostly what stood there in the one before.  This
+ * remembers it, so that it need not be understood again.
+ */
+typedef struct SgipFlatPattern
+{
+	int			value_count;	/* of the objects that fit, 0: none is known */
+	struct
+	{
+		char		text[SGIP_FLAT_GAP_BYTES];
+		int			len;
+		int			key_at;		/* where in it the key of the next value stands */
+		int			key_len;
+	}			gaps[SGIP_JSON_MAX_FLAT + 1];	/* before each value, and behind the last */
+} SgipFlatPattern;
+
+/*
+ * Takes the element at *p, a string or an object, if it can be used in
+ * place: then *p moves behind it, and *element receives its form and values.
+ * There must be a byte at *p.  Never complains: what is wrong is ODD, like
+ * everything that is not plain.  *pattern serves one answer, all zero at
+ * first.
+ */
+extern SgipFlatResult sgip_flat_read(const char **p, const char *end,
+									 SgipFlatPattern *pattern, SgipElement *element);
+
+/* The first byte that is not white space, or end */
+static inline const char *
+skip_space(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+		p++;
+	return p;
+}
+
+/*
+ * The first byte that is not plain within a string, or end: a quote, a
+ * backslash, a control character, or one that is not ASCII.
+ */
+static inline const char *
+skip_plain(const char *p, const char *end)
+{
+#ifdef SGIP_JSON_SSE2
+	const __m128i space = _mm_set1_epi8(0x20);
+	const __m128i quote = _mm_set1_epi8('"');
+	const __m128i backslash = _mm_set1_epi8('\\');
+
+	while (end - p >= 16)
+	{
+		__m128i		bytes = _mm_loadu_si128((const __m128i *) p);
+		__m128i		odd = _mm_cmplt_epi8(bytes, space); /* signed: 0x80.. too */
+		unsigned	mask;
+
+		odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, quote));
+		odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, backslash));
+		mask = (unsigned) _mm_movemask_epi8(odd);
+		if (mask != 0)
+			return p + __builtin_ctz(mask);
+		p += 16;
+	}
+#else
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+
+	/* eight at a time; (x - ones) & ~x has a high bit if a byte of x is zero */
+	while (end - p >= 8)
+	{
+		uint64_t	bytes;
+		uint64_t	quote;
+		uint64_t	backslash;
+		uint64_t	odd;
+
+		memcpy(&bytes, p, sizeof(bytes));
+		quote = bytes ^ (ones * '"');
+		backslash = bytes ^ (ones * '\\');
+		odd = bytes | ((bytes - ones * 0x20) & ~bytes) |
+			((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+		if ((odd & (ones * 0x80)) != 0)
+			break;
+		p += 8;
+	}
+#endif
+	while (p < end && (unsigned char) *p >= 0x20 && (unsigned char) *p < 0x80 &&
+		   *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
+#endif							/* SGIP_JSON_FLAT_H */

@@ -1,0 +1,909 @@
+/*-------------------------------------------------------------------------
+ *
+ * json.c
+ *		Reads one JSON answer as a stream of complete elements.
+ *
+ * The bytes of an answer pass through once.  What may stand between the
+ * elements (white space, brackets, commas, the members of an enclosing
+ * object) is read here, byte by byte, so that a document can be cut
+ * anywhere.  An element is read in one of two ways:
+ *
+ *	in place	json_flat.c walks a string, or a flat object of strings, and
+ *				notes on that walk where its keys and values stand.  It takes
+ *				only what needs no decoding, and never complains: what it does
+ *				not take is "odd", and judged by the other way.
+ *	as a tree	walk_value() finds the end of the element by its brackets and
+ *				quotes alone, holding the limits of size and depth before
+ *				anything is parsed; then jansson parses it (json_tree.c).
+ *
+ * Since every refusal within an element comes from the second way, both give
+ * the same verdict in the same words.  An element that is cut by the end of
+ * the window is remembered by how far it was walked, so that the cost stays
+ * linear however small the pieces are.
+ *
+ * An enclosing object is kept as text with its list emptied, {"a":1,"ips":[]},
+ * and parsed by jansson twice: when the list begins, so that an error which
+ * the API reports ahead of it is seen before any row, and when it closes.
+ *
+ * Left to others: what the members of an element mean (row.c), and what a
+ * refusal becomes for the user (fetch.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "json/json.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json/flat.h"
+#include "json/tree.h"
+
+/* First memory for an enclosing object; most are shorter than this */
+#define REST_START_BYTES 512
+
+/*
+ * Room for the text of a problem: that of a tree's, and ours around it, which
+ * has less than 100 bytes.  Longer names of members are cut.
+ */
+#define PROBLEM_BYTES (SGIP_TREE_PROBLEM_BYTES + 160)
+
+/* Longest name within a path of sgip_json_envelope; the API's have ten bytes */
+#define PATH_NAME_BYTES 64
+
+/* A step that handed nothing out; besides the values of SgipJsonResult */
+#define GO_ON (SGIP_JSON_NO_MEMORY + 1)
+
+/* What stands next in the document */
+typedef enum Place
+{
+	AT_START,					/* perhaps a byte order mark */
+	AT_TOP,						/* the document */
+	IN_OBJECT,					/* more of the enclosing object */
+	AT_FIRST,					/* an element, or the end of an empty list */
+	AT_ELEMENT,					/* an element */
+	AT_SEPARATOR,				/* a comma or the end of the list */
+	AT_TAIL,					/* white space only */
+	AT_REST						/* nothing: the last result stays */
+} Place;
+
+/* What stands next in the enclosing object, outside nested values */
+typedef enum Expect
+{
+	EXPECT_KEY,
+	EXPECT_COLON,
+	EXPECT_VALUE,
+	EXPECT_COMMA				/* or anything wrong: jansson will tell */
+} Expect;
+
+/* Where a walk by brackets and quotes stands; all zero before its first byte */
+typedef struct Walk
+{
+	size_t		done;			/* bytes walked */
+	int			depth;			/* open brackets */
+	bool		in_string;
+	bool		escaped;		/* the byte before was a backslash */
+} Walk;
+
+typedef enum WalkResult
+{
+	WALK_COMPLETE,				/* walk->done bytes are the value */
+	WALK_SHORT,					/* the bytes ran out */
+	WALK_DEEP					/* more open brackets than allowed */
+} WalkResult;
+
+struct SgipJsonReader
+{
+	/* given at open */
+	SgipJsonShape shape;
+	bool		force_tree;
+
+	/* the bytes given to this call */
+	const char *front;			/* the first */
+	const char *at;				/* the next to be read */
+	const char *end;			/* behind the last */
+	bool		at_end;			/* nothing follows them */
+	size_t		passed;			/* bytes of the document before the front */
+
+	/* where we are */
+	Place		place;
+	bool		bracketed;		/* the elements stand between [ and ] */
+	bool		enclosed;		/* ... which is a member of an object */
+	long		count;			/* elements handed out */
+	SgipJsonResult last;		/* AT_REST: the result that stays */
+
+	SgipFlatPattern pattern;	/* how elements are made */
+
+	/* the element that stands at the front, if it was incomplete */
+	bool		cut;
+	Walk		walk;
+
+	/* the enclosing object: its text without the elements */
+	char	   *rest;
+	size_t		rest_len;
+	size_t		rest_size;
+	size_t		rest_byte;		/* position of its first byte */
+	size_t		list_at;		/* where in it the elements were left out */
+	size_t		list_bytes;		/* how many bytes were left out there */
+	Walk		rest_walk;
+	Expect		expect;
+	size_t		key_at;			/* where in it the latest key begins ... */
+	size_t		key_end;		/* ... and ends, quotes included */
+	bool		at_list;		/* that key is the list's */
+	bool		odd_list;		/* the list's value is no list */
+
+	/* values handed out; freed by the next call, and by close */
+	SgipTree   *tree;			/* of the element */
+	SgipTree   *envelope;		/* of the enclosing object */
+
+	/* what is wrong */
+	char		problem[PROBLEM_BYTES];
+	SgipRemoteError remote;
+};
+
+/*-------------------------------------------------------------------------
+ * Refusals
+ *-------------------------------------------------------------------------
+ */
+
+/* Position of a byte in the document; the first is 1, as people count */
+static size_t
+byte_number(const SgipJsonReader *reader, const char *p)
+{
+	return reader->passed + (size_t) (p - reader->front) + 1;
+}
+
+/* Lets *result be what every further call gives; returns it */
+static int
+rest_at(SgipJsonReader *reader, SgipJsonResult result)
+{
+	reader->place = AT_REST;
+	reader->last = result;
+	return (int) result;
+}
+
+/*
+ * Says what is wrong with the document; returns SGIP_JSON_INVALID.  The text
+ * may quote the document (jansson's does), so that whatever is not printable
+ * ASCII is masked: the text goes into messages and logs.
+ */
+static int	refuse(SgipJsonReader *reader, const char *format,...)
+#if defined(__GNUC__)
+			__attribute__((format(printf, 2, 3)))
+#endif
+;
+
+static int
+refuse(SgipJsonReader *reader, const char *format,...)
+{
+	va_list		args;
+	char	   *p;
+
+	va_start(args, format);
+	vsnprintf(reader->problem, sizeof(reader->problem), format, args);
+	va_end(args);
+	for (p = reader->problem; *p != '\0'; p++)
+	{
+		if ((unsigned char) *p < 0x20 || (unsigned char) *p > 0x7E)
+			*p = '?';
+	}
+	return rest_at(reader, SGIP_JSON_INVALID);
+}
+
+/* Refuses the next byte, where something else was expected */
+static int
+refuse_byte(SgipJsonReader *reader, const char *expected)
+{
+	unsigned char c = (unsigned char) *reader->at;
+	size_t		number = byte_number(reader, reader->at);
+
+	if (c > 0x20 && c < 0x7F)
+		return refuse(reader, "expected %s, found \"%c\" at byte %zu", expected, c, number);
+	return refuse(reader, "expected %s, found 0x%02X at byte %zu", expected, c, number);
+}
+
+/* No byte is left where the document must go on */
+static int
+run_out(SgipJsonReader *reader)
+{
+	if (!reader->at_end)
+		return SGIP_JSON_MORE;
+	return refuse(reader, "the answer ends too early, after byte %zu",
+				  byte_number(reader, reader->end) - 1);
+}
+
+/*-------------------------------------------------------------------------
+ * Elements as trees
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * Takes note of one byte outside strings.  False if it opens one bracket too
+ * many.
+ */
+static inline bool
+walk_byte(Walk *walk, char c)
+{
+	if (c == '"')
+		walk->in_string = true;
+	else if (c == '{' || c == '[')
+		return ++walk->depth <= SGIP_JSON_MAX_DEPTH;
+	else if (c == '}' || c == ']')
+		walk->depth--;
+	return true;
+}
+
+/* Takes note of one byte within a string; the opening quote is not part of it */
+static inline void
+walk_string_byte(Walk *walk, char c)
+{
+	if (walk->escaped)
+		walk->escaped = false;
+	else if (c == '\\')
+		walk->escaped = true;
+	else if (c == '"')
+		walk->in_string = false;
+}
+
+/*
+ * Goes on looking for the end of a string or object, by quotes and brackets
+ * alone.  If the value is valid, this is its end; if it is not, it is still
+ * invalid when cut there.
+ */
+static WalkResult
+walk_value(Walk *walk, const char *text, size_t len)
+{
+	const char *end = text + len;
+	const char *p = text + walk->done;
+	WalkResult	result = WALK_SHORT;
+
+	while (p < end && result == WALK_SHORT)
+	{
+		if (walk->in_string)
+		{
+			if (!walk->escaped && (p = skip_plain(p, end)) == end)
+				break;
+			walk_string_byte(walk, *p++);
+		}
+		else if (!walk_byte(walk, *p++))
+			result = WALK_DEEP;
+		if (!walk->in_string && walk->depth <= 0 && result == WALK_SHORT)
+			result = WALK_COMPLETE;
+	}
+	walk->done = (size_t) (p - text);
+	return result;
+}
+
+/* Parses an element of that text for handing out */
+static int
+read_tree(SgipJsonReader *reader, const char *text, size_t len, SgipElement *element)
+{
+	SgipTreeError error;
+	SgipValue	value;
+
+	reader->tree = sgip_tree_parse(text, len, &error);
+	if (reader->tree == NULL)
+	{
+		if (error.no_memory)
+			return rest_at(reader, SGIP_JSON_NO_MEMORY);
+		return refuse(reader, "element %ld, at byte %zu, is not valid JSON: %s (near byte %zu)",
+					  reader->count + 1, byte_number(reader, text), error.text,
+					  byte_number(reader, text) + error.offset);
+	}
+	value = sgip_tree_value(reader->tree);
+	if (value.kind == SGIP_VALUE_STRING)
+	{
+		element->form = SGIP_ELEMENT_STRING;
+		element->string = value.text;
+	}
+	else
+	{
+		element->form = SGIP_ELEMENT_TREE;
+		element->tree = reader->tree;
+	}
+	return SGIP_JSON_ELEMENT;
+}
+
+/*-------------------------------------------------------------------------
+ * The list
+ *-------------------------------------------------------------------------
+ */
+
+/* The element of that text is complete: moves behind it and hands it out */
+static inline int
+hand_out(SgipJsonReader *reader, const char *text, const char *end, SgipElement *element)
+{
+	element->number = ++reader->count;
+	element->raw.data = text;
+	element->raw.len = (size_t) (end - text);
+	reader->at = end;
+	reader->place = AT_SEPARATOR;
+	reader->cut = false;
+	return SGIP_JSON_ELEMENT;
+}
+
+/* The element at the front is not complete in the bytes we may look at */
+static int
+wait_for_element(SgipJsonReader *reader)
+{
+	if ((size_t) (reader->end - reader->at) > SGIP_JSON_MAX_ELEMENT_BYTES)
+		return refuse(reader, "element %ld, at byte %zu, is larger than %d bytes",
+					  reader->count + 1, byte_number(reader, reader->at),
+					  SGIP_JSON_MAX_ELEMENT_BYTES);
+	if (!reader->cut)
+	{
+		reader->cut = true;
+		memset(&reader->walk, 0, sizeof(reader->walk));
+	}
+	return run_out(reader);
+}
+
+/*
+ * Reads an element that may have been cut before, or that is known not to be
+ * plain: first its end, then what is in it.
+ */
+static int
+read_walked(SgipJsonReader *reader, const char *limit, bool plain, SgipElement *element)
+{
+	const char *text = reader->at;
+	const char *p = text;
+	int			result;
+
+	if (!reader->cut)
+		memset(&reader->walk, 0, sizeof(reader->walk));
+	switch (walk_value(&reader->walk, text, (size_t) (limit - text)))
+	{
+		case WALK_SHORT:
+			reader->cut = true;
+			return wait_for_element(reader);
+		case WALK_DEEP:
+			return refuse(reader, "element %ld, at byte %zu, is nested deeper than %d levels",
+						  reader->count + 1, byte_number(reader, text),
+						  SGIP_JSON_MAX_DEPTH);
+		case WALK_COMPLETE:
+			break;
+	}
+	limit = text + reader->walk.done;
+	if (plain && sgip_flat_read(&p, limit, &reader->pattern, element) == SGIP_FLAT_DONE)
+		return hand_out(reader, text, limit, element);
+	result = read_tree(reader, text, (size_t) (limit - text), element);
+	if (result == SGIP_JSON_ELEMENT)
+		hand_out(reader, text, limit, element);
+	return result;
+}
+
+/* Reads the element that begins with the next byte */
+static inline int
+read_element(SgipJsonReader *reader, SgipElement *element)
+{
+	const char *text = reader->at;
+	const char *limit = reader->end;
+	const char *p = text;
+
+	if (*text != '{' && *text != '"')
+	{
+		if (strchr("[-0123456789tfn", *text) == NULL || *text == '\0')
+			return refuse_byte(reader, "an element");
+		return refuse(reader, "element %ld, at byte %zu, is neither a string nor an object",
+					  reader->count + 1, byte_number(reader, text));
+	}
+	if ((size_t) (limit - text) > SGIP_JSON_MAX_ELEMENT_BYTES)
+		limit = text + SGIP_JSON_MAX_ELEMENT_BYTES;
+	if (reader->cut)
+		return read_walked(reader, limit, !reader->force_tree, element);
+	if (reader->force_tree)
+		return read_walked(reader, limit, false, element);
+	switch (sgip_flat_read(&p, limit, &reader->pattern, element))
+	{
+		case SGIP_FLAT_DONE:
+			return hand_out(reader, text, p, element);
+		case SGIP_FLAT_SHORT:
+			return wait_for_element(reader);
+		case SGIP_FLAT_ODD:
+			break;
+	}
+	return read_walked(reader, limit, false, element);
+}
+
+/* Goes on behind the closing bracket of the list */
+static int
+close_list(SgipJsonReader *reader)
+{
+	if (reader->enclosed)
+	{
+		/* the bracket itself is read as part of the enclosing object */
+		reader->list_bytes = byte_number(reader, reader->at) -
+			(reader->rest_byte + reader->list_at);
+		reader->place = IN_OBJECT;
+	}
+	else
+	{
+		reader->at++;
+		reader->place = AT_TAIL;
+	}
+	return GO_ON;
+}
+
+/* Reads what stands next in the list: separators, an element, its end */
+static inline int
+read_list(SgipJsonReader *reader, SgipElement *element)
+{
+	if (reader->place == AT_SEPARATOR)
+	{
+		reader->at = skip_space(reader->at, reader->end);
+		if (reader->at == reader->end)
+		{
+			if (!reader->bracketed && reader->at_end)
+				return rest_at(reader, SGIP_JSON_END);
+			return run_out(reader);
+		}
+		if (*reader->at == ']' && reader->bracketed)
+			return close_list(reader);
+		if (*reader->at != ',')
+			return refuse_byte(reader, reader->bracketed ?
+							   "\",\" or \"]\" behind an element" :
+							   "\",\" or the end behind an element");
+		reader->at++;
+		reader->place = AT_ELEMENT;
+	}
+	reader->at = skip_space(reader->at, reader->end);
+	if (reader->at == reader->end)
+		return run_out(reader);
+	if (*reader->at == ']' && reader->place == AT_FIRST)
+		return close_list(reader);
+	return read_element(reader, element);
+}
+
+/*-------------------------------------------------------------------------
+ * The enclosing object
+ *-------------------------------------------------------------------------
+ */
+
+/* Ends the document with what the API said in the object */
+static int
+report_error(SgipJsonReader *reader, const SgipTree *object)
+{
+	if (!sgip_tree_describe_error(object, &reader->remote))
+		return rest_at(reader, SGIP_JSON_NO_MEMORY);
+	return rest_at(reader, SGIP_JSON_REMOTE_ERROR);
+}
+
+/* Keeps one byte of the enclosing object */
+static int
+keep_byte(SgipJsonReader *reader, char c)
+{
+	if (reader->rest_len == SGIP_JSON_MAX_ELEMENT_BYTES)
+		return refuse(reader, "the object at byte %zu is larger than %d bytes",
+					  reader->rest_byte, SGIP_JSON_MAX_ELEMENT_BYTES);
+	if (reader->rest_len == reader->rest_size)
+	{
+		size_t		size = reader->rest_size > 0 ? 2 * reader->rest_size : REST_START_BYTES;
+		char	   *rest = realloc(reader->rest, size);
+
+		if (rest == NULL)
+			return rest_at(reader, SGIP_JSON_NO_MEMORY);
+		reader->rest = rest;
+		reader->rest_size = size;
+	}
+	reader->rest[reader->rest_len++] = c;
+	return GO_ON;
+}
+
+/* Parses the enclosing object, or as much of it as makes one */
+static int
+parse_rest(SgipJsonReader *reader, const char *text, size_t len, SgipTree **value)
+{
+	SgipTreeError error;
+	size_t		position;
+
+	*value = sgip_tree_parse(text, len, &error);
+	if (*value != NULL)
+		return GO_ON;
+	if (error.no_memory)
+		return rest_at(reader, SGIP_JSON_NO_MEMORY);
+	position = reader->rest_byte + error.offset;
+	if (reader->enclosed && error.offset >= reader->list_at)
+		position += reader->list_bytes;
+	return refuse(reader, "the object at byte %zu is not valid JSON: %s (near byte %zu)",
+				  reader->rest_byte, error.text, position);
+}
+
+/* Is the latest key that of the list?  Escapes are decoded: \u0069ps is ips */
+static bool
+key_is_list(const SgipJsonReader *reader)
+{
+	const char *key = reader->rest + reader->key_at;
+	size_t		len = reader->key_end - reader->key_at;
+	const char *list_key = reader->shape.list_key;
+
+	if (list_key == NULL)
+		return false;
+	if (memchr(key, '\\', len) == NULL)
+		return len == strlen(list_key) + 2 && memcmp(key + 1, list_key, len - 2) == 0;
+	return sgip_tree_spells(key, len, list_key);
+}
+
+/*
+ * The list begins: its opening bracket was kept.  What came before it must be
+ * valid and must not be an error.
+ */
+static int
+open_list(SgipJsonReader *reader)
+{
+	static const char closing[] = {']', '}'};
+	char	   *head;
+	SgipTree   *value;
+	int			result;
+
+	if (reader->enclosed)
+		return refuse(reader, "a second \"%s\" at byte %zu", reader->shape.list_key,
+					  byte_number(reader, reader->at));
+	if ((head = malloc(reader->rest_len + sizeof(closing))) == NULL)
+		return rest_at(reader, SGIP_JSON_NO_MEMORY);
+	memcpy(head, reader->rest, reader->rest_len);
+	memcpy(head + reader->rest_len, closing, sizeof(closing));
+	result = parse_rest(reader, head, reader->rest_len + sizeof(closing), &value);
+	free(head);
+	if (result != GO_ON)
+		return result;
+	if (sgip_tree_is_error(value))
+		result = report_error(reader, value);
+	else
+	{
+		reader->enclosed = true;
+		reader->bracketed = true;
+		reader->list_at = reader->rest_len;
+		reader->place = AT_FIRST;
+	}
+	sgip_tree_free(value);
+	return result;
+}
+
+/* The enclosing object is complete: what is it? */
+static int
+close_object(SgipJsonReader *reader, SgipElement *element)
+{
+	const char *list_key = reader->shape.list_key;
+	const char *row_key = reader->shape.row_key;
+	int			result;
+
+	result = parse_rest(reader, reader->rest, reader->rest_len, &reader->envelope);
+	if (result != GO_ON)
+		return result;
+	if (sgip_tree_is_error(reader->envelope))
+		return report_error(reader, reader->envelope);
+	if (reader->odd_list)
+		return refuse(reader, "\"%s\" is not a list", list_key);
+	if (reader->enclosed)
+	{
+		/* our own empty list, not the API's */
+		sgip_tree_drop(reader->envelope, list_key);
+		reader->place = AT_TAIL;
+		return GO_ON;
+	}
+	if (list_key == NULL && row_key == NULL)
+		return refuse(reader, "expected a list, found an object at byte %zu", reader->rest_byte);
+	if (row_key == NULL || sgip_tree_member(reader->envelope, row_key) == NULL)
+		return refuse(reader, "the object at byte %zu has no \"%s\"", reader->rest_byte,
+					  list_key != NULL ? list_key : row_key);
+
+	/* the first, or only, row of a list without brackets */
+	reader->tree = reader->envelope;
+	reader->envelope = NULL;
+	element->form = SGIP_ELEMENT_TREE;
+	element->tree = reader->tree;
+	result = hand_out(reader, reader->at, reader->at, element);
+	element->raw.data = reader->rest;
+	element->raw.len = reader->rest_len;
+	return result;
+}
+
+/*
+ * Takes note of one byte that stands directly in the enclosing object, outside
+ * strings and nested values, looking for the key and value of the list.  Does
+ * not judge: a missing comma only means that no key is seen until jansson
+ * finds it missing.
+ */
+static int
+note_byte(SgipJsonReader *reader, char c)
+{
+	Expect		expected = reader->expect;
+
+	if (c == ' ' || c == '\n' || c == '\r' || c == '\t')
+		return GO_ON;
+	reader->expect = EXPECT_COMMA;
+	switch (expected)
+	{
+		case EXPECT_KEY:
+			if (c == '"')
+			{
+				reader->key_at = reader->rest_len - 1;
+				reader->expect = EXPECT_COLON;
+			}
+			break;
+		case EXPECT_COLON:
+			if (c == ':')
+			{
+				reader->at_list = key_is_list(reader);
+				reader->expect = EXPECT_VALUE;
+			}
+			break;
+		case EXPECT_VALUE:
+			if (reader->at_list && c == '[')
+				return open_list(reader);
+			reader->odd_list |= reader->at_list;
+			break;
+		case EXPECT_COMMA:
+			if (c == ',')
+				reader->expect = EXPECT_KEY;
+			break;
+	}
+	return GO_ON;
+}
+
+/*
+ * Keeps and notes the next byte of the enclosing object.  Within a string no
+ * byte matters but its end, which is the end of a key if a colon is expected.
+ */
+static int
+read_object_byte(SgipJsonReader *reader)
+{
+	Walk	   *walk = &reader->rest_walk;
+	char		c = *reader->at;
+	int			result = keep_byte(reader, c);
+
+	if (result != GO_ON)
+		return result;
+	if (walk->in_string)
+	{
+		walk_string_byte(walk, c);
+		if (!walk->in_string && reader->expect == EXPECT_COLON)
+			reader->key_end = reader->rest_len;
+		return GO_ON;
+	}
+	if (!walk_byte(walk, c))
+		return refuse(reader, "the object at byte %zu is nested deeper than %d levels",
+					  reader->rest_byte, SGIP_JSON_MAX_DEPTH);
+	if (walk->depth == 1 || (walk->depth == 2 && (c == '[' || c == '{')))
+		return note_byte(reader, c);
+	return GO_ON;
+}
+
+/* Reads on in the enclosing object, until its list begins or it is complete */
+static int
+read_object(SgipJsonReader *reader, SgipElement *element)
+{
+	while (reader->at < reader->end)
+	{
+		int			result = read_object_byte(reader);
+
+		if (result != GO_ON)
+			return result;
+		reader->at++;
+		if (reader->rest_walk.depth == 0)
+			return close_object(reader, element);
+		if (reader->place != IN_OBJECT)
+			return GO_ON;
+	}
+	return run_out(reader);
+}
+
+/*-------------------------------------------------------------------------
+ * The document
+ *-------------------------------------------------------------------------
+ */
+
+/* Reads past a byte order mark, which may be cut as well */
+static int
+read_mark(SgipJsonReader *reader)
+{
+	static const char mark[] = {'\xEF', '\xBB', '\xBF'};
+	size_t		len = (size_t) (reader->end - reader->at);
+	size_t		n = 0;
+
+	while (n < sizeof(mark) && n < len && reader->at[n] == mark[n])
+		n++;
+	if (n == len && n < sizeof(mark) && !reader->at_end)
+		return SGIP_JSON_MORE;
+	if (n == sizeof(mark))
+		reader->at += n;
+	reader->place = AT_TOP;
+	return GO_ON;
+}
+
+/* Reads what kind of document it is */
+static int
+read_top(SgipJsonReader *reader)
+{
+	reader->at = skip_space(reader->at, reader->end);
+	if (reader->at == reader->end)
+		return reader->at_end ? refuse(reader, "the answer is empty") : SGIP_JSON_MORE;
+	switch (*reader->at)
+	{
+		case '[':
+			reader->at++;
+			reader->bracketed = true;
+			reader->place = AT_FIRST;
+			return GO_ON;
+		case '{':
+			reader->rest_byte = byte_number(reader, reader->at);
+			reader->place = IN_OBJECT;
+			/* the bracket itself is no key */
+			reader->expect = EXPECT_KEY;
+			reader->rest_walk.depth = 1;
+			reader->at++;
+			return keep_byte(reader, '{');
+		case '"':
+			reader->place = AT_ELEMENT;
+			return GO_ON;
+	}
+	return refuse_byte(reader, "JSON");
+}
+
+/* Reads what follows the document, which must be nothing */
+static int
+read_tail(SgipJsonReader *reader)
+{
+	reader->at = skip_space(reader->at, reader->end);
+	if (reader->at < reader->end)
+		return refuse_byte(reader, "the end of the answer");
+	return reader->at_end ? rest_at(reader, SGIP_JSON_END) : SGIP_JSON_MORE;
+}
+
+/* Reads what stands next, whatever it is */
+static inline int
+read_next(SgipJsonReader *reader, SgipElement *element)
+{
+	switch (reader->place)
+	{
+		case AT_FIRST:
+		case AT_ELEMENT:
+		case AT_SEPARATOR:
+			return read_list(reader, element);
+		case AT_START:
+			return read_mark(reader);
+		case AT_TOP:
+			return read_top(reader);
+		case IN_OBJECT:
+			return read_object(reader, element);
+		case AT_TAIL:
+			return read_tail(reader);
+		case AT_REST:
+			break;
+	}
+	return (int) reader->last;
+}
+
+/*-------------------------------------------------------------------------
+ * The contract of json.h
+ *-------------------------------------------------------------------------
+ */
+
+SgipJsonReader *
+sgip_json_open(const SgipJsonShape *shape, bool force_tree)
+{
+	SgipJsonReader *reader = calloc(1, sizeof(SgipJsonReader));
+
+	if (reader != NULL)
+	{
+		reader->shape = *shape;
+		reader->force_tree = force_tree;
+	}
+	return reader;
+}
+
+void
+sgip_json_close(SgipJsonReader *reader)
+{
+	if (reader == NULL)
+		return;
+	sgip_tree_free(reader->tree);
+	sgip_tree_free(reader->envelope);
+	free(reader->rest);
+	free(reader->remote.text);
+	free(reader);
+}
+
+SgipJsonResult
+sgip_json_next(SgipJsonReader *reader, const char *data, size_t len, bool at_end,
+			   size_t *consumed, SgipElement *element)
+{
+	int			result;
+
+	if (reader->tree != NULL)
+	{
+		sgip_tree_free(reader->tree);
+		reader->tree = NULL;
+	}
+	reader->front = data != NULL ? data : "";
+	reader->at = reader->front;
+	reader->end = reader->front + len;
+	reader->at_end = at_end;
+	do
+		result = read_next(reader, element);
+	while (result == GO_ON);
+	*consumed = (size_t) (reader->at - reader->front);
+	reader->passed += *consumed;
+	return (SgipJsonResult) result;
+}
+
+const char *
+sgip_json_problem(const SgipJsonReader *reader)
+{
+	return reader->problem;
+}
+
+bool
+sgip_json_is_bare(const SgipJsonReader *reader)
+{
+	return !reader->bracketed;
+}
+
+const SgipRemoteError *
+sgip_json_remote_error(const SgipJsonReader *reader)
+{
+	return &reader->remote;
+}
+
+SgipValue
+sgip_json_envelope(const SgipJsonReader *reader, const char *path)
+{
+	const SgipTree *node = reader->envelope;
+
+	while (node != NULL && *path != '\0')
+	{
+		char		name[PATH_NAME_BYTES];
+		size_t		len = strcspn(path, ".");
+
+		if (len >= sizeof(name))
+			return sgip_tree_value(NULL);
+		memcpy(name, path, len);
+		name[len] = '\0';
+		node = sgip_tree_member(node, name);
+		path += len;
+		path += *path == '.';
+	}
+	return sgip_tree_value(node);
+}
+
+SgipValue
+sgip_json_member(const SgipElement *element, const char *key, int *hint)
+{
+	SgipValue	value = {SGIP_VALUE_STRING, {NULL, 0}, NULL};
+	const SgipSpan *text = &element->string;
+
+	if (element->form == SGIP_ELEMENT_TREE)
+		return sgip_tree_value(sgip_tree_member(element->tree, key));
+	if (element->form == SGIP_ELEMENT_FLAT)
+		text = sgip_json_flat_member(element, key, hint);
+	if (text != NULL)
+		value.text = *text;
+	else
+		value.kind = SGIP_VALUE_ABSENT;
+	return value;
+}
+
+bool
+sgip_json_parse_error(const char *data, size_t len, SgipRemoteError *error)
+{
+	SgipJsonShape shape = {NULL, NULL};
+	SgipJsonReader *reader = sgip_json_open(&shape, false);
+	SgipElement element;
+	size_t		consumed;
+	bool		found = false;
+
+	if (reader == NULL)
+		return false;
+
+	/* such an object ends any document; what must not follow it is more */
+	if (sgip_json_next(reader, data, len, true, &consumed, &element) == SGIP_JSON_REMOTE_ERROR &&
+		skip_space(data + consumed, data + len) == data + len)
+	{
+		*error = reader->remote;
+		reader->remote.text = NULL;
+		found = true;
+	}
+	sgip_json_close(reader);
+	return found;
+}

@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.h
+ *		What is asked for: from task, options, arguments and page to URL,
+ *		headers and body; and the same without secrets, for people.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SGIP_REQUEST_H
+#define SGIP_REQUEST_H
+
+#include "lib/stringinfo.h"
+
+#include "catalog/credentials.h"
+#include "http/http.h"
+
+/* Arguments of one search, by field of the task; UTF-8, NULL: not sent */
+typedef struct SgipArguments
+{
+	const char *values[SGIP_MAX_FIELDS];
+} SgipArguments;
+
+/* Which part of a listing is asked for */
+typedef struct SgipPage
+{
+	int			limit;			/* rows per page, 0: not paged */
+	int64		offset;			/* SGIP_PAGING_OFFSET */
+	const char *cursor;			/* SGIP_PAGING_AFTER_KEY and _LAST; NULL: first page */
+	const char *parent;			/* id that stands in the path, or NULL */
+} SgipPage;
+
+/*
+ * Fills *request with palloc'd strings.  They hold secrets: the caller calls
+ * sgip_request_wipe when the transfer has been started.
+ */
+extern void sgip_request_build(const SgipServer *server, const SgipTask *task,
+							   const SgipCredentials *credentials,
+							   const SgipArguments *arguments, const SgipPage *page,
+							   SgipHttpRequest *request);
+extern void sgip_request_wipe(SgipHttpRequest *request);
+
+/*
+ * The same for people: method, path and query without credentials, as in
+ * "GET /api/distributor.ip.json?task=usage&user=acme".  "page" may be NULL.
+ * "texts" may hold, by field, what to show instead of a value that is known
+ * at run time only (it is shown as it stands); or be NULL.
+ */
+extern char *sgip_request_describe(const SgipServer *server, const SgipTask *task,
+								   const SgipArguments *arguments,
+								   const char *const *texts, const SgipPage *page);
+
+/* Appends text percent-encoded (RFC 3986: all but unreserved characters) */
+extern void sgip_request_encode(StringInfo buf, const char *text);
+
+#endif							/* SGIP_REQUEST_H */

@@ -1,0 +1,928 @@
+/*-------------------------------------------------------------------------
+ *
+ * search.c
+ *		From the values of conditions to the searches that answer them.
+ *
+ * A scan is answered by one or several searches.  Conditions on different
+ * fields are combined in each search; of several on one field the narrowest
+ * is sent.  Where one field may have several values, there is one search for
+ * each, and each keeps only the rows that equal its own value, so that no
+ * row comes twice though the API's answers overlap.
+ *
+ * pushdown.c says why each condition may be sent; here it is turned into
+ * what the API's way of comparing (exact, prefix, anywhere) needs: the whole
+ * value, the literal beginning, or the longest literal piece of a pattern.
+ * A value that cannot be sent without doubt is not sent, and PostgreSQL's
+ * own check does the work.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inet.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "request/string_set.h"
+#include "request/search.h"
+
+/*
+ * Longest value that is sent.  Servers limit the request line, commonly to
+ * 8 KiB; percent-encoding triples a value at worst.
+ */
+#define MAX_VALUE_BYTES 2000
+
+/*
+ * Most searches for one scan.  Search columns can be answered in no other
+ * way, so theirs are not a matter of cost; but ten thousand requests are a
+ * mistake of somebody's.
+ */
+#define MAX_SEARCHES 10000
+
+/* Most values of a list that EXPLAIN shows */
+#define MAX_SHOWN_VALUES 8
+
+/* A value that a column must equal */
+typedef struct Candidate
+{
+	Datum		value;
+	char	   *text;			/* as its type prints it; tells values apart */
+	char	   *sent;			/* what the API is asked for, or NULL if it cannot be */
+} Candidate;
+
+/* What the conditions on one field come to */
+typedef struct Choice
+{
+	const SgipCondition *equal; /* equality with the fewest values, or NULL */
+	Candidate  *candidates;
+	int			count;
+	char	   *fragment;		/* longest piece that each row has, or NULL */
+	bool		as_part;		/* search column: fragment stands for the pattern */
+	bool		has_range;		/* ip: every row lies between low and high */
+	uint32		low;
+	uint32		high;
+	SgipMatch	match;			/* how the API compares the column of the range */
+} Choice;
+
+/* Text in UTF-8; NULL if it has no such form. */
+static char *
+to_utf8(char *text)
+{
+	if (GetDatabaseEncoding() == PG_SQL_ASCII &&
+		!pg_verify_mbstr(PG_UTF8, text, strlen(text), true))
+		return NULL;
+	return pg_server_to_any(text, strlen(text), PG_UTF8);
+}
+
+/* Length of text, at most max, that ends between two characters of UTF-8. */
+static int
+clip_utf8(const char *text, int len, int max)
+{
+	if (len <= max)
+		return len;
+	while (max > 0 && ((unsigned char) text[max] & 0xC0) == 0x80)
+		max--;
+	return max;
+}
+
+/* The text of a datum as its type prints it. */
+static char *
+datum_text(const SgipDatum *datum)
+{
+	Oid			function;
+	bool		varlena;
+
+	if (datum->type == TEXTOID || datum->type == VARCHAROID)
+		return TextDatumGetCString(datum->value);
+	getTypeOutputInfo(datum->type, &function, &varlena);
+	return OidOutputFunctionCall(function, datum->value);
+}
+
+/* Does the field hold an address? */
+static bool
+is_address(const SgipField *field)
+{
+	return strcmp(field->type, "inet") == 0;
+}
+
+/* Is the text four decimal numbers with dots between, without leading zeros? */
+static bool
+is_canonical_ipv4(const char *text)
+{
+	for (int i = 0; i < 4; i++)
+	{
+		size_t		digits = strspn(text, "0123456789");
+
+		if (digits < 1 || digits > 3 || (digits > 1 && text[0] == '0') || atoi(text) > 255)
+			return false;
+		text += digits;
+		if (*text++ != (i < 3 ? '.' : '\0'))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The piece of a text that may be sent, NULL if there is none: of an address
+ * the part before a mask, of a field whose comparison folds case the ASCII
+ * beginning, of an overlong one the beginning.
+ */
+static char *
+usable_part(const SgipField *field, const SgipCondition *condition, char *text, int len)
+{
+	char	   *part = pnstrdup(text, len);
+
+	if (OidIsValid(condition->text_form))
+	{
+		part[strcspn(part, "/")] = '\0';
+		/* the API might write an IPv6 address differently */
+		if (strchr(part, ':') != NULL)
+			return NULL;
+		/* a piece of a pattern might stand for the mask "/32" of text() alone */
+		if (condition->text_form == F_TEXT_INET &&
+			condition->kind == SGIP_CONDITION_LIKE && strstr("32", part) != NULL)
+			return NULL;
+	}
+	if (field->fold_case)
+	{
+		char	   *p = part;
+
+		while (*p && !IS_HIGHBIT_SET(*p))
+			p++;
+		*p = '\0';
+	}
+	part[clip_utf8(part, strlen(part), MAX_VALUE_BYTES)] = '\0';
+	return part[0] == '\0' ? NULL : part;
+}
+
+/*
+ * What to send for rows whose field equals the value; NULL if nothing may be
+ * sent.  Where the API compares whole values, only a whole value will do.
+ */
+static char *
+sendable_value(const SgipTable *table, const SgipCondition *condition,
+			   const SgipDatum *datum, char *printed)
+{
+	const SgipField *field = sgip_table_field(table, condition->attnum);
+	SgipMatch	match = table->columns[condition->attnum - 1].match;
+	char	   *utf8;
+	char	   *part;
+
+	if (datum->type == INETOID)
+	{
+		/* the API's addresses are IPv4 without mask */
+		if (ip_family(DatumGetInetPP(datum->value)) != PGSQL_AF_INET)
+			return NULL;
+		printed = TextDatumGetCString(DirectFunctionCall1(network_host, datum->value));
+	}
+	else if (datum->type == BOOLOID)
+		return pstrdup(DatumGetBool(datum->value) ? "true" : "false");
+
+	utf8 = to_utf8(printed);
+	if (utf8 == NULL)
+		return NULL;
+	if (field->kind == SGIP_KIND_SEARCH)
+		return utf8;
+	part = usable_part(field, condition, utf8, strlen(utf8));
+	if (part == NULL)
+		return NULL;
+	if (match == SGIP_MATCH_EXACT)
+	{
+		if (strcmp(part, utf8) != 0 ||
+			(is_address(field) && !is_canonical_ipv4(part)))
+			return NULL;
+		/* a path cannot hold "." or ".." */
+		if (field->kind == SGIP_KIND_PARENT && part[strspn(part, ".")] == '\0')
+			return NULL;
+	}
+	if (field->values != NULL && !sgip_task_has_word(field->values, part))
+		return NULL;
+	return part;
+}
+
+/* Adds a value unless it was seen before. */
+static void
+add_candidate(const SgipTable *table, const SgipCondition *condition,
+			  const SgipDatum *datum, SgipKeySet *seen, Candidate *candidates, int *count)
+{
+	char	   *text = datum_text(datum);
+	SgipSpan	key = {text, strlen(text)};
+
+	if (seen != NULL && !sgip_keyset_add(seen, key))
+	{
+		pfree(text);
+		return;
+	}
+	candidates[*count].value = datum->value;
+	candidates[*count].text = text;
+	candidates[*count].sent = sendable_value(table, condition, datum, text);
+	(*count)++;
+}
+
+/* Number of elements of an array datum. */
+static int
+count_elements(const SgipDatum *datum)
+{
+	ArrayType  *array = DatumGetArrayTypeP(datum->value);
+
+	return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+}
+
+/* Elements of an array datum that are not NULL, as datums. */
+static int
+array_elements(const SgipDatum *array, SgipDatum **elements)
+{
+	Oid			type = get_element_type(array->type);
+	int16		len;
+	bool		byval;
+	char		align;
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+	int			kept = 0;
+
+	get_typlenbyvalalign(type, &len, &byval, &align);
+	deconstruct_array(DatumGetArrayTypeP(array->value), type, len, byval, align,
+					  &values, &nulls, &count);
+	*elements = palloc(Max(count, 1) * sizeof(SgipDatum));
+	for (int i = 0; i < count; i++)
+	{
+		if (!nulls[i])
+		{
+			(*elements)[kept].value = values[i];
+			(*elements)[kept].isnull = false;
+			(*elements)[kept++].type = type;
+		}
+	}
+	return kept;
+}
+
+/*
+ * The distinct values of an equality.  At most limit are collected: with
+ * more, the number alone matters, and it is more than limit.
+ */
+static Candidate *
+collect_candidates(const SgipTable *table, const SgipCondition *condition,
+				   int limit, int *count)
+{
+	Candidate  *candidates;
+	SgipKeySet *seen;
+	int			room = 0;
+	ListCell   *lc;
+
+	foreach(lc, condition->values)
+	{
+		SgipDatum  *datum = lfirst(lc);
+
+		if (!datum->isnull)
+			room += OidIsValid(get_element_type(datum->type)) ?
+				count_elements(datum) : 1;
+	}
+	candidates = palloc(Max(1, Min(room, limit + 1)) * sizeof(Candidate));
+	seen = room > 1 ? sgip_keyset_new() : NULL;
+
+	*count = 0;
+	foreach(lc, condition->values)
+	{
+		SgipDatum  *datum = lfirst(lc);
+		SgipDatum  *elements = datum;
+		int			element_count = 1;
+
+		if (datum->isnull)
+			continue;
+		if (OidIsValid(get_element_type(datum->type)))
+			element_count = array_elements(datum, &elements);
+		for (int i = 0; i < element_count && *count <= limit; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			add_candidate(table, condition, &elements[i], seen, candidates, count);
+		}
+	}
+	sgip_keyset_free(seen);
+	return candidates;
+}
+
+/*
+ * Next literal piece of a LIKE pattern from *p on, unescaped into buf; *p
+ * moves behind it and behind the wildcards that follow.  Returns its length.
+ */
+static int
+next_literal(const char **p, char *buf)
+{
+	int			len = 0;
+
+	while (**p && **p != '%' && **p != '_')
+	{
+		if (**p == '\\')
+		{
+			if ((*p)[1] == '\0')
+			{
+				(*p)++;
+				break;
+			}
+			(*p)++;
+		}
+		buf[len++] = *(*p)++;
+	}
+	while (**p == '%' || **p == '_')
+		(*p)++;
+	buf[len] = '\0';
+	return len;
+}
+
+/*
+ * What every text that matches the pattern has in it: under PREFIX its
+ * literal beginning, under ANYWHERE its longest literal piece, under EXACT
+ * the whole pattern if it has no wildcard.  NULL if there is none.
+ */
+static char *
+pattern_fragment(const char *pattern, SgipMatch match)
+{
+	char	   *best = palloc(strlen(pattern) + 1);
+	char	   *piece = palloc(strlen(pattern) + 1);
+	const char *p = pattern;
+	int			best_len = next_literal(&p, best);
+
+	if (match == SGIP_MATCH_EXACT)
+	{
+		bool		wild = false;
+
+		for (const char *c = pattern; *c; c++)
+		{
+			if (*c == '\\' && c[1] != '\0')
+				c++;
+			else if (*c == '%' || *c == '_')
+				wild = true;
+		}
+		return wild || best_len == 0 ? NULL : best;
+	}
+	while (match == SGIP_MATCH_ANYWHERE && *p)
+	{
+		int			len = next_literal(&p, piece);
+
+		if (len > best_len)
+		{
+			memcpy(best, piece, len + 1);
+			best_len = len;
+		}
+	}
+	return best_len > 0 ? best : NULL;
+}
+
+/*
+ * The literal of a pattern of the form '%literal%', which a search column
+ * can be asked for; NULL for any other.
+ */
+static char *
+part_pattern(const char *pattern)
+{
+	char	   *literal = palloc(strlen(pattern) + 1);
+	int			len = 0;
+	const char *p = pattern + strspn(pattern, "%");
+
+	for (; *p && *p != '%' && *p != '_'; p++)
+	{
+		if (*p == '\\' && *++p == '\0')
+			return NULL;
+		literal[len++] = *p;
+	}
+	literal[len] = '\0';
+	return len > 0 && *pattern == '%' && *p == '%' && p[strspn(p, "%")] == '\0' ? literal : NULL;
+}
+
+/* What can be asked about a search column, for a hint. */
+static char *
+possible_searches(const SgipTable *table, AttrNumber attnum)
+{
+	const SgipColumn *column = &table->columns[attnum - 1];
+	const char *name = column->name;
+	Oid			type = getBaseType(column->type);
+
+	if (type == BOOLOID)
+		return psprintf("Possible are %s, NOT %s, and comparing it with = in WHERE or a join.",
+						name, name);
+	if (type != TEXTOID && type != VARCHAROID)
+		return psprintf("The API does not compare as type %s does; declare the column as %s to search by it.",
+						format_type_be(column->type), sgip_table_field(table, attnum)->type);
+	return psprintf("Possible are %s = value, %s = ANY (values), %sand %s = other.column "
+					"in a join that can be done with one search for each outer row.",
+					name, name,
+					column->match == SGIP_MATCH_ANYWHERE ? psprintf("%s LIKE '%%part%%', ", name) : "",
+					name);
+}
+
+/* Raises 0A000: the API has no such search. */
+void
+sgip_search_report_unusable(const SgipTable *table, AttrNumber attnum, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("column \"%s\" of foreign table \"%s\" cannot be searched in this way",
+					table->columns[attnum - 1].name, table->name),
+			 errdetail("%s", detail),
+			 errhint("%s", possible_searches(table, attnum))));
+}
+
+/* Narrows the range of addresses of a choice. */
+static void
+narrow_range(Choice *choice, uint32 low, uint32 high)
+{
+	if (!choice->has_range)
+	{
+		choice->low = 0;
+		choice->high = PG_UINT32_MAX;
+	}
+	choice->has_range = true;
+	choice->low = Max(choice->low, low);
+	choice->high = Min(choice->high, high);
+}
+
+/* Takes a condition about a network or a bound into the range. */
+static void
+choose_range(Choice *choice, const SgipCondition *condition, const SgipDatum *datum)
+{
+	inet	   *address = DatumGetInetPP(datum->value);
+	uint32		bits = 0;
+	uint32		mask;
+
+	if (ip_family(address) != PGSQL_AF_INET)
+		return;
+	for (int i = 0; i < 4; i++)
+		bits = bits << 8 | ip_addr(address)[i];
+	mask = ip_bits(address) == 0 ? 0 : PG_UINT32_MAX << (32 - ip_bits(address));
+	narrow_range(choice,
+				 condition->kind == SGIP_CONDITION_TO ? 0 : bits & mask,
+				 condition->kind == SGIP_CONDITION_FROM ? PG_UINT32_MAX : bits | ~mask);
+}
+
+/* The whole octets that all addresses of the range begin with, or NULL. */
+static char *
+range_fragment(const Choice *choice)
+{
+	StringInfoData buf;
+	int			octets = 0;
+
+	while (octets < 4 &&
+		   (choice->low >> (24 - 8 * octets)) == (choice->high >> (24 - 8 * octets)))
+		octets++;
+	if (octets == 0 || (choice->match == SGIP_MATCH_EXACT && octets < 4))
+		return NULL;
+	initStringInfo(&buf);
+	for (int i = 0; i < octets; i++)
+		appendStringInfo(&buf, "%u%s", (choice->low >> (24 - 8 * i)) & 255, i < 3 ? "." : "");
+	return buf.data;
+}
+
+/* Keeps the longer of two fragments. */
+static void
+keep_longer(Choice *choice, char *fragment)
+{
+	if (fragment != NULL &&
+		(choice->fragment == NULL || strlen(fragment) > strlen(choice->fragment)))
+		choice->fragment = fragment;
+}
+
+/* Takes a LIKE or starts-with condition into the choice. */
+static void
+choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *condition,
+			   const SgipDatum *datum)
+{
+	const SgipField *field = sgip_table_field(table, condition->attnum);
+	SgipMatch	match = table->columns[condition->attnum - 1].match;
+	char	   *text = to_utf8(datum_text(datum));
+	char	   *fragment;
+
+	if (field->kind == SGIP_KIND_SEARCH)
+	{
+		if (match != SGIP_MATCH_ANYWHERE)
+			sgip_search_report_unusable(table, condition->attnum,
+							"As the column is declared, the API does not find its values by a part of them.");
+		fragment = text ? part_pattern(text) : NULL;
+		if (fragment == NULL)
+			sgip_search_report_unusable(table, condition->attnum,
+							"The API finds a group by a part of its name, not by a pattern.");
+		/* one argument is sent; it must have all the parts that are asked for */
+		if (choice->fragment != NULL && strstr(choice->fragment, fragment) == NULL &&
+			strstr(fragment, choice->fragment) == NULL)
+			sgip_search_report_unusable(table, condition->attnum,
+							"The API finds a group by one part of its name, not by several.");
+		keep_longer(choice, fragment);
+		choice->as_part = true;
+		return;
+	}
+	if (text == NULL || field->kind == SGIP_KIND_PARENT)
+		return;
+	if (condition->kind == SGIP_CONDITION_STARTS)
+		fragment = match == SGIP_MATCH_EXACT ? NULL : text;
+	else
+		fragment = pattern_fragment(text, match);
+	if (fragment != NULL)
+		fragment = usable_part(field, condition, fragment, strlen(fragment));
+	keep_longer(choice, fragment);
+}
+
+/* Can a search column have this value?  Some have a few values only. */
+static bool
+is_argument(const SgipField *field, const char *value)
+{
+	return field->values == NULL || sgip_task_has_word(field->values, value) ||
+		strcmp(field->absent, value) == 0;
+}
+
+/* Takes an equality into the choice; false if no value is left to equal. */
+static bool
+choose_equal(const SgipTable *table, Choice *choice, const SgipCondition *condition,
+			 int max_searches)
+{
+	const SgipField *field = sgip_table_field(table, condition->attnum);
+	bool		search = field->kind == SGIP_KIND_SEARCH;
+	int			limit = search ? MAX_SEARCHES : max_searches;
+	int			count;
+	Candidate  *candidates = collect_candidates(table, condition, limit, &count);
+
+	if (count == 0)
+		return false;
+	if (count > limit)
+	{
+		if (search)
+			sgip_search_report_unusable(table, condition->attnum,
+							psprintf("More than %d values were given.", MAX_SEARCHES));
+		return true;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		char	   *sent = candidates[i].sent;
+
+		if (search && (sent == NULL || sent[0] == '\0' || strlen(sent) > MAX_VALUE_BYTES))
+			sgip_search_report_unusable(table, condition->attnum,
+							"The value is empty, too long, or cannot be sent as UTF-8.");
+		if (search && !is_argument(field, sent))
+			sgip_search_report_unusable(table, condition->attnum,
+							psprintf("The argument can be \"%s\", and is \"%s\" where it is not sent.",
+									 field->values, field->absent));
+		if (sent == NULL)
+			return true;
+	}
+	if (choice->equal == NULL || count < choice->count)
+	{
+		choice->equal = condition;
+		choice->candidates = candidates;
+		choice->count = count;
+	}
+	return true;
+}
+
+/*
+ * Takes one condition into the choice for its field; false if no row can
+ * satisfy it.
+ */
+static bool
+choose(const SgipTable *table, Choice *choice, const SgipCondition *condition,
+	   int max_searches)
+{
+	SgipDatum  *datum = linitial(condition->values);
+
+	if (condition->kind == SGIP_CONDITION_EQUAL)
+		return choose_equal(table, choice, condition, max_searches);
+	if (datum->isnull)
+		return false;
+	if (condition->kind == SGIP_CONDITION_LIKE || condition->kind == SGIP_CONDITION_STARTS)
+		choose_pattern(table, choice, condition, datum);
+	else
+	{
+		choose_range(choice, condition, datum);
+		choice->match = table->columns[condition->attnum - 1].match;
+	}
+	return true;
+}
+
+/* Repeats the searches for each of the choice's values. */
+static void
+multiply(SgipSearches *searches, const SgipTable *table, int field_index, const Choice *choice)
+{
+	const SgipField *field = &table->task->fields[field_index];
+	int			count = searches->count * choice->count;
+	SgipSearch *items;
+
+	if (count > MAX_SEARCHES)
+		sgip_search_report_unusable(table, choice->equal->attnum,
+						psprintf("More than %d searches would be needed.", MAX_SEARCHES));
+	items = palloc(count * sizeof(SgipSearch));
+	for (int i = 0; i < count; i++)
+	{
+		SgipSearch *item = &items[i];
+		const Candidate *candidate = &choice->candidates[i % choice->count];
+
+		*item = searches->items[i / choice->count];
+		if (field->kind == SGIP_KIND_SEARCH)
+			item->held.values[field_index] = candidate->sent;
+		if (field->kind != SGIP_KIND_SEARCH ||
+			(field->param != NULL &&
+			 (field->values == NULL || sgip_task_has_word(field->values, candidate->sent))))
+			item->arguments.values[field_index] = candidate->sent;
+		if (field->kind != SGIP_KIND_SEARCH && choice->count > 1)
+		{
+			item->own.attnum = choice->equal->attnum;
+			item->own.text_form = choice->equal->text_form;
+			item->own.collation = choice->equal->collation;
+			item->own.value = candidate->value;
+			item->own.text = candidate->text;
+			fmgr_info(choice->equal->equal_function, &item->own.equal);
+		}
+	}
+	searches->items = items;
+	searches->count = count;
+}
+
+/* Sends the fragment of a choice with all searches. */
+static void
+add_fragment(SgipSearches *searches, const SgipField *field, int field_index,
+			 const Choice *choice)
+{
+	for (int i = 0; i < searches->count; i++)
+	{
+		if (field->kind == SGIP_KIND_SEARCH)
+		{
+			searches->items[i].held.values[field_index] = choice->fragment;
+			searches->items[i].held_as_part = choice->as_part;
+		}
+		if (field->param != NULL)
+			searches->items[i].arguments.values[field_index] = choice->fragment;
+	}
+}
+
+/*
+ * Index of the field, among those that are no search columns, whose values
+ * the searches go through: the one with the fewest, more than one; -1: none.
+ */
+static int
+varying_field(const SgipTask *task, const Choice *choices)
+{
+	int			best = -1;
+
+	for (int i = 0; i < task->field_count; i++)
+	{
+		if (task->fields[i].kind != SGIP_KIND_SEARCH && choices[i].equal != NULL &&
+			choices[i].count > 1 && (best < 0 || choices[i].count < choices[best].count))
+			best = i;
+	}
+	return best;
+}
+
+/* Makes the searches from what was chosen for each field. */
+static void
+combine(SgipSearches *searches, const SgipTable *table, Choice *choices, int max_searches)
+{
+	const SgipTask *task = table->task;
+	bool		local_search = false;
+	int			varying;
+
+	for (int i = 0; i < task->field_count; i++)
+	{
+		const SgipField *field = &task->fields[i];
+
+		if (field->kind != SGIP_KIND_SEARCH)
+			continue;
+		if (choices[i].equal != NULL)
+			multiply(searches, table, i, &choices[i]);
+		else if (choices[i].fragment != NULL)
+			add_fragment(searches, field, i, &choices[i]);
+		else
+			continue;
+		local_search |= field->param == NULL;
+	}
+
+	varying = varying_field(task, choices);
+	if (varying >= 0 && (double) searches->count * choices[varying].count > max_searches)
+		varying = -1;
+	for (int i = 0; i < task->field_count; i++)
+	{
+		const SgipField *field = &task->fields[i];
+
+		if (field->kind == SGIP_KIND_SEARCH || (field->doubtful && local_search))
+			continue;
+		if (choices[i].equal != NULL && (choices[i].count == 1 || i == varying))
+			multiply(searches, table, i, &choices[i]);
+		else if (choices[i].fragment != NULL)
+			add_fragment(searches, field, i, &choices[i]);
+	}
+}
+
+/* A text that is equal for equal searches, and for no others. */
+static char *
+make_signature(const SgipSearches *searches, const SgipTask *task)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < searches->count; i++)
+	{
+		const SgipSearch *item = &searches->items[i];
+
+		for (int j = 0; j < task->field_count; j++)
+		{
+			const char *sent = item->arguments.values[j];
+			const char *held = item->held.values[j];
+
+			/* lengths make the text unambiguous */
+			appendStringInfo(&buf, "%zu %zu:%s%s;",
+							 sent ? strlen(sent) + 1 : 0, held ? strlen(held) + 1 : 0,
+							 sent ? sent : "", held ? held : "");
+		}
+		appendStringInfo(&buf, "%d %d %s\n", item->held_as_part, item->own.attnum,
+						 item->own.text ? item->own.text : "");
+	}
+	return buf.data;
+}
+
+/* Works out the searches. */
+SgipSearches *
+sgip_search_evaluate(const SgipTable *table, List *conditions, int max_searches)
+{
+	const SgipTask *task = table->task;
+	SgipSearches *searches = palloc0(sizeof(SgipSearches));
+	Choice		choices[SGIP_MAX_FIELDS];
+	ListCell   *lc;
+	bool		possible = true;
+
+	memset(choices, 0, sizeof(choices));
+	foreach(lc, conditions)
+	{
+		SgipCondition *condition = lfirst(lc);
+		int			field = table->columns[condition->attnum - 1].field;
+
+		possible &= choose(table, &choices[field], condition, max_searches);
+	}
+	for (int i = 0; i < task->field_count; i++)
+	{
+		if (!choices[i].has_range)
+			continue;
+		possible &= choices[i].low <= choices[i].high;
+		keep_longer(&choices[i], range_fragment(&choices[i]));
+	}
+	if (possible)
+	{
+		searches->count = 1;
+		searches->items = palloc0(sizeof(SgipSearch));
+		combine(searches, table, choices, max_searches);
+	}
+	searches->signature = make_signature(searches, task);
+	return searches;
+}
+
+/* Is the value known when the query is planned? */
+static bool
+is_constant(const SgipCondition *condition)
+{
+	ListCell   *lc;
+
+	foreach(lc, condition->values)
+	{
+		if (!IsA(lfirst(lc), Const))
+			return false;
+	}
+	return true;
+}
+
+/* The condition with its constants as datums. */
+static SgipCondition *
+with_datums(const SgipCondition *condition)
+{
+	SgipCondition *copy = palloc(sizeof(SgipCondition));
+	ListCell   *lc;
+
+	*copy = *condition;
+	copy->values = NIL;
+	foreach(lc, condition->values)
+	{
+		Const	   *constant = lfirst_node(Const, lc);
+		SgipDatum  *datum = palloc(sizeof(SgipDatum));
+
+		datum->value = constant->constvalue;
+		datum->isnull = constant->constisnull;
+		datum->type = constant->consttype;
+		copy->values = lappend(copy->values, datum);
+	}
+	return copy;
+}
+
+/* How a condition that is known at run time only is shown. */
+static char *
+run_time_text(const SgipCondition *condition, List *texts)
+{
+	static const char *const names[] = {
+		[SGIP_CONDITION_EQUAL] = "=",
+		[SGIP_CONDITION_LIKE] = "LIKE",
+		[SGIP_CONDITION_STARTS] = "^@",
+		[SGIP_CONDITION_NETWORK] = "<<=",
+		[SGIP_CONDITION_FROM] = ">=",
+		[SGIP_CONDITION_TO] = "<="
+	};
+	StringInfoData buf;
+	bool		plain = condition->kind == SGIP_CONDITION_EQUAL;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	if (!plain)
+		appendStringInfo(&buf, "[%s ", names[condition->kind]);
+	foreach(lc, texts)
+		appendStringInfo(&buf, "%s%s", lc == list_head(texts) ? "" : "|", (char *) lfirst(lc));
+	if (!plain)
+		appendStringInfoChar(&buf, ']');
+	return buf.data;
+}
+
+/* The distinct values that the searches send for a field: "a|b|c". */
+static char *
+join_values(const SgipSearches *searches, int field_index)
+{
+	StringInfoData buf;
+	int			shown = 0;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < searches->count; i++)
+	{
+		const char *value = searches->items[i].arguments.values[field_index];
+		bool		seen = value == NULL;
+
+		for (int j = 0; j < i && !seen; j++)
+			seen = searches->items[j].arguments.values[field_index] != NULL &&
+				strcmp(searches->items[j].arguments.values[field_index], value) == 0;
+		if (seen)
+			continue;
+		if (shown++ > 0)
+			appendStringInfoChar(&buf, '|');
+		if (shown > MAX_SHOWN_VALUES)
+		{
+			appendStringInfoString(&buf, "...");
+			break;
+		}
+		sgip_request_encode(&buf, value);
+	}
+	return shown > 0 ? buf.data : NULL;
+}
+
+/* Does this condition decide what is shown, rather than the one before it? */
+static bool
+shows_before(const SgipCondition *condition, const SgipCondition *other)
+{
+	return other == NULL || condition->kind < other->kind;
+}
+
+/* The request that a plan will send, for EXPLAIN. */
+char *
+sgip_search_describe(const SgipTable *table, List *conditions, List *value_texts)
+{
+	const SgipTask *task = table->task;
+	const SgipCondition *shown[SGIP_MAX_FIELDS] = {NULL};
+	char	   *texts[SGIP_MAX_FIELDS] = {NULL};
+	SgipArguments none = {{NULL}};
+	List	   *constants = NIL;
+	SgipSearches *searches;
+	int			next = 0;
+	ListCell   *lc;
+
+	foreach(lc, conditions)
+	{
+		SgipCondition *condition = lfirst(lc);
+		int			field = table->columns[condition->attnum - 1].field;
+		List	   *condition_texts = NIL;
+
+		for (int i = 0; i < list_length(condition->values); i++)
+			condition_texts = lappend(condition_texts, list_nth(value_texts, next++));
+		if (is_constant(condition))
+			constants = lappend(constants, with_datums(condition));
+		else if (shows_before(condition, shown[field]))
+		{
+			shown[field] = condition;
+			texts[field] = run_time_text(condition, condition_texts);
+		}
+		else if (shown[field]->kind == SGIP_CONDITION_FROM &&
+				 condition->kind == SGIP_CONDITION_TO)
+			texts[field] = psprintf("%s%s", texts[field],
+									run_time_text(condition, condition_texts));
+	}
+
+	searches = sgip_search_evaluate(table, constants, MAX_SEARCHES);
+	if (searches->count == 0)
+		return pstrdup(SGIP_NO_REQUEST);
+	for (int i = 0; i < task->field_count; i++)
+	{
+		char	   *values = join_values(searches, i);
+
+		/* an equality at run time is narrower than a piece of a pattern */
+		if (values != NULL && (shown[i] == NULL || shown[i]->kind != SGIP_CONDITION_EQUAL))
+			texts[i] = values;
+	}
+	return sgip_request_describe(table->server, task, &none,
+								 (const char *const *) texts, NULL);
+}

@@ -1,0 +1,184 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyset.c
+ *		A set of short texts: what a listing has brought, whose name is known.
+ *
+ * Nearly all keys are IPv4 addresses, and those of an account stand close
+ * together.  So an address takes a bit in the map of its /24 network: a
+ * million of neighbours need 300 kB, and if no two share a network each
+ * needs about 70 bytes.  Other keys are kept as they are and need about 60
+ * bytes more than their text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "request/string_set.h"
+
+/* Bits of a machine word in the map of a network */
+#define WORD_BITS 64
+
+/* A /24 network and which of its addresses are in the set */
+typedef struct Network
+{
+	uint32		prefix;			/* hash key: the address without its last octet */
+	uint64		members[256 / WORD_BITS];
+} Network;
+
+/* Any other key; the hash key is the text, not where it stands */
+typedef struct Other
+{
+	SgipSpan	text;
+} Other;
+
+struct SgipKeySet
+{
+	MemoryContext context;
+	HTAB	   *networks;
+	HTAB	   *others;
+};
+
+/* Hash value of a text. */
+static uint32
+hash_text(const void *key, Size size)
+{
+	const SgipSpan *text = key;
+
+	return hash_bytes((const unsigned char *) text->data, text->len);
+}
+
+/* 0 if two texts are the same. */
+static int
+compare_text(const void *a, const void *b, Size size)
+{
+	const SgipSpan *left = a;
+	const SgipSpan *right = b;
+
+	return left->len != right->len || memcmp(left->data, right->data, left->len) != 0;
+}
+
+/* An empty set. */
+SgipKeySet *
+sgip_keyset_new(void)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw keys",
+												  ALLOCSET_DEFAULT_SIZES);
+	SgipKeySet *set = MemoryContextAlloc(context, sizeof(SgipKeySet));
+	HASHCTL		networks = {.keysize = sizeof(uint32), .entrysize = sizeof(Network)};
+	HASHCTL		others = {.keysize = sizeof(SgipSpan), .entrysize = sizeof(Other),
+	.hash = hash_text, .match = compare_text};
+
+	set->context = context;
+	networks.hcxt = others.hcxt = context;
+	set->networks = hash_create("sgip_fdw networks", 64, &networks,
+								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	set->others = hash_create("sgip_fdw keys", 64, &others,
+							  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	return set;
+}
+
+/* Frees a set. */
+void
+sgip_keyset_free(SgipKeySet *set)
+{
+	if (set != NULL)
+		MemoryContextDelete(set->context);
+}
+
+/*
+ * Is the text an IPv4 address as the API writes them, four decimal numbers
+ * without leading zeros?  Any other spelling is a text like any other, for
+ * two of them are two keys.
+ */
+static bool
+parse_ipv4(SgipSpan text, uint32 *address)
+{
+	const char *p = text.data;
+	const char *end = p + text.len;
+
+	*address = 0;
+	for (int i = 0; i < 4; i++)
+	{
+		const char *begin = p;
+		uint32		octet = 0;
+
+		while (p < end && *p >= '0' && *p <= '9' && p - begin < 3)
+			octet = octet * 10 + (uint32) (*p++ - '0');
+		if (p == begin || octet > 255 || (*begin == '0' && p - begin > 1))
+			return false;
+		*address = *address << 8 | octet;
+		if (i < 3 && (p == end || *p++ != '.'))
+			return false;
+	}
+	return p == end;
+}
+
+/* The word and bit of an address in the map of its network. */
+static uint64 *
+member_word(Network *network, uint32 address, uint64 *bit)
+{
+	uint32		last = address & 255;
+
+	*bit = UINT64CONST(1) << (last % WORD_BITS);
+	return &network->members[last / WORD_BITS];
+}
+
+/* Adds an address. */
+static bool
+add_address(SgipKeySet *set, uint32 address)
+{
+	uint32		prefix = address >> 8;
+	bool		found;
+	Network    *network = hash_search(set->networks, &prefix, HASH_ENTER, &found);
+	uint64		bit;
+	uint64	   *word = member_word(network, address, &bit);
+
+	if (!found)
+		memset(network->members, 0, sizeof(network->members));
+	found = (*word & bit) != 0;
+	*word |= bit;
+	return !found;
+}
+
+/* Adds a key; false if it was in the set. */
+bool
+sgip_keyset_add(SgipKeySet *set, SgipSpan key)
+{
+	uint32		address;
+	bool		found;
+	Other	   *other;
+	char	   *copy;
+
+	if (parse_ipv4(key, &address))
+		return add_address(set, address);
+	if (hash_search(set->others, &key, HASH_FIND, NULL) != NULL)
+		return false;
+
+	/* first the copy, so that no entry points to what is not ours */
+	copy = MemoryContextAlloc(set->context, Max(key.len, 1));
+	memcpy(copy, key.data, key.len);
+	key.data = copy;
+	other = hash_search(set->others, &key, HASH_ENTER, &found);
+	other->text = key;
+	return true;
+}
+
+/* Is the key in the set? */
+bool
+sgip_keyset_has(const SgipKeySet *set, SgipSpan key)
+{
+	uint32		address;
+	uint32		prefix;
+	uint64		bit;
+	Network    *network;
+
+	if (!parse_ipv4(key, &address))
+		return hash_search(set->others, &key, HASH_FIND, NULL) != NULL;
+	prefix = address >> 8;
+	network = hash_search(set->networks, &prefix, HASH_FIND, NULL);
+	return network != NULL && (*member_word(network, address, &bit) & bit) != 0;
+}

@@ -1,0 +1,407 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.c
+ *		One foreign scan at run time: from values of conditions to tuples.
+ *
+ * Serves a plain scan, an asynchronous Append and ANALYZE alike: the next
+ * row is asked for without waiting, and whoever asks decides how to wait.
+ *
+ * Three lifetimes, each a memory context: the scan; the values it was last
+ * started with, and their searches; one row.  Where rescans are expected the
+ * rows are kept (kept.c).  A rescan replays what has been read so far and then
+ * goes on reading where it was, so that no answer is asked for twice.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "scan/row_cache.h"
+#include "plan/plan.h"
+#include "scan/scan.h"
+
+struct SgipScan
+{
+	MemoryContext context;		/* the scan's, with everything below */
+	MemoryContext values_context;	/* searches and fetch; reset at a restart */
+	MemoryContext row_context;	/* one row */
+
+	SgipTable  *table;
+	Oid			user_id;
+	SgipRowMaker *maker;
+	List	   *conditions;		/* as the plan carries them */
+	List	   *values;			/* states of their expressions */
+	List	   *gates;			/* states of conditions on the whole scan */
+	ExprContext *econtext;
+	int			max_searches;
+	bool		async;
+
+	bool		started;		/* what is below is up to date with the values */
+	bool		closed;			/* a gate is, so that there are no rows */
+	SgipSearches *searches;
+	SgipFetch  *fetch;
+	bool		fetched_all;	/* the fetch has no more rows */
+
+	bool		keep_rows;
+	SgipKept   *kept;			/* NULL until rows are kept */
+
+	SgipFetchCounters counters;
+};
+
+/* Prepares a scan. */
+SgipScan *
+sgip_scan_begin(Relation rel, Oid user_id,
+				List *columns, bool all_columns,
+				List *conditions, List *values, ExprContext *econtext,
+				int max_searches, bool keep_rows)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw scan",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	SgipScan   *scan = palloc0(sizeof(SgipScan));
+	Bitmapset  *needed = NULL;
+	ListCell   *lc;
+
+	scan->context = context;
+	scan->values_context = AllocSetContextCreate(context, "sgip_fdw values",
+												 ALLOCSET_SMALL_SIZES);
+	scan->row_context = AllocSetContextCreate(context, "sgip_fdw row",
+											  ALLOCSET_DEFAULT_SIZES);
+	scan->table = sgip_table_describe(RelationGetRelid(rel));
+	scan->user_id = user_id;
+	foreach(lc, columns)
+		needed = bms_add_member(needed, lfirst_int(lc));
+	/* an empty set is NULL, which would mean all columns */
+	if (needed == NULL && !all_columns)
+		needed = bms_make_singleton(0);
+	scan->maker = sgip_row_prepare(scan->table, RelationGetDescr(rel), needed);
+	scan->conditions = conditions;
+	scan->gates = list_copy_tail(values, sgip_pushdown_count_values(conditions));
+	scan->values = list_truncate(list_copy(values), list_length(values) - list_length(scan->gates));
+	scan->econtext = econtext;
+	scan->max_searches = max_searches;
+	scan->keep_rows = keep_rows;
+	MemoryContextSwitchTo(caller);
+	return scan;
+}
+
+/* The values of all conditions, in their order; in the current context. */
+static List *
+evaluate_values(SgipScan *scan)
+{
+	List	   *datums = NIL;
+	ListCell   *lc;
+
+	foreach(lc, scan->values)
+	{
+		ExprState  *state = lfirst(lc);
+		SgipDatum  *datum = palloc(sizeof(SgipDatum));
+		Datum		value;
+		int16		len;
+		bool		byval;
+
+		value = ExecEvalExprSwitchContext(state, scan->econtext, &datum->isnull);
+		datum->type = exprType((Node *) state->expr);
+		get_typlenbyval(datum->type, &len, &byval);
+		datum->value = datum->isnull ? (Datum) 0 : datumCopy(value, byval, len);
+		datums = lappend(datums, datum);
+	}
+	return datums;
+}
+
+/* Are all gates open?  A setting may have changed since planning. */
+static bool
+gates_open(SgipScan *scan)
+{
+	ListCell   *lc;
+
+	foreach(lc, scan->gates)
+	{
+		bool		isnull;
+		Datum		open = ExecEvalExprSwitchContext(lfirst(lc), scan->econtext, &isnull);
+
+		if (sgip_enable_pushdown && (isnull || !DatumGetBool(open)))
+			return false;
+	}
+	return true;
+}
+
+/* The conditions that are sent; likewise. */
+static List *
+sent_conditions(SgipScan *scan)
+{
+	List	   *all = sgip_pushdown_from_plan(scan->conditions, evaluate_values(scan));
+	List	   *sent = NIL;
+	ListCell   *lc;
+
+	if (sgip_enable_pushdown)
+		return all;
+	foreach(lc, all)
+	{
+		SgipCondition *condition = lfirst(lc);
+
+		if (sgip_table_field(scan->table, condition->attnum)->kind == SGIP_KIND_SEARCH)
+			sent = lappend(sent, condition);
+	}
+	return sent;
+}
+
+/* Lets go of the fetch; the rows that it has brought are not all. */
+static void
+end_fetch(SgipScan *scan)
+{
+	sgip_fetch_end(scan->fetch);
+	scan->fetch = NULL;
+	scan->fetched_all = false;
+}
+
+/*
+ * Evaluates the values.  If the searches are those of the last start, what was
+ * fetched for them is good, and so is what is kept of an earlier one; else the
+ * fetch begins anew.  If a gate is closed, all of it stays for when it opens.
+ */
+static void
+start(SgipScan *scan)
+{
+	MemoryContext fresh;
+	MemoryContext caller;
+	SgipSearches *searches;
+
+	scan->closed = !gates_open(scan);
+	scan->started = true;
+	if (scan->closed)
+		return;
+
+	fresh = AllocSetContextCreate(scan->context, "sgip_fdw values", ALLOCSET_SMALL_SIZES);
+	caller = MemoryContextSwitchTo(fresh);
+	searches = sgip_search_evaluate(scan->table, sent_conditions(scan), scan->max_searches);
+	MemoryContextSwitchTo(caller);
+	if (scan->searches != NULL && (scan->kept != NULL || scan->fetched_all) &&
+		strcmp(searches->signature, scan->searches->signature) == 0)
+	{
+		MemoryContextDelete(fresh);
+		if (scan->kept != NULL)
+			sgip_kept_rewind(scan->kept);
+		return;
+	}
+	end_fetch(scan);
+	MemoryContextDelete(scan->values_context);
+	scan->values_context = fresh;
+	scan->searches = searches;
+	if (scan->keep_rows)
+	{
+		if (scan->kept == NULL)
+		{
+			caller = MemoryContextSwitchTo(scan->context);
+			scan->kept = sgip_kept_new();
+			MemoryContextSwitchTo(caller);
+		}
+		scan->fetched_all = sgip_kept_switch(scan->kept, searches->signature);
+	}
+}
+
+/* Begins the fetch, if it is not begun. */
+static void
+begin_fetch(SgipScan *scan)
+{
+	MemoryContext caller;
+
+	if (scan->fetch != NULL)
+		return;
+	caller = MemoryContextSwitchTo(scan->values_context);
+	scan->fetch = sgip_fetch_begin(scan->table, scan->searches, scan->user_id,
+								   scan->async, &scan->counters);
+	MemoryContextSwitchTo(caller);
+}
+
+/* Says which request a row that cannot be converted came with. */
+static void
+request_context(void *arg)
+{
+	SgipScan   *scan = arg;
+	char	   *request = scan->fetch ? sgip_fetch_describe(scan->fetch) : NULL;
+
+	if (request != NULL)
+		errcontext("request %s to server \"%s\"", request, scan->table->server->name);
+}
+
+/* Makes the tuple of a row; false if the row is not one of this search. */
+static bool
+make_row(SgipScan *scan, const SgipRow *row, const SgipSearch *search, TupleTableSlot *slot)
+{
+	ErrorContextCallback callback;
+	MemoryContext caller;
+	bool		wanted;
+
+	callback.callback = request_context;
+	callback.arg = scan;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	MemoryContextReset(scan->row_context);
+	caller = MemoryContextSwitchTo(scan->row_context);
+	wanted = sgip_row_make(scan->maker, row, search, slot->tts_values, slot->tts_isnull);
+	MemoryContextSwitchTo(caller);
+	error_context_stack = callback.previous;
+	return wanted;
+}
+
+/* The next row from the API. */
+static SgipScanResult
+fetch_row(SgipScan *scan, TupleTableSlot *slot)
+{
+	for (;;)
+	{
+		SgipRow		row;
+		const SgipSearch *search;
+
+		switch (sgip_fetch_next(scan->fetch, &row, &search))
+		{
+			case SGIP_FETCH_WAIT:
+				return SGIP_SCAN_WAIT;
+			case SGIP_FETCH_END:
+				sgip_fetch_end(scan->fetch);
+				scan->fetch = NULL;
+				scan->fetched_all = true;
+				if (scan->kept != NULL)
+					sgip_kept_complete(scan->kept);
+				return SGIP_SCAN_END;
+			case SGIP_FETCH_ROW:
+				break;
+		}
+		if (make_row(scan, &row, search, slot))
+		{
+			ExecStoreVirtualTuple(slot);
+			return SGIP_SCAN_ROW;
+		}
+		/* rows of other searches can be many, without a row for the executor */
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* The next row; does not wait. */
+SgipScanResult
+sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
+{
+	SgipScanResult result;
+
+	ExecClearTuple(slot);
+	if (!scan->started)
+		start(scan);
+	if (scan->closed)
+		return SGIP_SCAN_END;
+	if (scan->kept != NULL && sgip_kept_next(scan->kept, slot))
+		return SGIP_SCAN_ROW;
+	if (scan->fetched_all || scan->searches->count == 0)
+		return SGIP_SCAN_END;
+
+	if (scan->fetch == NULL && scan->async && !sgip_fetch_has_place())
+		return SGIP_SCAN_WAIT;
+	begin_fetch(scan);
+	result = fetch_row(scan, slot);
+	if (result == SGIP_SCAN_ROW && scan->kept != NULL)
+		sgip_kept_add(scan->kept, slot);
+	return result;
+}
+
+/* Waits until sgip_scan_next can have more to say. */
+void
+sgip_scan_wait(SgipScan *scan)
+{
+	sgip_fetch_wait(scan->fetch);
+}
+
+/* Other scans run while this one waits. */
+void
+sgip_scan_set_async(SgipScan *scan)
+{
+	scan->async = true;
+}
+
+/*
+ * Starts again from the first row.  A scan that nobody expected to be started
+ * again keeps its rows from now on.
+ */
+void
+sgip_scan_restart(SgipScan *scan, bool values_may_differ)
+{
+	if (!scan->started)
+		return;
+	scan->keep_rows = true;
+	if (scan->closed && values_may_differ)
+	{
+		scan->started = false;
+		return;
+	}
+	if (scan->kept == NULL && scan->searches != NULL && !(scan->fetched_all && scan->searches->count == 0))
+	{
+		end_fetch(scan);
+		scan->searches = NULL;
+		scan->started = false;
+		return;
+	}
+	if (values_may_differ)
+		scan->started = false;
+	else if (scan->kept != NULL)
+		sgip_kept_rewind(scan->kept);
+}
+
+/* Does the scan wait for a place, to begin or to go on? */
+bool
+sgip_scan_is_queued(SgipScan *scan)
+{
+	return scan->fetch == NULL || sgip_fetch_is_queued(scan->fetch);
+}
+
+/*
+ * The descriptor to wait on together with those of other scans.  A scan that
+ * waits for a place takes one now if there is one; what it sends is answered
+ * when somebody asks for its next row.
+ */
+int
+sgip_scan_wait_begin(SgipScan *scan, bool must)
+{
+	if (scan->fetch == NULL)
+	{
+		if (!must && !sgip_fetch_has_place())
+			return -1;
+		begin_fetch(scan);
+		sgip_fetch_send(scan->fetch);
+	}
+	if (must)
+		sgip_fetch_jump_queue(scan->fetch);
+	return sgip_fetch_wait_begin(scan->fetch);
+}
+
+void
+sgip_scan_wait_end(SgipScan *scan)
+{
+	if (scan->fetch != NULL)
+		sgip_fetch_wait_end(scan->fetch);
+}
+
+/* Counted since the scan was prepared. */
+const SgipFetchCounters *
+sgip_scan_counters(SgipScan *scan)
+{
+	if (scan->fetch != NULL)
+		sgip_fetch_count(scan->fetch);
+	return &scan->counters;
+}
+
+/* Ends the scan. */
+void
+sgip_scan_end(SgipScan *scan)
+{
+	if (scan == NULL)
+		return;
+	end_fetch(scan);
+	sgip_kept_end(scan->kept);
+	MemoryContextDelete(scan->context);
+}

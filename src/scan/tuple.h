@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * row.h
+ *		From a row of the API to the values of a tuple.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SGIP_ROW_H
+#define SGIP_ROW_H
+
+#include "access/tupdesc.h"
+#include "nodes/bitmapset.h"
+
+#include "fetch/decode.h"
+#include "request/search.h"
+#include "catalog/table.h"
+
+typedef struct SgipRowMaker SgipRowMaker;
+
+/*
+ * Looks up, once for a scan, how the columns are made; in the current
+ * context, which frees it.  "needed" are the attribute numbers to fill
+ * (NULL: all); the others are always NULL.
+ */
+extern SgipRowMaker *sgip_row_prepare(const SgipTable *table, TupleDesc desc,
+									  Bitmapset *needed);
+
+/*
+ * Fills values and nulls, allocating in the current context, which should be
+ * reset for each row.  Raises the errors of the types' input functions with
+ * a context that names table, element and column; HV00L for a value that is
+ * not of the form the field has.  False: the row does not belong to the
+ * search (it is another's own, or its group does not fit).
+ */
+extern bool sgip_row_make(SgipRowMaker *maker, const SgipRow *row,
+						  const SgipSearch *search, Datum *values, bool *nulls);
+
+#endif							/* SGIP_ROW_H */
