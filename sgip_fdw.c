@@ -9,8 +9,8 @@
  *
  * Portions of a scan, from outside to inside: sgip_fdw.c is called by the
  * executor; scan.c makes tuples and replays them; search.c decides what is
- * asked for; fetch.c drives the requests; request.c spells them; http.c
- * transfers bytes; json.c finds the elements in them; decode.c and row.c
+ * asked for; fetch.c drives the requests; request.c spells them; transfer.c
+ * transfers bytes; json.c finds the elements in them; decode.c and tuple.c
  * make values of these.
  *
  *-------------------------------------------------------------------------
@@ -32,7 +32,7 @@
 #include "compat.h"
 #include "http/http.h"
 #include "plan/import.h"
-#include "json/json.h"
+#include "json/tree.h"
 #include "plan/plan.h"
 #include "scan/scan.h"
 #include "plan/searchcheck.h"
@@ -112,7 +112,7 @@ Datum
 sgip_fdw_version(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("sgip_fdw %s, %s, jansson %s", SGIP_VERSION,
-											  sgip_http_version(), sgip_json_version())));
+											  sgip_http_version(), sgip_tree_version())));
 }
 
 /*
@@ -212,10 +212,10 @@ sgipExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	SgipScanState *state = node->fdw_state;
 	const SgipFetchCounters *counters;
 
-	const char *gates = strVal(list_nth(plan->fdw_private, SGIP_PLAN_GATES));
+	const char *filters = strVal(list_nth(plan->fdw_private, SGIP_PLAN_FILTERS));
 
-	if (gates[0] != '\0')
-		ExplainPropertyText("One-Time Filter", gates, es);
+	if (filters[0] != '\0')
+		ExplainPropertyText("One-Time Filter", filters, es);
 	ExplainPropertyText("Request", strVal(list_nth(plan->fdw_private, SGIP_PLAN_REQUEST)), es);
 	if (!es->analyze || state == NULL)
 		return;

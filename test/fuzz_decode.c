@@ -5,7 +5,7 @@
  *
  * A document is read as the answer to each task of the catalogue, whole in
  * place and in small pieces as trees; every field of every row is decoded as
- * fetch.c and row.c do it.  Both ways must come to the same texts, and each
+ * fetch.c and tuple.c do it.  Both ways must come to the same texts, and each
  * text must be what an independent look at jansson's value of the element
  * says: scalars as they are, lists as array literals that read back as their
  * items, times as the ISO form of the same second.
@@ -304,7 +304,7 @@ put_field(Text *text, Group *group, const SgipTask *task, int number, int index,
 			good = decoded == SGIP_DECODED_TEXT && value.len == strlen(PARENT) &&
 				memcmp(value.data, PARENT, value.len) == 0;
 			break;
-		case SGIP_KIND_SEARCH:
+		case SGIP_KIND_ARGUMENT:
 			break;
 	}
 	if (!good)
@@ -318,12 +318,12 @@ put_field(Text *text, Group *group, const SgipTask *task, int number, int index,
 
 /* Does the task give rows for the model of the element, as far as it tells? */
 static bool
-expect_derived(const SgipTask *task, json_t *model, bool *doubtful)
+expect_derived(const SgipTask *task, json_t *model, bool *inconclusive)
 {
 	bool		used = json_array_size(member_model(model, "subusers")) > 0;
 	bool		pooled = json_array_size(member_model(model, "pools")) > 0;
 
-	*doubtful = task->derive == SGIP_DERIVE_AVAILABLE && used;
+	*inconclusive = task->derive == SGIP_DERIVE_AVAILABLE && used;
 	switch (task->derive)
 	{
 		case SGIP_DERIVE_ALL:
@@ -345,14 +345,14 @@ put_rows(Text *text, Group *group, const SgipTask *task, int number,
 {
 	json_t	   *list = task->unnest ? member_model(model, task->unnest) : NULL;
 	SgipRow		row;
-	bool		doubtful;
+	bool		inconclusive;
 	bool		expect_doubtful;
 	size_t		count = 1;
 	size_t		i;
 	int			f;
 
-	if (sgip_decode_derive(task, element, &doubtful) != expect_derived(task, model, &expect_doubtful) ||
-		doubtful != expect_doubtful)
+	if (sgip_decode_derive(task, element, &inconclusive) != expect_derived(task, model, &expect_doubtful) ||
+		inconclusive != expect_doubtful)
 		fail("row or no row", task, NULL);
 	memset(&row, 0, sizeof(row));
 	row.element = element;

@@ -3,7 +3,7 @@
  * fuzz_head.c
  *		libFuzzer target: the reader of an answer's headers.
  *
- * The input's lines are fed to http_head.c as libcurl would.  What they say
+ * The input's lines are fed to headers.c as libcurl would.  What they say
  * must not depend on an interim answer before them, on the case of letters in
  * the names of headers, nor on blanks around values; and it must keep to its
  * limits.
@@ -20,7 +20,7 @@
 
 #include "http/headers.h"
 
-/* Larger inputs come too near to the limits of http_head.c */
+/* Larger inputs come too near to the limits of headers.c */
 #define MAX_LINES 900
 #define MAX_BYTES (128 * 1024)
 

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * http_probe.c
- *		SQL functions that drive http.c alone, for test/http_probe.sh.
+ *		SQL functions that drive transfer.c alone, for test/http_probe.sh.
  *
- * Not part of the extension: it is linked with http.c to a library of its
+ * Not part of the extension: it is linked with transfer.c to a library of its
  * own.  A channel here stands for a scan; it is released at the end of each
  * call through the memory context of the call, as a scan would do it.
  *

@@ -3,7 +3,7 @@
  * test_json.c
  *		Tests the reader of JSON: a corpus of documents, limits, mutations, speed.
  *
- *	gcc -O2 -Wall -Wextra -I. test/test_json.c json*.c -ljansson -o test_json
+ *	gcc -O2 -Wall -Wextra -Isrc test/test_json.c src/json/*.c -ljansson -o test_json
  *	./test_json [--seed N] [--mutations N] [DIRECTORY]
  *	./test_json --print FILE	what the reader says about one document
  *	./test_json --bench			time for each element

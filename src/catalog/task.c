@@ -34,7 +34,7 @@
 	 .key = "ip", .param = "ip", .match = SGIP_MATCH_PREFIX}
 #define V2_SYSTEM \
 	{.name = "system", .column = "include_system", .type = "boolean", \
-	 .kind = SGIP_KIND_SEARCH, .param = "system", .match = SGIP_MATCH_EXACT, \
+	 .kind = SGIP_KIND_ARGUMENT, .param = "system", .match = SGIP_MATCH_EXACT, \
 	 .values = "true", .absent = "false"}
 
 static const SgipField v2_ip_fields[] = {V2_IP};
@@ -45,7 +45,7 @@ static const SgipField v2_usage_fields[] = {
 	V2_IP,
 	{.name = "user", .column = "username", .type = "text", .kind = SGIP_KIND_SCALAR,
 	.key = "user", .param = "user", .match = SGIP_MATCH_ANYWHERE},
-	{.name = "group", .column = "group_name", .type = "text", .kind = SGIP_KIND_SEARCH,
+	{.name = "group", .column = "group_name", .type = "text", .kind = SGIP_KIND_ARGUMENT,
 	.param = "group", .match = SGIP_MATCH_ANYWHERE},
 	V2_SYSTEM
 };
@@ -79,8 +79,8 @@ static const SgipField v3_ips_fields[] = {
 static const SgipField v3_usage_fields[] = {
 	V3_IP,
 	{.name = "user", .column = "username", .type = "text", .kind = SGIP_KIND_ITEM,
-	.key = "subusers", .param = "subuser", .match = SGIP_MATCH_NONE, .doubtful = true},
-	{.name = "group", .column = "group_name", .type = "text", .kind = SGIP_KIND_SEARCH,
+	.key = "subusers", .param = "subuser", .match = SGIP_MATCH_NONE, .inconclusive = true},
+	{.name = "group", .column = "group_name", .type = "text", .kind = SGIP_KIND_ARGUMENT,
 	.key = "pools", .match = SGIP_MATCH_ANYWHERE},
 	V3_POOLS
 };

@@ -44,7 +44,7 @@ typedef enum SgipKind
 	SGIP_KIND_LIST,				/* array of scalars, or of objects with subkey */
 	SGIP_KIND_ITEM,				/* the item of the unnested array */
 	SGIP_KIND_PARENT,			/* id of the parent's row; stands in the path */
-	SGIP_KIND_SEARCH			/* not in the answer: argument of the search, sent
+	SGIP_KIND_ARGUMENT			/* not in the answer: argument of the search, sent
 								 * as param, or where that is NULL looked for in
 								 * the list at key */
 } SgipKind;
@@ -86,7 +86,7 @@ typedef struct SgipField
 								 * ASCII: only an ASCII beginning may be sent */
 	const char *absent;			/* value of a search column that no condition gives
 								 * one, or NULL */
-	bool		doubtful;		/* an empty or refused answer proves nothing: then
+	bool		inconclusive;		/* an empty or refused answer proves nothing: then
 								 * the whole listing is read */
 } SgipField;
 

@@ -30,7 +30,7 @@ struct SgipAvailable
 	MemoryContextCallback cleanup;
 	Tuplestorestate *kept;		/* tag and text of each element */
 	TupleTableSlot *slot;
-	SgipKeySet *disabled;		/* names */
+	SgipStringSet *disabled;		/* names */
 	SgipJsonReader *reader;		/* of the element that was handed out last */
 	SgipElement element;
 };
@@ -62,7 +62,7 @@ sgip_available_new(void)
 	TupleDescFinalize(desc);
 	available->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	available->kept = tuplestore_begin_heap(false, false, work_mem);
-	available->disabled = sgip_keyset_new();
+	available->disabled = sgip_string_set_new();
 	return available;
 }
 
@@ -115,7 +115,7 @@ sgip_available_note(SgipAvailable *available, const SgipElement *subuser)
 	if (member_text(subuser, "disabled", &flag) &&
 		flag.len == 4 && memcmp(flag.data, "true", 4) == 0 &&
 		member_text(subuser, "username", &name) && name.len <= SGIP_MAX_KEY_BYTES)
-		(void) sgip_keyset_add(available->disabled, name);
+		(void) sgip_string_set_add(available->disabled, name);
 }
 
 /* Are all subusers of the element known to be disabled? */
@@ -129,7 +129,7 @@ all_disabled(const SgipAvailable *available, const SgipElement *element)
 		SgipSpan	name;
 
 		if (!sgip_decode_item(element, "subusers", NULL, i, &name) ||
-			!sgip_keyset_has(available->disabled, name))
+			!sgip_string_set_has(available->disabled, name))
 			return false;
 	}
 	return true;

@@ -224,7 +224,7 @@ sgip_decode_field(const SgipRow *row, const SgipField *field,
 			text->data = row->parent;
 			text->len = row->parent ? strlen(row->parent) : 0;
 			return row->parent ? SGIP_DECODED_TEXT : SGIP_DECODED_NULL;
-		case SGIP_KIND_SEARCH:
+		case SGIP_KIND_ARGUMENT:
 			break;
 	}
 	return SGIP_DECODED_NULL;
@@ -276,12 +276,12 @@ sgip_items_next(SgipItems *items, SgipSpan *item)
 
 /* Does the task give rows for this element? */
 bool
-sgip_decode_derive(const SgipTask *task, const SgipElement *element, bool *doubtful)
+sgip_decode_derive(const SgipTask *task, const SgipElement *element, bool *inconclusive)
 {
 	bool		used;
 	bool		pooled;
 
-	*doubtful = false;
+	*inconclusive = false;
 	if (task->derive == SGIP_DERIVE_ALL)
 		return true;
 	used = sgip_decode_item_count(element, "subusers") > 0;
@@ -293,7 +293,7 @@ sgip_decode_derive(const SgipTask *task, const SgipElement *element, bool *doubt
 		case SGIP_DERIVE_TAKEN:
 			return used || pooled;
 		case SGIP_DERIVE_AVAILABLE:
-			*doubtful = used;
+			*inconclusive = used;
 			return used || !pooled;
 		case SGIP_DERIVE_ALL:
 			break;

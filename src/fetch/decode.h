@@ -47,11 +47,11 @@ extern SgipDecoded sgip_decode_field(const SgipRow *row, const SgipField *field,
 									 int *hint, SgipScratch *scratch, SgipSpan *text);
 
 /*
- * Does the task give rows for this element?  *doubtful: it does if all its
+ * Does the task give rows for this element?  *inconclusive: it does if all its
  * subusers are disabled, which the element does not tell.
  */
 extern bool sgip_decode_derive(const SgipTask *task, const SgipElement *element,
-							   bool *doubtful);
+							   bool *inconclusive);
 
 /* Items of a list member: how many (0 if it is null or absent), and one */
 extern size_t sgip_decode_item_count(const SgipElement *element, const char *key);

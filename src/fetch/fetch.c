@@ -11,7 +11,7 @@
  * yet read is held back by its transfer when its window is full, so memory is
  * bounded by the pages in flight.
  *
- * Beyond that, a paged listing remembers the keys of its rows (keyset.c), and
+ * Beyond that, a paged listing remembers the keys of its rows (string_set.c), and
  * "available" keeps the IPs that have subusers (available.c).
  *
  * This file decides what is asked for next and what a failure means for the
@@ -361,10 +361,10 @@ add_page(SgipFetch *fetch)
  */
 
 /* What an error about this page needs to know. */
-static const SgipFailed *
+static const SgipErrorContext *
 failed_request(SgipFetch *fetch, RemotePage *page)
 {
-	SgipFailed *failed = palloc(sizeof(SgipFailed));
+	SgipErrorContext *failed = palloc(sizeof(SgipErrorContext));
 
 	failed->server = fetch->server;
 	failed->credentials = fetch->credentials;
@@ -603,12 +603,12 @@ handle_status(SgipFetch *fetch, RemotePage *page, const char *body, size_t len)
 	if (listing->may_fall_back && listing->elements == 0)
 	{
 		/* the filter found nothing; or was not understood, or proves nothing */
-		if (status == 404 && !sgip_listing_is_doubtful(listing))
+		if (status == 404 && !sgip_listing_is_inconclusive(listing))
 		{
 			drop_page(fetch, page);
 			return;
 		}
-		if (status == 400 || (sgip_listing_is_doubtful(listing) && (status == 404 || status == 403)))
+		if (status == 400 || (sgip_listing_is_inconclusive(listing) && (status == 404 || status == 403)))
 		{
 			fall_back(fetch, page);
 			return;
@@ -642,7 +642,7 @@ finish_page(SgipFetch *fetch, RemotePage *page)
 	MemoryContext caller;
 	SgipNextPage follows;
 
-	if (listing->elements == 0 && listing->may_fall_back && sgip_listing_is_doubtful(listing))
+	if (listing->elements == 0 && listing->may_fall_back && sgip_listing_is_inconclusive(listing))
 	{
 		fall_back(fetch, page);
 		return;
@@ -741,7 +741,7 @@ static bool
 take_element(SgipFetch *fetch, RemotePage *page)
 {
 	SgipListing *listing = page->listing;
-	bool		doubtful;
+	bool		inconclusive;
 
 	page->elements++;
 	fetch->counters->rows++;
@@ -761,9 +761,9 @@ take_element(SgipFetch *fetch, RemotePage *page)
 		case SGIP_FOR_ROWS:
 			break;
 	}
-	if (!sgip_decode_derive(listing->task, &fetch->element, &doubtful))
+	if (!sgip_decode_derive(listing->task, &fetch->element, &inconclusive))
 		return false;
-	if (doubtful)
+	if (inconclusive)
 	{
 		keep_in_use(fetch, listing->search);
 		return false;

@@ -48,7 +48,7 @@ sgip_listing_new(SgipPurpose purpose, const SgipTask *task,
 	listing->has_address = sgip_task_find_field(task, "ip") >= 0;
 	listing->may_fall_back = filtered && task->api == SGIP_API_V3;
 	if (task->paging != SGIP_PAGING_NONE && task->key_field >= 0)
-		listing->seen = sgip_keyset_new();
+		listing->seen = sgip_string_set_new();
 	return listing;
 }
 
@@ -56,7 +56,7 @@ sgip_listing_new(SgipPurpose purpose, const SgipTask *task,
 void
 sgip_listing_free(SgipListing *listing)
 {
-	sgip_keyset_free(listing->seen);
+	sgip_string_set_free(listing->seen);
 	if (listing->parent != NULL)
 		pfree(unconstify(char *, listing->parent));
 	pfree(listing);
@@ -76,11 +76,11 @@ sgip_listing_shape(const SgipListing *listing)
 
 /* Is something sent of which an empty or refused answer proves nothing? */
 bool
-sgip_listing_is_doubtful(const SgipListing *listing)
+sgip_listing_is_inconclusive(const SgipListing *listing)
 {
 	for (int i = 0; i < listing->task->field_count; i++)
 	{
-		if (listing->arguments.values[i] != NULL && listing->task->fields[i].doubtful)
+		if (listing->arguments.values[i] != NULL && listing->task->fields[i].inconclusive)
 			return true;
 	}
 	return false;
@@ -227,7 +227,7 @@ sgip_listing_take(SgipListing *listing, const SgipElement *element)
 	if ((key.kind != SGIP_VALUE_STRING && key.kind != SGIP_VALUE_LITERAL) ||
 		key.text.len > SGIP_MAX_KEY_BYTES)
 		return true;
-	return sgip_keyset_add(listing->seen, key.text);
+	return sgip_string_set_add(listing->seen, key.text);
 }
 
 /* Is the element one of this listing's? */

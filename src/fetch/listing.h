@@ -39,7 +39,7 @@ typedef struct SgipListing
 	/* progress */
 	int64		elements;		/* received in all pages */
 	int			stale_pages;	/* pages in a row without a new element */
-	SgipKeySet *seen;			/* keys of elements, or NULL if unpaged */
+	SgipStringSet *seen;			/* keys of elements, or NULL if unpaged */
 	int			key_hint;
 	int			address_hint;
 
@@ -71,7 +71,7 @@ extern void sgip_listing_free(SgipListing *listing);
 extern SgipJsonShape sgip_listing_shape(const SgipListing *listing);
 
 /* Is something sent of which an empty or refused answer proves nothing? */
-extern bool sgip_listing_is_doubtful(const SgipListing *listing);
+extern bool sgip_listing_is_inconclusive(const SgipListing *listing);
 
 /* Where the first page begins */
 extern SgipPage sgip_listing_first(const SgipListing *listing, int page_size);

@@ -179,7 +179,7 @@ sgip_report_clean(const char *text, size_t len, const SgipCredentials *credentia
 
 /* CONTEXT of every error here. */
 static int
-request_context(const SgipFailed *failed)
+request_context(const SgipErrorContext *failed)
 {
 	return errcontext("foreign table \"%s\", request %s to server \"%s\"",
 					  failed->table, failed->request, failed->server->name);
@@ -202,7 +202,7 @@ asks_retired_api(const SgipServer *server)
 
 /* HINT for somebody who asks the retired API, or the one given (or none). */
 static int
-retired_hint(const SgipFailed *failed, const char *otherwise)
+retired_hint(const SgipErrorContext *failed, const char *otherwise)
 {
 	const SgipServer *server = failed->server;
 
@@ -243,7 +243,7 @@ is_about_credentials(const SgipRemoteError *error)
 
 /* Raises 28000. */
 static void
-report_refused(const SgipFailed *failed, const char *said)
+report_refused(const SgipErrorContext *failed, const char *said)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
@@ -257,7 +257,7 @@ report_refused(const SgipFailed *failed, const char *said)
 
 /* The transfer failed. */
 void
-sgip_report_transfer(const SgipFailed *failed, SgipHttpFailure failure,
+sgip_report_transfer(const SgipErrorContext *failed, SgipHttpFailure failure,
 					 const char *text, bool connected)
 {
 	const SgipServer *server = failed->server;
@@ -308,7 +308,7 @@ sgip_report_transfer(const SgipFailed *failed, SgipHttpFailure failure,
 
 /* What the body of a failed request says: the API's words, or its beginning. */
 static char *
-words_of_body(const SgipFailed *failed, const char *body, size_t len, SgipRemoteError *error)
+words_of_body(const SgipErrorContext *failed, const char *body, size_t len, SgipRemoteError *error)
 {
 	char	   *said;
 
@@ -323,7 +323,7 @@ words_of_body(const SgipFailed *failed, const char *body, size_t len, SgipRemote
 
 /* The answer's status says that the request failed. */
 void
-sgip_report_status(const SgipFailed *failed, const char *body, size_t len)
+sgip_report_status(const SgipErrorContext *failed, const char *body, size_t len)
 {
 	const SgipHttpHead *head = failed->head;
 	int			status = head->status;
@@ -355,7 +355,7 @@ sgip_report_status(const SgipFailed *failed, const char *body, size_t len)
 
 /* The retry budget is used up or too small. */
 void
-sgip_report_retries(const SgipFailed *failed, int tries, int64 asked_ms)
+sgip_report_retries(const SgipErrorContext *failed, int tries, int64 asked_ms)
 {
 	int			status = failed->head->status;
 	double		seconds = asked_ms / 1000.0;
@@ -378,7 +378,7 @@ sgip_report_retries(const SgipFailed *failed, int tries, int64 asked_ms)
 
 /* The answer is the API's error object. */
 void
-sgip_report_remote(const SgipFailed *failed, const SgipRemoteError *error)
+sgip_report_remote(const SgipErrorContext *failed, const SgipRemoteError *error)
 {
 	char	   *said = sgip_report_clean(error->text, strlen(error->text), failed->credentials);
 
@@ -393,7 +393,7 @@ sgip_report_remote(const SgipFailed *failed, const SgipRemoteError *error)
 
 /* The answer is not the JSON that the task gives. */
 void
-sgip_report_invalid(const SgipFailed *failed, const char *problem)
+sgip_report_invalid(const SgipErrorContext *failed, const char *problem)
 {
 	char	   *clean = sgip_report_clean(problem, strlen(problem), failed->credentials);
 
@@ -408,7 +408,7 @@ sgip_report_invalid(const SgipFailed *failed, const char *problem)
 
 /* The listing does not advance from page to page. */
 void
-sgip_report_stuck(const SgipFailed *failed)
+sgip_report_stuck(const SgipErrorContext *failed)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),

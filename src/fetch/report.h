@@ -20,7 +20,7 @@
 #define SGIP_ERRCODE_NOT_JSON ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION
 
 /* What a failed request was, for message, hint and context */
-typedef struct SgipFailed
+typedef struct SgipErrorContext
 {
 	const SgipServer *server;
 	const SgipCredentials *credentials; /* to take the secret out of what a
@@ -28,32 +28,32 @@ typedef struct SgipFailed
 	const char *table;			/* foreign table */
 	const char *request;		/* as from sgip_request_describe */
 	const SgipHttpHead *head;	/* headers of the answer, or NULL */
-} SgipFailed;
+} SgipErrorContext;
 
 /* The transfer failed */
-extern void sgip_report_transfer(const SgipFailed *failed, SgipHttpFailure failure,
+extern void sgip_report_transfer(const SgipErrorContext *failed, SgipHttpFailure failure,
 								 const char *text, bool connected) SGIP_NORETURN;
 
 /* The answer's status says that the request failed; its body may say why */
-extern void sgip_report_status(const SgipFailed *failed,
+extern void sgip_report_status(const SgipErrorContext *failed,
 							   const char *body, size_t len) SGIP_NORETURN;
 
 /*
  * The retry budget is used up or too small: "tries" were made; the server
  * asked for asked_ms, -1 if it did not say.
  */
-extern void sgip_report_retries(const SgipFailed *failed, int tries,
+extern void sgip_report_retries(const SgipErrorContext *failed, int tries,
 								int64 asked_ms) SGIP_NORETURN;
 
 /* The answer is the API's error object */
-extern void sgip_report_remote(const SgipFailed *failed,
+extern void sgip_report_remote(const SgipErrorContext *failed,
 							   const SgipRemoteError *error) SGIP_NORETURN;
 
 /* The answer is not the JSON that the task gives */
-extern void sgip_report_invalid(const SgipFailed *failed, const char *problem) SGIP_NORETURN;
+extern void sgip_report_invalid(const SgipErrorContext *failed, const char *problem) SGIP_NORETURN;
 
 /* The listing does not advance from page to page */
-extern void sgip_report_stuck(const SgipFailed *failed) SGIP_NORETURN;
+extern void sgip_report_stuck(const SgipErrorContext *failed) SGIP_NORETURN;
 
 /* malloc has no more for us; raises 53200, as palloc would */
 extern void sgip_report_no_memory(void) SGIP_NORETURN;

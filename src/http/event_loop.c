@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
- * http_drive.c
+ * event_loop.c
  *		The event loop of a line: sockets, timers, waiting.
  *
  * libcurl tells us which sockets to watch (watch_socket) and when it wants to
  * be called (set_curl_timer); drive_line calls it when one of these is due.
- * Its other callbacks (http.c) run inside of that.
+ * Its other callbacks (transfer.c) run inside of that.
  *
  *-------------------------------------------------------------------------
  */

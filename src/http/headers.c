@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * http_head.c
+ * headers.c
  *		What the headers of an HTTP answer say.
  *
  * Sources: RFC 9110 (fields, Retry-After), RFC 8288 (Link), SendGrid's "Rate

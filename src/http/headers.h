@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * http_head.h
+ * headers.h
  *		What the headers of an HTTP answer say.
  *
  * Fed one header line at a time; needs neither PostgreSQL nor libcurl.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SGIP_HTTP_HEAD_H
-#define SGIP_HTTP_HEAD_H
+#ifndef SGIP_HEADERS_H
+#define SGIP_HEADERS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,4 +62,4 @@ extern const char *sgip_http_head_line(SgipHttpHeadReader *reader, const char *d
 /* Frees what the reader's head holds; it is empty then */
 extern void sgip_http_head_clear(SgipHttpHeadReader *reader);
 
-#endif							/* SGIP_HTTP_HEAD_H */
+#endif							/* SGIP_HEADERS_H */

@@ -12,7 +12,7 @@
  *
  * Knows no JSON, option or table.  Failures of a transfer are states, not
  * errors: fetch.c decides what they mean.  How it is made, and libcurl with
- * it, is behind http_internal.h.
+ * it, is behind internal.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,7 +36,7 @@ typedef struct SgipHttpPeer
 } SgipHttpPeer;
 
 /* One request.  All strings are the caller's; copied (and, where they can hold
- * a secret, wiped) by http.c. */
+ * a secret, wiped) by transfer.c. */
 typedef struct SgipHttpRequest
 {
 	const char *url;

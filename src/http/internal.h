@@ -1,19 +1,19 @@
 /*-------------------------------------------------------------------------
  *
- * http_internal.h
+ * internal.h
  *		What the files of the HTTP client share.
  *
- * http.c		transfers: one request and what came of it
- * http_line.c	lines: connections that outlive a scan, and their leases
- * http_drive.c	the event loop of a line: sockets, timers, waiting
- * http_head.c	headers
+ * transfer.c		transfers: one request and what came of it
+ * pool.c	lines: connections that outlive a scan, and their leases
+ * event_loop.c	the event loop of a line: sockets, timers, waiting
+ * headers.c	headers
  *
  * Nobody else includes this, nor curl/curl.h.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SGIP_HTTP_INTERNAL_H
-#define SGIP_HTTP_INTERNAL_H
+#ifndef SGIP_INTERNAL_H
+#define SGIP_INTERNAL_H
 
 #include <curl/curl.h>
 #include <time.h>
@@ -171,7 +171,7 @@ sgip_transfer_is_full(const SgipTransfer *transfer)
 	return transfer->len + SGIP_READ_BYTES > transfer->target;
 }
 
-/* In http.c; none of these throws */
+/* In transfer.c; none of these throws */
 
 /* Records why a transfer fails, in our words and optionally somebody's; the first reason stays */
 extern void sgip_transfer_fail(SgipTransfer *transfer, SgipHttpFailure failure,
@@ -189,7 +189,7 @@ extern void sgip_transfer_forget_sockets(SgipLine *line);
 /* Starts queued transfers, of any line, while there are places */
 extern void sgip_transfer_start_queued(void);
 
-/* In http_line.c */
+/* In pool.c */
 
 /* Closes the idle line that was used least recently; false if there is none.  Does not throw */
 extern bool sgip_line_close_oldest(void);
@@ -200,7 +200,7 @@ extern bool sgip_line_close_oldest(void);
  */
 extern void sgip_line_acquire_fd(SgipLine *line);
 
-/* In http_drive.c */
+/* In event_loop.c */
 
 /* Makes the handles of a line.  What an error leaves behind, sgip_drive_close frees */
 extern void sgip_drive_open(SgipLine *line);
@@ -208,4 +208,4 @@ extern void sgip_drive_open(SgipLine *line);
 /* Closes the handles of a line, of an incomplete one too.  Does not throw */
 extern void sgip_drive_close(SgipLine *line);
 
-#endif							/* SGIP_HTTP_INTERNAL_H */
+#endif							/* SGIP_INTERNAL_H */

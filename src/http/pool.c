@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * http_line.c
+ * pool.c
  *		Connections that outlive a scan, and their leases.
  *
  * A "line" is one libcurl multi handle with the connections it keeps, an

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
- * http.c
+ * transfer.c
  *		Non-blocking HTTP transfers that a backend can wait for.
  *
  * A transfer is one request and what came of it.  It runs on the line that
- * its channel leases (http_line.c), when that is driven (http_drive.c).
+ * its channel leases (pool.c), when that is driven (event_loop.c).
  * libcurl's callbacks run inside of that.  They must not throw: they record
  * what happened and return.  Whatever reads the answer runs outside.
  *

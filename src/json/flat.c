@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * json_flat.c
+ * flat.c
  *		Reads elements that can be used in place.
  *
  * A plain string has no escape, no control character, and is valid UTF-8; a

@@ -1,20 +1,20 @@
 /*-------------------------------------------------------------------------
  *
- * json_flat.h
+ * flat.h
  *		Elements that can be used in place, and the bytes of JSON text.
  *
  * A part of the reader of JSON: json.c reads the document with this, and
- * leaves to json_tree.c what is not plain.
+ * leaves to tree.c what is not plain.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SGIP_JSON_FLAT_H
-#define SGIP_JSON_FLAT_H
+#ifndef SGIP_FLAT_H
+#define SGIP_FLAT_H
 
 #include <stdint.h>
 #include <string.h>
 
-#include "json/json.h"
+#include "json/element.h"
 
 #if defined(__SSE2__) && !defined(SGIP_JSON_PORTABLE)
 #include <emmintrin.h>
@@ -119,4 +119,4 @@ skip_plain(const char *p, const char *end)
 	return p;
 }
 
-#endif							/* SGIP_JSON_FLAT_H */
+#endif							/* SGIP_FLAT_H */

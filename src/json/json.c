@@ -8,13 +8,13 @@
  * object) is read here, byte by byte, so that a document can be cut
  * anywhere.  An element is read in one of two ways:
  *
- *	in place	json_flat.c walks a string, or a flat object of strings, and
+ *	in place	flat.c walks a string, or a flat object of strings, and
  *				notes on that walk where its keys and values stand.  It takes
  *				only what needs no decoding, and never complains: what it does
  *				not take is "odd", and judged by the other way.
  *	as a tree	walk_value() finds the end of the element by its brackets and
  *				quotes alone, holding the limits of size and depth before
- *				anything is parsed; then jansson parses it (json_tree.c).
+ *				anything is parsed; then jansson parses it (tree.c).
  *
  * Since every refusal within an element comes from the second way, both give
  * the same verdict in the same words.  An element that is cut by the end of
@@ -25,7 +25,7 @@
  * and parsed by jansson twice: when the list begins, so that an error which
  * the API reports ahead of it is seen before any row, and when it closes.
  *
- * Left to others: what the members of an element mean (row.c), and what a
+ * Left to others: what the members of an element mean (tuple.c), and what a
  * refusal becomes for the user (fetch.c).
  *
  *-------------------------------------------------------------------------

@@ -12,7 +12,7 @@
  *
  * Knows no socket, no option and no PostgreSQL: errors are return values,
  * memory is malloc's and owned by the reader.  json.c walks the document,
- * json_flat.c takes what can be used in place, json_tree.c is the wall around
+ * flat.c takes what can be used in place, tree.c is the wall around
  * jansson.
  *
  *-------------------------------------------------------------------------
@@ -20,32 +20,7 @@
 #ifndef SGIP_JSON_H
 #define SGIP_JSON_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
-/*
- * Largest element (and largest rest of an enclosing object).  A row of this
- * API is some hundred bytes; a v3 IP shared by 1,000 subusers some ten
- * kilobytes.  1 MiB leaves room for a hundred times that and keeps a hostile
- * server from filling the memory of the backend.
- */
-#define SGIP_JSON_MAX_ELEMENT_BYTES (1024 * 1024)
-
-/*
- * Deepest nesting within an element.  The API's deepest is 3 (a list of
- * objects in a row); 32 lets fields be added that we ignore anyway.
- */
-#define SGIP_JSON_MAX_DEPTH 32
-
-/* Most members of an object that is used in place; more go to jansson */
-#define SGIP_JSON_MAX_FLAT 8
-
-/* Bytes that somebody else owns; not terminated */
-typedef struct SgipSpan
-{
-	const char *data;
-	size_t		len;
-} SgipSpan;
+#include "json/element.h"
 
 /* What the task says about the shape of its answer */
 typedef struct SgipJsonShape
@@ -65,56 +40,6 @@ typedef enum SgipJsonResult
 	SGIP_JSON_INVALID,			/* not the JSON that the task gives */
 	SGIP_JSON_NO_MEMORY
 } SgipJsonResult;
-
-typedef enum SgipValueKind
-{
-	SGIP_VALUE_ABSENT,
-	SGIP_VALUE_NULL,
-	SGIP_VALUE_STRING,			/* text: decoded UTF-8, without NUL */
-	SGIP_VALUE_LITERAL,			/* text: a number as written, true or false */
-	SGIP_VALUE_LIST,
-	SGIP_VALUE_OBJECT
-} SgipValueKind;
-
-/* A value within an element; lives as long as the element */
-typedef struct SgipValue
-{
-	SgipValueKind kind;
-	SgipSpan	text;			/* STRING, LITERAL: see above */
-	const void *node;			/* LIST, OBJECT: the parsed value */
-} SgipValue;
-
-/*
- * One element.  Valid until the next call of sgip_json_next on the same
- * reader, and only while the bytes given to that call stay where they were.
- */
-typedef struct SgipElement
-{
-	long		number;			/* 1 for the first element of the document */
-	SgipSpan	raw;			/* its text as received */
-	enum
-	{
-		SGIP_ELEMENT_STRING,	/* a string: raw value in "string" */
-		SGIP_ELEMENT_FLAT,		/* object of plain strings: "members" */
-		SGIP_ELEMENT_TREE		/* anything else: "tree" */
-	}			form;
-	SgipSpan	string;
-	int			member_count;
-	struct
-	{
-		SgipSpan	key;
-		SgipSpan	value;
-	}			members[SGIP_JSON_MAX_FLAT];
-	void	   *tree;			/* jansson's value, the reader's own */
-} SgipElement;
-
-/* The API's own words when it reports an error in JSON */
-typedef struct SgipRemoteError
-{
-	int			code;			/* the number it gave, or 0 */
-	char	   *text;			/* its messages joined by "; ", malloc'd; never
-								 * NULL after success */
-} SgipRemoteError;
 
 typedef struct SgipJsonReader SgipJsonReader;
 
@@ -195,21 +120,11 @@ sgip_json_flat_member(const SgipElement *element, const char *key, int *hint)
 	return NULL;
 }
 
-/* Items of a LIST value: how many, and one of them */
-extern size_t sgip_json_list_length(const SgipValue *list);
-extern SgipValue sgip_json_list_item(const SgipValue *list, size_t index);
-
-/* Member of an OBJECT value */
-extern SgipValue sgip_json_object_member(const SgipValue *object, const char *key);
-
 /*
  * Is this complete document one of the API's error objects?  If so its words
  * go into *error (error->text is the caller's to free).  For bodies of
  * answers whose status says that they failed.
  */
 extern bool sgip_json_parse_error(const char *data, size_t len, SgipRemoteError *error);
-
-/* jansson's version; static */
-extern const char *sgip_json_version(void);
 
 #endif							/* SGIP_JSON_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * json_tree.c
+ * tree.c
  *		JSON values as trees: the wall around jansson.
  *
  * jansson keeps no number as it was written, and this API's prices must not
@@ -327,7 +327,7 @@ sgip_json_object_member(const SgipValue *object, const char *key)
 }
 
 const char *
-sgip_json_version(void)
+sgip_tree_version(void)
 {
 #if JANSSON_VERSION_HEX >= 0x020d00
 	return jansson_version_str();

@@ -1,18 +1,18 @@
 /*-------------------------------------------------------------------------
  *
- * json_tree.h
+ * tree.h
  *		JSON values as trees: the wall around jansson.
  *
- * A part of the reader of JSON.  jansson.h is included by json_tree.c alone.
+ * A part of the reader of JSON.  jansson.h is included by tree.c alone.
  * (libjansson's json_object() must not be called: the server exports a
  * function of that name, and the call would go there.)
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SGIP_JSON_TREE_H
-#define SGIP_JSON_TREE_H
+#ifndef SGIP_TREE_H
+#define SGIP_TREE_H
 
-#include "json/json.h"
+#include "json/element.h"
 
 /* A value as jansson keeps it */
 typedef struct json_t SgipTree;
@@ -64,4 +64,7 @@ extern bool sgip_tree_is_error(const SgipTree *object);
  */
 extern bool sgip_tree_describe_error(const SgipTree *object, SgipRemoteError *remote);
 
-#endif							/* SGIP_JSON_TREE_H */
+/* jansson's version; static */
+extern const char *sgip_tree_version(void);
+
+#endif							/* SGIP_TREE_H */

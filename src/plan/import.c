@@ -55,7 +55,7 @@ create_table(const SgipTask *task, const ImportForeignSchemaStmt *stmt,
 	}
 	for (int i = 0; i < task->field_count; i++)
 	{
-		if (options->search_columns || task->fields[i].kind != SGIP_KIND_SEARCH)
+		if (options->search_columns || task->fields[i].kind != SGIP_KIND_ARGUMENT)
 			append_column(&buf, &task->fields[i], &first);
 	}
 	appendStringInfo(&buf, "\n) SERVER %s OPTIONS (task %s)",

@@ -86,7 +86,7 @@ static get_relation_stats_hook_type next_stats_hook = NULL;
 static bool
 is_search(const SgipTable *table, const SgipCondition *condition)
 {
-	return sgip_table_field(table, condition->attnum)->kind == SGIP_KIND_SEARCH;
+	return sgip_table_field(table, condition->attnum)->kind == SGIP_KIND_ARGUMENT;
 }
 
 /*
@@ -151,7 +151,7 @@ hide_search_statistics(PlannerInfo *root, RangeTblEntry *rte, AttrNumber attnum,
 	{
 		const SgipField *field = sgip_table_field(((RelInfo *) rel->fdw_private)->table, attnum);
 
-		if (field != NULL && field->kind == SGIP_KIND_SEARCH)
+		if (field != NULL && field->kind == SGIP_KIND_ARGUMENT)
 		{
 			vardata->statsTuple = NULL;
 			return true;
@@ -237,16 +237,16 @@ listing_cost(const SgipTable *table, double rows)
 }
 
 /*
- * The gate that a clause is, or NULL: for one that is always open, too; and
+ * The filter that a clause is, or NULL: for one that is always open, too; and
  * with sgip_fdw.enable_pushdown off.
  */
 static Expr *
-usable_gate(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
+usable_filter(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
 {
 	RelInfo    *info = rel->fdw_private;
-	Expr	   *gate = sgip_enable_pushdown ? sgip_gate_make(root, rel, info->table, rinfo) : NULL;
+	Expr	   *filter = sgip_enable_pushdown ? sgip_one_time_filter_make(root, rel, info->table, rinfo) : NULL;
 
-	return gate != NULL && IsA(gate, Const) && !sgip_gate_never_opens(gate) ? NULL : gate;
+	return filter != NULL && IsA(filter, Const) && !sgip_one_time_filter_never_holds(filter) ? NULL : filter;
 }
 
 /* The share of scans with those clauses that send anything. */
@@ -258,10 +258,10 @@ open_share(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 
 	foreach(lc, clauses)
 	{
-		Expr	   *gate = usable_gate(root, rel, lfirst_node(RestrictInfo, lc));
+		Expr	   *filter = usable_filter(root, rel, lfirst_node(RestrictInfo, lc));
 
-		if (gate != NULL)
-			share *= clause_selectivity(root, (Node *) gate, 0, JOIN_INNER, NULL);
+		if (filter != NULL)
+			share *= clause_selectivity(root, (Node *) filter, 0, JOIN_INNER, NULL);
 	}
 	return share;
 }
@@ -312,7 +312,7 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
 	for (int i = 0; i < table->task->field_count; i++)
 	{
 		remote_share *= share[i];
-		if (table->task->fields[i].kind == SGIP_KIND_SEARCH)
+		if (table->task->fields[i].kind == SGIP_KIND_ARGUMENT)
 			searches *= values[i];
 		else
 			varying = Max(varying, values[i]);
@@ -503,7 +503,7 @@ sgipGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 		SgipCondition *condition = usable_condition(root, baserel, rinfo);
 
-		if (usable_gate(root, baserel, rinfo) != NULL)
+		if (usable_filter(root, baserel, rinfo) != NULL)
 			params = add_param(root, baserel, params, rinfo->clause_relids);
 		if (condition == NULL || !is_sendable(info->table, condition))
 			continue;
@@ -634,13 +634,13 @@ deparse_values(PlannerInfo *root, const RelInfo *info, List *values)
 	return texts;
 }
 
-/* The gates as one condition. */
+/* The filters as one condition. */
 static char *
-show_gates(PlannerInfo *root, const RelInfo *info, List *gates)
+show_filters(PlannerInfo *root, const RelInfo *info, List *filters)
 {
-	if (gates == NIL)
+	if (filters == NIL)
 		return pstrdup("");
-	return linitial(deparse_values(root, info, list_make1(make_ands_explicit(gates))));
+	return linitial(deparse_values(root, info, list_make1(make_ands_explicit(filters))));
 }
 
 /* Has the query, or one that it is a part of, DISTINCT ON? */
@@ -664,7 +664,7 @@ sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	RelInfo    *info = baserel->fdw_private;
 	List	   *conditions = NIL;
 	List	   *values = NIL;
-	List	   *gates = NIL;
+	List	   *filters = NIL;
 	List	   *private;
 	char	   *request;
 	bool		never = false;
@@ -675,16 +675,16 @@ sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 		SgipCondition *condition = usable_condition(root, baserel, rinfo);
-		Expr	   *gate = usable_gate(root, baserel, rinfo);
+		Expr	   *filter = usable_filter(root, baserel, rinfo);
 
 		if (condition != NULL)
 		{
 			conditions = lappend(conditions, condition);
 			values = list_concat(values, condition->values);
 		}
-		if (gate != NULL)
-			gates = lappend(gates, gate);
-		never |= gate != NULL && sgip_gate_never_opens(gate);
+		if (filter != NULL)
+			filters = lappend(filters, filter);
+		never |= filter != NULL && sgip_one_time_filter_never_holds(filter);
 	}
 
 	request = never ? pstrdup(SGIP_NO_REQUEST) :
@@ -693,9 +693,9 @@ sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 						 used_columns(baserel, info->table, scan_clauses),
 						 makeInteger(estimate.max_searches),
 						 makeString(request));
-	private = lappend(private, makeString(never ? pstrdup("") : show_gates(root, info, gates)));
+	private = lappend(private, makeString(never ? pstrdup("") : show_filters(root, info, filters)));
 	private = lappend(private, makeInteger(has_distinct_on(root)));
-	values = list_concat(values, gates);
+	values = list_concat(values, filters);
 
 	/* every condition is applied again, those that were sent included */
 	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),

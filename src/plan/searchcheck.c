@@ -605,7 +605,7 @@ sgip_searchcheck(ForeignScanState *node)
 		if (table == NULL)
 			table = sgip_table_describe(RelationGetRelid(node->ss.ss_currentRelation));
 		field = sgip_table_field(table, attnum);
-		if (field == NULL || field->kind != SGIP_KIND_SEARCH || has_value(conditions, attnum))
+		if (field == NULL || field->kind != SGIP_KIND_ARGUMENT || has_value(conditions, attnum))
 			continue;
 		walk.table = table;
 		walk.attnum = attnum;

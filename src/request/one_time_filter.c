@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * gate.c
+ * one_time_filter.c
  *		Conditions that decide, before anything is sent, whether a scan has rows.
  *
  * A column with the option "constant" has one value in all rows: an account's
@@ -149,7 +149,7 @@ refers_to_known(const Subject *subject, Node *clause)
 
 /* A clause about constant columns alone, without them; NULL for any other. */
 Expr *
-sgip_gate_make(PlannerInfo *root, RelOptInfo *rel, const SgipTable *table, RestrictInfo *rinfo)
+sgip_one_time_filter_make(PlannerInfo *root, RelOptInfo *rel, const SgipTable *table, RestrictInfo *rinfo)
 {
 	Subject		subject = {rel, table};
 	Node	   *clause = (Node *) rinfo->clause;
@@ -164,11 +164,11 @@ sgip_gate_make(PlannerInfo *root, RelOptInfo *rel, const SgipTable *table, Restr
 	return (Expr *) eval_const_expressions(root, replace_columns(clause, &subject));
 }
 
-/* Is the gate closed whatever the values are? */
+/* Is the filter closed whatever the values are? */
 bool
-sgip_gate_never_opens(const Expr *gate)
+sgip_one_time_filter_never_holds(const Expr *filter)
 {
-	const Const *value = (const Const *) gate;
+	const Const *value = (const Const *) filter;
 
-	return IsA(gate, Const) && (value->constisnull || !DatumGetBool(value->constvalue));
+	return IsA(filter, Const) && (value->constisnull || !DatumGetBool(value->constvalue));
 }

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * gate.h
+ * one_time_filter.h
  *		Conditions that decide, before anything is sent, whether a scan has rows.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SGIP_GATE_H
-#define SGIP_GATE_H
+#ifndef SGIP_ONE_TIME_FILTER_H
+#define SGIP_ONE_TIME_FILTER_H
 
 #include "nodes/pathnodes.h"
 
@@ -19,10 +19,10 @@
  * other clause.  It may turn out to be a constant.  Raises the error of a
  * type's input function for a constant that is none of the type's values.
  */
-extern Expr *sgip_gate_make(PlannerInfo *root, RelOptInfo *rel,
+extern Expr *sgip_one_time_filter_make(PlannerInfo *root, RelOptInfo *rel,
 							const SgipTable *table, RestrictInfo *rinfo);
 
-/* Is the gate closed whatever the values are?  A NULL closes it as well */
-extern bool sgip_gate_never_opens(const Expr *gate);
+/* Is the filter closed whatever the values are?  A NULL closes it as well */
+extern bool sgip_one_time_filter_never_holds(const Expr *filter);
 
-#endif							/* SGIP_GATE_H */
+#endif							/* SGIP_ONE_TIME_FILTER_H */

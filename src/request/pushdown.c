@@ -138,7 +138,7 @@ match_column(const Subject *subject, Node *node, Operand *operand)
 		return false;
 	field = sgip_table_field(subject->table, var->varattno);
 	if (field == NULL ||
-		(field->kind != SGIP_KIND_SEARCH &&
+		(field->kind != SGIP_KIND_ARGUMENT &&
 		 (field->param == NULL ||
 		  subject->table->columns[var->varattno - 1].match == SGIP_MATCH_NONE)))
 		return false;
@@ -328,7 +328,7 @@ classify_boolean_test(const Subject *subject, BooleanTest *test)
 		return NULL;
 	condition = classify_truth(subject, (Node *) test->arg, truth);
 	if (condition != NULL && negated &&
-		sgip_table_field(subject->table, condition->attnum)->kind != SGIP_KIND_SEARCH)
+		sgip_table_field(subject->table, condition->attnum)->kind != SGIP_KIND_ARGUMENT)
 		return NULL;
 	return condition;
 }
@@ -407,7 +407,7 @@ sgip_pushdown_classify(PlannerInfo *root, RelOptInfo *rel,
 
 	if (condition != NULL &&
 		condition->kind != SGIP_CONDITION_EQUAL && condition->kind != SGIP_CONDITION_LIKE &&
-		sgip_table_field(table, condition->attnum)->kind == SGIP_KIND_SEARCH)
+		sgip_table_field(table, condition->attnum)->kind == SGIP_KIND_ARGUMENT)
 		return NULL;
 	return condition;
 }

@@ -190,7 +190,7 @@ sendable_value(const SgipTable *table, const SgipCondition *condition,
 	utf8 = to_utf8(printed);
 	if (utf8 == NULL)
 		return NULL;
-	if (field->kind == SGIP_KIND_SEARCH)
+	if (field->kind == SGIP_KIND_ARGUMENT)
 		return utf8;
 	part = usable_part(field, condition, utf8, strlen(utf8));
 	if (part == NULL)
@@ -212,12 +212,12 @@ sendable_value(const SgipTable *table, const SgipCondition *condition,
 /* Adds a value unless it was seen before. */
 static void
 add_candidate(const SgipTable *table, const SgipCondition *condition,
-			  const SgipDatum *datum, SgipKeySet *seen, Candidate *candidates, int *count)
+			  const SgipDatum *datum, SgipStringSet *seen, Candidate *candidates, int *count)
 {
 	char	   *text = datum_text(datum);
 	SgipSpan	key = {text, strlen(text)};
 
-	if (seen != NULL && !sgip_keyset_add(seen, key))
+	if (seen != NULL && !sgip_string_set_add(seen, key))
 	{
 		pfree(text);
 		return;
@@ -275,7 +275,7 @@ collect_candidates(const SgipTable *table, const SgipCondition *condition,
 				   int limit, int *count)
 {
 	Candidate  *candidates;
-	SgipKeySet *seen;
+	SgipStringSet *seen;
 	int			room = 0;
 	ListCell   *lc;
 
@@ -288,7 +288,7 @@ collect_candidates(const SgipTable *table, const SgipCondition *condition,
 				count_elements(datum) : 1;
 	}
 	candidates = palloc(Max(1, Min(room, limit + 1)) * sizeof(Candidate));
-	seen = room > 1 ? sgip_keyset_new() : NULL;
+	seen = room > 1 ? sgip_string_set_new() : NULL;
 
 	*count = 0;
 	foreach(lc, condition->values)
@@ -307,7 +307,7 @@ collect_candidates(const SgipTable *table, const SgipCondition *condition,
 			add_candidate(table, condition, &elements[i], seen, candidates, count);
 		}
 	}
-	sgip_keyset_free(seen);
+	sgip_string_set_free(seen);
 	return candidates;
 }
 
@@ -501,7 +501,7 @@ choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *cond
 	char	   *text = to_utf8(datum_text(datum));
 	char	   *fragment;
 
-	if (field->kind == SGIP_KIND_SEARCH)
+	if (field->kind == SGIP_KIND_ARGUMENT)
 	{
 		if (match != SGIP_MATCH_ANYWHERE)
 			sgip_search_report_unusable(table, condition->attnum,
@@ -544,7 +544,7 @@ choose_equal(const SgipTable *table, Choice *choice, const SgipCondition *condit
 			 int max_searches)
 {
 	const SgipField *field = sgip_table_field(table, condition->attnum);
-	bool		search = field->kind == SGIP_KIND_SEARCH;
+	bool		search = field->kind == SGIP_KIND_ARGUMENT;
 	int			limit = search ? MAX_SEARCHES : max_searches;
 	int			count;
 	Candidate  *candidates = collect_candidates(table, condition, limit, &count);
@@ -623,13 +623,13 @@ multiply(SgipSearches *searches, const SgipTable *table, int field_index, const 
 		const Candidate *candidate = &choice->candidates[i % choice->count];
 
 		*item = searches->items[i / choice->count];
-		if (field->kind == SGIP_KIND_SEARCH)
+		if (field->kind == SGIP_KIND_ARGUMENT)
 			item->held.values[field_index] = candidate->sent;
-		if (field->kind != SGIP_KIND_SEARCH ||
+		if (field->kind != SGIP_KIND_ARGUMENT ||
 			(field->param != NULL &&
 			 (field->values == NULL || sgip_task_has_word(field->values, candidate->sent))))
 			item->arguments.values[field_index] = candidate->sent;
-		if (field->kind != SGIP_KIND_SEARCH && choice->count > 1)
+		if (field->kind != SGIP_KIND_ARGUMENT && choice->count > 1)
 		{
 			item->own.attnum = choice->equal->attnum;
 			item->own.text_form = choice->equal->text_form;
@@ -650,7 +650,7 @@ add_fragment(SgipSearches *searches, const SgipField *field, int field_index,
 {
 	for (int i = 0; i < searches->count; i++)
 	{
-		if (field->kind == SGIP_KIND_SEARCH)
+		if (field->kind == SGIP_KIND_ARGUMENT)
 		{
 			searches->items[i].held.values[field_index] = choice->fragment;
 			searches->items[i].held_as_part = choice->as_part;
@@ -671,7 +671,7 @@ varying_field(const SgipTask *task, const Choice *choices)
 
 	for (int i = 0; i < task->field_count; i++)
 	{
-		if (task->fields[i].kind != SGIP_KIND_SEARCH && choices[i].equal != NULL &&
+		if (task->fields[i].kind != SGIP_KIND_ARGUMENT && choices[i].equal != NULL &&
 			choices[i].count > 1 && (best < 0 || choices[i].count < choices[best].count))
 			best = i;
 	}
@@ -690,7 +690,7 @@ combine(SgipSearches *searches, const SgipTable *table, Choice *choices, int max
 	{
 		const SgipField *field = &task->fields[i];
 
-		if (field->kind != SGIP_KIND_SEARCH)
+		if (field->kind != SGIP_KIND_ARGUMENT)
 			continue;
 		if (choices[i].equal != NULL)
 			multiply(searches, table, i, &choices[i]);
@@ -708,7 +708,7 @@ combine(SgipSearches *searches, const SgipTable *table, Choice *choices, int max
 	{
 		const SgipField *field = &task->fields[i];
 
-		if (field->kind == SGIP_KIND_SEARCH || (field->doubtful && local_search))
+		if (field->kind == SGIP_KIND_ARGUMENT || (field->inconclusive && local_search))
 			continue;
 		if (choices[i].equal != NULL && (choices[i].count == 1 || i == varying))
 			multiply(searches, table, i, &choices[i]);

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * keyset.c
+ * string_set.c
  *		A set of short texts: what a listing has brought, whose name is known.
  *
  * Nearly all keys are IPv4 addresses, and those of an account stand close
@@ -35,7 +35,7 @@ typedef struct Other
 	SgipSpan	text;
 } Other;
 
-struct SgipKeySet
+struct SgipStringSet
 {
 	MemoryContext context;
 	HTAB	   *networks;
@@ -62,12 +62,12 @@ compare_text(const void *a, const void *b, Size size)
 }
 
 /* An empty set. */
-SgipKeySet *
-sgip_keyset_new(void)
+SgipStringSet *
+sgip_string_set_new(void)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw keys",
 												  ALLOCSET_DEFAULT_SIZES);
-	SgipKeySet *set = MemoryContextAlloc(context, sizeof(SgipKeySet));
+	SgipStringSet *set = MemoryContextAlloc(context, sizeof(SgipStringSet));
 	HASHCTL		networks = {.keysize = sizeof(uint32), .entrysize = sizeof(Network)};
 	HASHCTL		others = {.keysize = sizeof(SgipSpan), .entrysize = sizeof(Other),
 	.hash = hash_text, .match = compare_text};
@@ -83,7 +83,7 @@ sgip_keyset_new(void)
 
 /* Frees a set. */
 void
-sgip_keyset_free(SgipKeySet *set)
+sgip_string_set_free(SgipStringSet *set)
 {
 	if (set != NULL)
 		MemoryContextDelete(set->context);
@@ -129,7 +129,7 @@ member_word(Network *network, uint32 address, uint64 *bit)
 
 /* Adds an address. */
 static bool
-add_address(SgipKeySet *set, uint32 address)
+add_address(SgipStringSet *set, uint32 address)
 {
 	uint32		prefix = address >> 8;
 	bool		found;
@@ -146,7 +146,7 @@ add_address(SgipKeySet *set, uint32 address)
 
 /* Adds a key; false if it was in the set. */
 bool
-sgip_keyset_add(SgipKeySet *set, SgipSpan key)
+sgip_string_set_add(SgipStringSet *set, SgipSpan key)
 {
 	uint32		address;
 	bool		found;
@@ -169,7 +169,7 @@ sgip_keyset_add(SgipKeySet *set, SgipSpan key)
 
 /* Is the key in the set? */
 bool
-sgip_keyset_has(const SgipKeySet *set, SgipSpan key)
+sgip_string_set_has(const SgipStringSet *set, SgipSpan key)
 {
 	uint32		address;
 	uint32		prefix;

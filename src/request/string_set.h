@@ -1,28 +1,28 @@
 /*-------------------------------------------------------------------------
  *
- * keyset.h
+ * string_set.h
  *		A set of short texts: what a listing has brought, whose name is known.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SGIP_KEYSET_H
-#define SGIP_KEYSET_H
+#ifndef SGIP_STRING_SET_H
+#define SGIP_STRING_SET_H
 
 #include "json/json.h"
 
-typedef struct SgipKeySet SgipKeySet;
+typedef struct SgipStringSet SgipStringSet;
 
 /* An empty set; in a child of the current memory context, and freed with that at the latest */
-extern SgipKeySet *sgip_keyset_new(void);
+extern SgipStringSet *sgip_string_set_new(void);
 
 /* Frees a set and the copies in it; NULL is harmless */
-extern void sgip_keyset_free(SgipKeySet *set);
+extern void sgip_string_set_free(SgipStringSet *set);
 
 /* Adds a key, of which it keeps a copy; false if it was in the set */
-extern bool sgip_keyset_add(SgipKeySet *set, SgipSpan key);
+extern bool sgip_string_set_add(SgipStringSet *set, SgipSpan key);
 
 /* Is the key in the set? */
-extern bool sgip_keyset_has(const SgipKeySet *set, SgipSpan key);
+extern bool sgip_string_set_has(const SgipStringSet *set, SgipSpan key);
 
 /*
  * Longest key of a server's that is worth keeping.  Addresses, ids and names
@@ -31,4 +31,4 @@ extern bool sgip_keyset_has(const SgipKeySet *set, SgipSpan key);
  */
 #define SGIP_MAX_KEY_BYTES 512
 
-#endif							/* SGIP_KEYSET_H */
+#endif							/* SGIP_STRING_SET_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * kept.c
+ * row_cache.c
  *		Rows that a scan keeps, so that nothing is asked for twice.
  *
  * The inner side of a join is started again for each outer row.  The rows of
@@ -36,7 +36,7 @@ typedef struct RowSet
 	bool		complete;
 } RowSet;
 
-struct SgipKept
+struct SgipRowCache
 {
 	MemoryContext context;
 	RowSet	   *present;		/* NULL before the first searches */
@@ -46,10 +46,10 @@ struct SgipKept
 };
 
 /* Keeps nothing yet. */
-SgipKept *
-sgip_kept_new(void)
+SgipRowCache *
+sgip_row_cache_new(void)
 {
-	SgipKept   *kept = palloc0(sizeof(SgipKept));
+	SgipRowCache   *kept = palloc0(sizeof(SgipRowCache));
 
 	kept->context = CurrentMemoryContext;
 	return kept;
@@ -68,7 +68,7 @@ free_set(RowSet *set)
 
 /* Sets the present rows aside, or frees them if that is of no use. */
 static void
-put_aside(SgipKept *kept)
+put_aside(SgipRowCache *kept)
 {
 	RowSet	   *set = kept->present;
 
@@ -92,7 +92,7 @@ put_aside(SgipKept *kept)
 
 /* Takes the rows with that signature from those set aside; NULL if there are none. */
 static RowSet *
-take_back(SgipKept *kept, const char *signature)
+take_back(SgipRowCache *kept, const char *signature)
 {
 	ListCell   *lc;
 
@@ -111,7 +111,7 @@ take_back(SgipKept *kept, const char *signature)
 
 /* Begins with the rows of those searches; true if all of them are kept. */
 bool
-sgip_kept_switch(SgipKept *kept, const char *signature)
+sgip_row_cache_switch(SgipRowCache *kept, const char *signature)
 {
 	MemoryContext caller = MemoryContextSwitchTo(kept->context);
 	RowSet	   *set;
@@ -133,7 +133,7 @@ sgip_kept_switch(SgipKept *kept, const char *signature)
 
 /* Adds a row. */
 void
-sgip_kept_add(SgipKept *kept, TupleTableSlot *slot)
+sgip_row_cache_add(SgipRowCache *kept, TupleTableSlot *slot)
 {
 	tuplestore_puttupleslot(kept->present->rows, slot);
 	kept->present->count++;
@@ -141,21 +141,21 @@ sgip_kept_add(SgipKept *kept, TupleTableSlot *slot)
 
 /* There are no more rows. */
 void
-sgip_kept_complete(SgipKept *kept)
+sgip_row_cache_complete(SgipRowCache *kept)
 {
 	kept->present->complete = true;
 }
 
 /* Begins with the first row again. */
 void
-sgip_kept_rewind(SgipKept *kept)
+sgip_row_cache_rewind(SgipRowCache *kept)
 {
 	tuplestore_rescan(kept->present->rows);
 }
 
 /* The next row; false behind the last. */
 bool
-sgip_kept_next(SgipKept *kept, TupleTableSlot *slot)
+sgip_row_cache_next(SgipRowCache *kept, TupleTableSlot *slot)
 {
 	int			natts = slot->tts_tupleDescriptor->natts;
 	MemoryContext caller;
@@ -182,7 +182,7 @@ sgip_kept_next(SgipKept *kept, TupleTableSlot *slot)
 
 /* Lets go of everything. */
 void
-sgip_kept_end(SgipKept *kept)
+sgip_row_cache_end(SgipRowCache *kept)
 {
 	ListCell   *lc;
 

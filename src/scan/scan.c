@@ -8,7 +8,7 @@
  *
  * Three lifetimes, each a memory context: the scan; the values it was last
  * started with, and their searches; one row.  Where rescans are expected the
- * rows are kept (kept.c).  A rescan replays what has been read so far and then
+ * rows are kept (row_cache.c).  A rescan replays what has been read so far and then
  * goes on reading where it was, so that no answer is asked for twice.
  *
  *-------------------------------------------------------------------------
@@ -35,22 +35,22 @@ struct SgipScan
 
 	SgipTable  *table;
 	Oid			user_id;
-	SgipRowMaker *maker;
+	SgipTupleBuilder *maker;
 	List	   *conditions;		/* as the plan carries them */
 	List	   *values;			/* states of their expressions */
-	List	   *gates;			/* states of conditions on the whole scan */
+	List	   *filters;			/* states of conditions on the whole scan */
 	ExprContext *econtext;
 	int			max_searches;
 	bool		async;
 
 	bool		started;		/* what is below is up to date with the values */
-	bool		closed;			/* a gate is, so that there are no rows */
+	bool		closed;			/* a filter is, so that there are no rows */
 	SgipSearches *searches;
 	SgipFetch  *fetch;
 	bool		fetched_all;	/* the fetch has no more rows */
 
 	bool		keep_rows;
-	SgipKept   *kept;			/* NULL until rows are kept */
+	SgipRowCache   *kept;			/* NULL until rows are kept */
 
 	SgipFetchCounters counters;
 };
@@ -81,10 +81,10 @@ sgip_scan_begin(Relation rel, Oid user_id,
 	/* an empty set is NULL, which would mean all columns */
 	if (needed == NULL && !all_columns)
 		needed = bms_make_singleton(0);
-	scan->maker = sgip_row_prepare(scan->table, RelationGetDescr(rel), needed);
+	scan->maker = sgip_tuple_prepare(scan->table, RelationGetDescr(rel), needed);
 	scan->conditions = conditions;
-	scan->gates = list_copy_tail(values, sgip_pushdown_count_values(conditions));
-	scan->values = list_truncate(list_copy(values), list_length(values) - list_length(scan->gates));
+	scan->filters = list_copy_tail(values, sgip_pushdown_count_values(conditions));
+	scan->values = list_truncate(list_copy(values), list_length(values) - list_length(scan->filters));
 	scan->econtext = econtext;
 	scan->max_searches = max_searches;
 	scan->keep_rows = keep_rows;
@@ -116,13 +116,13 @@ evaluate_values(SgipScan *scan)
 	return datums;
 }
 
-/* Are all gates open?  A setting may have changed since planning. */
+/* Are all filters open?  A setting may have changed since planning. */
 static bool
 gates_open(SgipScan *scan)
 {
 	ListCell   *lc;
 
-	foreach(lc, scan->gates)
+	foreach(lc, scan->filters)
 	{
 		bool		isnull;
 		Datum		open = ExecEvalExprSwitchContext(lfirst(lc), scan->econtext, &isnull);
@@ -147,7 +147,7 @@ sent_conditions(SgipScan *scan)
 	{
 		SgipCondition *condition = lfirst(lc);
 
-		if (sgip_table_field(scan->table, condition->attnum)->kind == SGIP_KIND_SEARCH)
+		if (sgip_table_field(scan->table, condition->attnum)->kind == SGIP_KIND_ARGUMENT)
 			sent = lappend(sent, condition);
 	}
 	return sent;
@@ -165,7 +165,7 @@ end_fetch(SgipScan *scan)
 /*
  * Evaluates the values.  If the searches are those of the last start, what was
  * fetched for them is good, and so is what is kept of an earlier one; else the
- * fetch begins anew.  If a gate is closed, all of it stays for when it opens.
+ * fetch begins anew.  If a filter is closed, all of it stays for when it opens.
  */
 static void
 start(SgipScan *scan)
@@ -188,7 +188,7 @@ start(SgipScan *scan)
 	{
 		MemoryContextDelete(fresh);
 		if (scan->kept != NULL)
-			sgip_kept_rewind(scan->kept);
+			sgip_row_cache_rewind(scan->kept);
 		return;
 	}
 	end_fetch(scan);
@@ -200,10 +200,10 @@ start(SgipScan *scan)
 		if (scan->kept == NULL)
 		{
 			caller = MemoryContextSwitchTo(scan->context);
-			scan->kept = sgip_kept_new();
+			scan->kept = sgip_row_cache_new();
 			MemoryContextSwitchTo(caller);
 		}
-		scan->fetched_all = sgip_kept_switch(scan->kept, searches->signature);
+		scan->fetched_all = sgip_row_cache_switch(scan->kept, searches->signature);
 	}
 }
 
@@ -246,7 +246,7 @@ make_row(SgipScan *scan, const SgipRow *row, const SgipSearch *search, TupleTabl
 	error_context_stack = &callback;
 	MemoryContextReset(scan->row_context);
 	caller = MemoryContextSwitchTo(scan->row_context);
-	wanted = sgip_row_make(scan->maker, row, search, slot->tts_values, slot->tts_isnull);
+	wanted = sgip_tuple_build(scan->maker, row, search, slot->tts_values, slot->tts_isnull);
 	MemoryContextSwitchTo(caller);
 	error_context_stack = callback.previous;
 	return wanted;
@@ -270,7 +270,7 @@ fetch_row(SgipScan *scan, TupleTableSlot *slot)
 				scan->fetch = NULL;
 				scan->fetched_all = true;
 				if (scan->kept != NULL)
-					sgip_kept_complete(scan->kept);
+					sgip_row_cache_complete(scan->kept);
 				return SGIP_SCAN_END;
 			case SGIP_FETCH_ROW:
 				break;
@@ -296,7 +296,7 @@ sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 		start(scan);
 	if (scan->closed)
 		return SGIP_SCAN_END;
-	if (scan->kept != NULL && sgip_kept_next(scan->kept, slot))
+	if (scan->kept != NULL && sgip_row_cache_next(scan->kept, slot))
 		return SGIP_SCAN_ROW;
 	if (scan->fetched_all || scan->searches->count == 0)
 		return SGIP_SCAN_END;
@@ -306,7 +306,7 @@ sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 	begin_fetch(scan);
 	result = fetch_row(scan, slot);
 	if (result == SGIP_SCAN_ROW && scan->kept != NULL)
-		sgip_kept_add(scan->kept, slot);
+		sgip_row_cache_add(scan->kept, slot);
 	return result;
 }
 
@@ -349,7 +349,7 @@ sgip_scan_restart(SgipScan *scan, bool values_may_differ)
 	if (values_may_differ)
 		scan->started = false;
 	else if (scan->kept != NULL)
-		sgip_kept_rewind(scan->kept);
+		sgip_row_cache_rewind(scan->kept);
 }
 
 /* Does the scan wait for a place, to begin or to go on? */
@@ -402,6 +402,6 @@ sgip_scan_end(SgipScan *scan)
 	if (scan == NULL)
 		return;
 	end_fetch(scan);
-	sgip_kept_end(scan->kept);
+	sgip_row_cache_end(scan->kept);
 	MemoryContextDelete(scan->context);
 }

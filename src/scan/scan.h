@@ -32,7 +32,7 @@ typedef struct SgipScan SgipScan;
  * "columns" are the attribute numbers to fill (integers), NIL with
  * all_columns for all.  "conditions" as the plan carries them, "values" the
  * states of their expressions, evaluated in econtext when the scan starts;
- * both NIL for a full scan.  Further values are gates: unless all are true,
+ * both NIL for a full scan.  Further values are filters: unless all are true,
  * the scan has no rows and sends nothing.  keep_rows: rescans are expected, so rows are
  * kept for them.
  */

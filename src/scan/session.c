@@ -4,7 +4,7 @@
  *		SQL functions about the connections that this session keeps.
  *
  * They do what postgres_fdw's functions of like names do.  The connections
- * themselves are http.c's.
+ * themselves are transfer.c's.
  *
  *-------------------------------------------------------------------------
  */

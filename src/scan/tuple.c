@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * row.c
+ * tuple.c
  *		From a row of the API to the values of a tuple.
  *
  * Texts become values through the types' own input functions, looked up once
@@ -36,7 +36,7 @@ typedef struct Converter
 	Datum		constant;		/* where there is no field */
 } Converter;
 
-struct SgipRowMaker
+struct SgipTupleBuilder
 {
 	const SgipTable *table;
 	int			column_count;
@@ -56,14 +56,14 @@ struct SgipRowMaker
 static void
 free_scratch(void *arg)
 {
-	sgip_decode_free(&((SgipRowMaker *) arg)->scratch);
+	sgip_decode_free(&((SgipTupleBuilder *) arg)->scratch);
 }
 
 /* Says which value an input function refused. */
 static void
 conversion_context(void *arg)
 {
-	SgipRowMaker *maker = arg;
+	SgipTupleBuilder *maker = arg;
 
 	if (maker->column != NULL && maker->element_number == 0)
 		errcontext("constant of column \"%s\" of foreign table \"%s\"",
@@ -84,7 +84,7 @@ convert(Converter *converter, char *text)
 static bool
 is_local_search(const SgipField *field)
 {
-	return field->kind == SGIP_KIND_SEARCH && field->param == NULL;
+	return field->kind == SGIP_KIND_ARGUMENT && field->param == NULL;
 }
 
 /* Has the task such fields? */
@@ -101,7 +101,7 @@ has_local_search(const SgipTask *task)
 
 /* Sets up one column; a constant is converted here, once. */
 static void
-prepare_column(SgipRowMaker *maker, Converter *converter, AttrNumber attnum)
+prepare_column(SgipTupleBuilder *maker, Converter *converter, AttrNumber attnum)
 {
 	const SgipColumn *column = &maker->table->columns[attnum - 1];
 	Oid			function;
@@ -125,10 +125,10 @@ prepare_column(SgipRowMaker *maker, Converter *converter, AttrNumber attnum)
 }
 
 /* Looks up, once for a scan, how the columns are made. */
-SgipRowMaker *
-sgip_row_prepare(const SgipTable *table, TupleDesc desc, Bitmapset *needed)
+SgipTupleBuilder *
+sgip_tuple_prepare(const SgipTable *table, TupleDesc desc, Bitmapset *needed)
 {
-	SgipRowMaker *maker = palloc0(sizeof(SgipRowMaker));
+	SgipTupleBuilder *maker = palloc0(sizeof(SgipTupleBuilder));
 	ErrorContextCallback callback;
 
 	maker->table = table;
@@ -168,7 +168,7 @@ is_ascii(const char *text, size_t len)
 
 /* The value of a text of the answer, UTF-8. */
 static Datum
-text_datum(const SgipRowMaker *maker, Converter *converter, SgipSpan text)
+text_datum(const SgipTupleBuilder *maker, Converter *converter, SgipSpan text)
 {
 	char		small[64];
 	char	   *terminated;
@@ -210,7 +210,7 @@ search_text(const SgipField *field, int index, const SgipSearch *search, SgipSpa
 
 /* Fills in one column. */
 static void
-make_column(SgipRowMaker *maker, Converter *converter, const SgipRow *row,
+make_column(SgipTupleBuilder *maker, Converter *converter, const SgipRow *row,
 			const SgipSearch *search, Datum *value, bool *isnull)
 {
 	const SgipField *field = converter->field;
@@ -224,7 +224,7 @@ make_column(SgipRowMaker *maker, Converter *converter, const SgipRow *row,
 		return;
 	}
 	maker->column = converter->name;
-	if (field->kind == SGIP_KIND_SEARCH)
+	if (field->kind == SGIP_KIND_ARGUMENT)
 		decoded = search_text(field, converter->field_index, search, &text) ?
 			SGIP_DECODED_TEXT : SGIP_DECODED_NULL;
 	else
@@ -307,7 +307,7 @@ is_own_row(const SgipOwnRows *own, const Datum *values, const bool *nulls)
 
 /* Fills values and nulls of a row; false if it does not belong to the search. */
 bool
-sgip_row_make(SgipRowMaker *maker, const SgipRow *row,
+sgip_tuple_build(SgipTupleBuilder *maker, const SgipRow *row,
 			  const SgipSearch *search, Datum *values, bool *nulls)
 {
 	ErrorContextCallback callback;

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * row.h
+ * tuple.h
  *		From a row of the API to the values of a tuple.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SGIP_ROW_H
-#define SGIP_ROW_H
+#ifndef SGIP_TUPLE_H
+#define SGIP_TUPLE_H
 
 #include "access/tupdesc.h"
 #include "nodes/bitmapset.h"
@@ -15,14 +15,14 @@
 #include "request/search.h"
 #include "catalog/table.h"
 
-typedef struct SgipRowMaker SgipRowMaker;
+typedef struct SgipTupleBuilder SgipTupleBuilder;
 
 /*
  * Looks up, once for a scan, how the columns are made; in the current
  * context, which frees it.  "needed" are the attribute numbers to fill
  * (NULL: all); the others are always NULL.
  */
-extern SgipRowMaker *sgip_row_prepare(const SgipTable *table, TupleDesc desc,
+extern SgipTupleBuilder *sgip_tuple_prepare(const SgipTable *table, TupleDesc desc,
 									  Bitmapset *needed);
 
 /*
@@ -32,7 +32,7 @@ extern SgipRowMaker *sgip_row_prepare(const SgipTable *table, TupleDesc desc,
  * not of the form the field has.  False: the row does not belong to the
  * search (it is another's own, or its group does not fit).
  */
-extern bool sgip_row_make(SgipRowMaker *maker, const SgipRow *row,
+extern bool sgip_tuple_build(SgipTupleBuilder *maker, const SgipRow *row,
 						  const SgipSearch *search, Datum *values, bool *nulls);
 
-#endif							/* SGIP_ROW_H */
+#endif							/* SGIP_TUPLE_H */
