@@ -3,7 +3,7 @@
  * test_json.c
  *		Tests the reader of JSON: a corpus of documents, limits, mutations, speed.
  *
- *	gcc -O2 -Wall -Wextra -Isrc test/test_json.c src/json/*.c -ljansson -o test_json
+ *	gcc -O2 -Wall -Wextra -Isrc test/test_json.c src/json/{json,flat,tree}.c -ljansson -o test_json
  *	./test_json [--seed N] [--mutations N] [DIRECTORY]
  *	./test_json --print FILE	what the reader says about one document
  *	./test_json --bench			time for each element
@@ -19,6 +19,8 @@
  */
 #include <dirent.h>
 #include <time.h>
+
+#include "json/tree.h"
 
 #include "json_check.h"
 
@@ -825,7 +827,7 @@ main(int argc, char **argv)
 	test_hints();
 	test_forms();
 	test_memory();
-	check(sgip_json_version()[0] != '\0', "version", "is known");
+	check(sgip_tree_version()[0] != '\0', "version", "is known");
 	sgip_json_close(NULL);
 	printf("test_json: %ld passed, %ld failed\n", passed, failed);
 	return failed > 0;

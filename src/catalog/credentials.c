@@ -234,7 +234,6 @@ read_key_file(const char *path)
 	return key;
 }
 
-/* Credentials that this user has for the server. */
 SgipCredentials *
 sgip_credentials_get(const SgipServer *server, Oid user_id)
 {
@@ -265,7 +264,6 @@ sgip_credentials_get(const SgipServer *server, Oid user_id)
 	return credentials;
 }
 
-/* Wipes the credentials; the struct must not be used afterwards. */
 void
 sgip_credentials_forget(SgipCredentials *credentials)
 {

@@ -677,7 +677,6 @@ read_boolean(List *options, const char *name, bool fallback)
 	return value != NULL && parse_bool(value, &flag) ? flag : fallback;
 }
 
-/* The options of a foreign server. */
 SgipServer *
 sgip_option_server(Oid server_id)
 {
@@ -715,7 +714,6 @@ sgip_option_server(Oid server_id)
 	return server;
 }
 
-/* Options of a foreign table; what it does not say comes from its server. */
 void
 sgip_option_table(Oid table_id, const SgipServer *server, SgipTableOptions *options)
 {
@@ -731,7 +729,6 @@ sgip_option_table(Oid table_id, const SgipServer *server, SgipTableOptions *opti
 	options->tuple_cost = read_cost(list, "fdw_tuple_cost", server->tuple_cost);
 }
 
-/* Options of one column of a foreign table. */
 void
 sgip_option_column(Oid table_id, AttrNumber attnum, SgipColumnOptions *options)
 {
@@ -742,7 +739,6 @@ sgip_option_column(Oid table_id, AttrNumber attnum, SgipColumnOptions *options)
 	options->match = get_value(list, "match");
 }
 
-/* Options of an IMPORT FOREIGN SCHEMA. */
 void
 sgip_option_import(List *defelems, SgipImportOptions *options)
 {
@@ -752,7 +748,6 @@ sgip_option_import(List *defelems, SgipImportOptions *options)
 	options->search_columns = read_boolean(defelems, "search_columns", true);
 }
 
-/* Match named by the column option "match". */
 SgipMatch
 sgip_option_match(const char *name)
 {

@@ -96,7 +96,6 @@ describe_column(const SgipTable *table, Form_pg_attribute attr, SgipColumn *colu
 		table->task->fields[column->field].match;
 }
 
-/* Describes a foreign table that the caller has locked. */
 SgipTable *
 sgip_table_describe(Oid table_id)
 {
@@ -122,7 +121,6 @@ sgip_table_describe(Oid table_id)
 	return table;
 }
 
-/* The field of a column, or NULL for a constant or dropped one. */
 const SgipField *
 sgip_table_field(const SgipTable *table, AttrNumber attnum)
 {

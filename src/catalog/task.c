@@ -269,7 +269,6 @@ static const SgipTask tasks[] = {
 	}
 };
 
-/* All tasks, v2 first; *count receives how many. */
 const SgipTask *
 sgip_task_list(int *count)
 {
@@ -277,7 +276,6 @@ sgip_task_list(int *count)
 	return tasks;
 }
 
-/* The task of that name in that generation of the API, or NULL. */
 const SgipTask *
 sgip_task_find(SgipApi api, const char *name)
 {
@@ -306,7 +304,6 @@ sgip_task_find_field(const SgipTask *task, const char *name)
 	return -1;
 }
 
-/* Index of the field that stands in the path of a task whose rows have a parent. */
 int
 sgip_task_parent_field(const SgipTask *task)
 {
@@ -317,7 +314,6 @@ sgip_task_parent_field(const SgipTask *task)
 	return field;
 }
 
-/* Is the word one of those that list holds, separated by blanks? */
 bool
 sgip_task_has_word(const char *list, const char *word)
 {

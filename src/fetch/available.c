@@ -45,7 +45,6 @@ clean_up(void *arg)
 	available->reader = NULL;
 }
 
-/* Keeps nothing and knows nobody. */
 SgipAvailable *
 sgip_available_new(void)
 {
@@ -66,10 +65,6 @@ sgip_available_new(void)
 	return available;
 }
 
-/*
- * Lets go of what was kept.  clean_up cannot do that: since 18 the memory of a
- * tuplestore is a context below ours, which is gone when clean_up is called.
- */
 void
 sgip_available_end(SgipAvailable *available)
 {
@@ -79,7 +74,6 @@ sgip_available_end(SgipAvailable *available)
 	available->kept = NULL;
 }
 
-/* Keeps a copy of an element. */
 void
 sgip_available_keep(SgipAvailable *available, const SgipElement *element, int tag)
 {
@@ -105,7 +99,6 @@ member_text(const SgipElement *element, const char *key, SgipSpan *text)
 	return value.kind == SGIP_VALUE_STRING || value.kind == SGIP_VALUE_LITERAL;
 }
 
-/* Takes note of a subuser if it is disabled. */
 void
 sgip_available_note(SgipAvailable *available, const SgipElement *subuser)
 {
@@ -152,7 +145,6 @@ read_again(SgipAvailable *available, const text *raw)
 				 errmsg("out of memory")));
 }
 
-/* The next element kept whose subusers are all disabled; NULL at the end. */
 const SgipElement *
 sgip_available_next(SgipAvailable *available, int *tag)
 {

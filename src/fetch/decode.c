@@ -24,7 +24,6 @@
 
 #define MICROS_PER_SECOND 1000000
 
-/* Frees what the scratch holds. */
 void
 sgip_decode_free(SgipScratch *scratch)
 {
@@ -200,7 +199,6 @@ member_text(const SgipElement *element, const char *key, int *hint, SgipSpan *te
 	return SGIP_DECODED_TEXT;
 }
 
-/* The value of a field as text that PostgreSQL's input functions read. */
 SgipDecoded
 sgip_decode_field(const SgipRow *row, const SgipField *field,
 				  int *hint, SgipScratch *scratch, SgipSpan *text)
@@ -230,7 +228,6 @@ sgip_decode_field(const SgipRow *row, const SgipField *field,
 	return SGIP_DECODED_NULL;
 }
 
-/* Number of items of a list member. */
 size_t
 sgip_decode_item_count(const SgipElement *element, const char *key)
 {
@@ -240,7 +237,6 @@ sgip_decode_item_count(const SgipElement *element, const char *key)
 	return list.kind == SGIP_VALUE_LIST ? sgip_json_list_length(&list) : 0;
 }
 
-/* One item of a list member; false if it is null or no scalar. */
 bool
 sgip_decode_item(const SgipElement *element, const char *key,
 				 const char *subkey, size_t index, SgipSpan *text)
@@ -252,7 +248,6 @@ sgip_decode_item(const SgipElement *element, const char *key,
 	return item_text(&item, subkey, text) == SGIP_DECODED_TEXT;
 }
 
-/* Begins to hand out the items of a list. */
 void
 sgip_items_begin(SgipItems *items, const SgipElement *element, const char *key)
 {
@@ -262,7 +257,6 @@ sgip_items_begin(SgipItems *items, const SgipElement *element, const char *key)
 	items->count = key ? sgip_decode_item_count(element, key) : 0;
 }
 
-/* The next item; false at the end. */
 bool
 sgip_items_next(SgipItems *items, SgipSpan *item)
 {
@@ -274,7 +268,6 @@ sgip_items_next(SgipItems *items, SgipSpan *item)
 	return false;
 }
 
-/* Does the task give rows for this element? */
 bool
 sgip_decode_derive(const SgipTask *task, const SgipElement *element, bool *inconclusive)
 {

@@ -121,10 +121,6 @@ fetch_cleanup(void *arg)
 	fetch->credentials = NULL;
 }
 
-/*
- * May another fetch begin, of one that can wait for others?  Not if it would
- * find no descriptors: PostgreSQL has some hundred for all of us.
- */
 bool
 sgip_fetch_has_place(void)
 {
@@ -132,7 +128,6 @@ sgip_fetch_has_place(void)
 		(active_fetches < sgip_http_max_connections() && sgip_http_has_descriptors());
 }
 
-/* Begins a fetch; nothing is sent yet. */
 SgipFetch *
 sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 				 Oid user_id, bool may_queue, SgipFetchCounters *counters)
@@ -170,7 +165,6 @@ sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 	return fetch;
 }
 
-/* Adds what the channel counted since last time. */
 void
 sgip_fetch_count(SgipFetch *fetch)
 {
@@ -182,7 +176,6 @@ sgip_fetch_count(SgipFetch *fetch)
 	fetch->connections_before = now->connections_opened;
 }
 
-/* The request whose rows are being handed out, for an error's context. */
 char *
 sgip_fetch_describe(SgipFetch *fetch)
 {
@@ -467,7 +460,6 @@ next_wake_ms(SgipFetch *fetch)
 	return soonest;
 }
 
-/* Waits until there can be more to say. */
 void
 sgip_fetch_wait(SgipFetch *fetch)
 {
@@ -492,7 +484,6 @@ sgip_fetch_wait_end(SgipFetch *fetch)
 	sgip_http_wait_end(fetch->channel);
 }
 
-/* Does the request whose rows come next wait for a place among others? */
 bool
 sgip_fetch_is_queued(SgipFetch *fetch)
 {
@@ -504,7 +495,6 @@ sgip_fetch_is_queued(SgipFetch *fetch)
 	return page->state == PAGE_SENT && sgip_http_state(page->transfer) == SGIP_HTTP_QUEUED;
 }
 
-/* Sends that request in any case. */
 void
 sgip_fetch_jump_queue(SgipFetch *fetch)
 {
@@ -912,7 +902,6 @@ next_available(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 	return SGIP_FETCH_ROW;
 }
 
-/* The next row, without waiting. */
 SgipFetchResult
 sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 {
@@ -971,7 +960,6 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 	}
 }
 
-/* Sends the first requests, without waiting for a row to be asked for. */
 void
 sgip_fetch_send(SgipFetch *fetch)
 {
@@ -982,7 +970,6 @@ sgip_fetch_send(SgipFetch *fetch)
 	fetch->unseen = true;
 }
 
-/* Ends the fetch; transfers under way are stopped. */
 void
 sgip_fetch_end(SgipFetch *fetch)
 {

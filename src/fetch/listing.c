@@ -24,7 +24,6 @@
  */
 #define MAX_STALE_PAGES 3
 
-/* A listing of the task. */
 SgipListing *
 sgip_listing_new(SgipPurpose purpose, const SgipTask *task,
 				 const SgipSearch *search, const SgipArguments *arguments)
@@ -52,7 +51,6 @@ sgip_listing_new(SgipPurpose purpose, const SgipTask *task,
 	return listing;
 }
 
-/* Frees a listing. */
 void
 sgip_listing_free(SgipListing *listing)
 {
@@ -62,7 +60,6 @@ sgip_listing_free(SgipListing *listing)
 	pfree(listing);
 }
 
-/* What an answer looks like. */
 SgipJsonShape
 sgip_listing_shape(const SgipListing *listing)
 {
@@ -74,7 +71,6 @@ sgip_listing_shape(const SgipListing *listing)
 	return shape;
 }
 
-/* Is something sent of which an empty or refused answer proves nothing? */
 bool
 sgip_listing_is_inconclusive(const SgipListing *listing)
 {
@@ -86,7 +82,6 @@ sgip_listing_is_inconclusive(const SgipListing *listing)
 	return false;
 }
 
-/* Where the first page begins. */
 SgipPage
 sgip_listing_first(const SgipListing *listing, int page_size)
 {
@@ -111,10 +106,6 @@ url_parameter(const char *url, const char *name)
 	return -1;
 }
 
-/*
- * Learns where the pages begin.  The server's own next offset tells its page
- * size, which may be smaller than asked for.
- */
 void
 sgip_listing_learn(SgipListing *listing, const SgipPage *page, const SgipHttpHead *head)
 {
@@ -128,7 +119,6 @@ sgip_listing_learn(SgipListing *listing, const SgipPage *page, const SgipHttpHea
 	listing->last_offset = last;
 }
 
-/* Where the page behind this one begins, as far as that is known. */
 bool
 sgip_listing_ahead(const SgipListing *listing, const SgipPage *page, SgipPage *next)
 {
@@ -179,7 +169,6 @@ next_by_cursor(const SgipListing *listing, const SgipPage *page, int64 elements,
 	return sgip_listing_same_place(page, next) ? SGIP_NEXT_STUCK : SGIP_NEXT_PAGE;
 }
 
-/* What follows a page that is complete. */
 SgipNextPage
 sgip_listing_next(SgipListing *listing, const SgipPage *page, int64 elements, int64 fresh,
 				  const SgipHttpHead *head, const SgipJsonReader *reader, SgipPage *next)
@@ -204,7 +193,6 @@ sgip_listing_next(SgipListing *listing, const SgipPage *page, int64 elements, in
 	return SGIP_NEXT_END;
 }
 
-/* Do two pages of one listing begin at the same place? */
 bool
 sgip_listing_same_place(const SgipPage *page, const SgipPage *other)
 {
@@ -213,7 +201,6 @@ sgip_listing_same_place(const SgipPage *page, const SgipPage *other)
 	return strcmp(page->cursor, other->cursor) == 0;
 }
 
-/* Counts an element; false if it came before. */
 bool
 sgip_listing_take(SgipListing *listing, const SgipElement *element)
 {
@@ -230,7 +217,6 @@ sgip_listing_take(SgipListing *listing, const SgipElement *element)
 	return sgip_string_set_add(listing->seen, key.text);
 }
 
-/* Is the element one of this listing's? */
 bool
 sgip_listing_is_element(SgipListing *listing, const SgipElement *element)
 {

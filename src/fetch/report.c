@@ -134,7 +134,6 @@ remove_secret(char *text, const char *secret)
 	*to = '\0';
 }
 
-/* Something a server said, fit for a message. */
 char *
 sgip_report_clean(const char *text, size_t len, const SgipCredentials *credentials)
 {
@@ -255,7 +254,6 @@ report_refused(const SgipErrorContext *failed, const char *said)
 			 request_context(failed)));
 }
 
-/* The transfer failed. */
 void
 sgip_report_transfer(const SgipErrorContext *failed, SgipHttpFailure failure,
 					 const char *text, bool connected)
@@ -321,7 +319,6 @@ words_of_body(const SgipErrorContext *failed, const char *body, size_t len, Sgip
 	return said;
 }
 
-/* The answer's status says that the request failed. */
 void
 sgip_report_status(const SgipErrorContext *failed, const char *body, size_t len)
 {
@@ -353,7 +350,6 @@ sgip_report_status(const SgipErrorContext *failed, const char *body, size_t len)
 			 request_context(failed)));
 }
 
-/* The retry budget is used up or too small. */
 void
 sgip_report_retries(const SgipErrorContext *failed, int tries, int64 asked_ms)
 {
@@ -376,7 +372,6 @@ sgip_report_retries(const SgipErrorContext *failed, int tries, int64 asked_ms)
 			 request_context(failed)));
 }
 
-/* The answer is the API's error object. */
 void
 sgip_report_remote(const SgipErrorContext *failed, const SgipRemoteError *error)
 {
@@ -391,7 +386,6 @@ sgip_report_remote(const SgipErrorContext *failed, const SgipRemoteError *error)
 			 request_context(failed)));
 }
 
-/* The answer is not the JSON that the task gives. */
 void
 sgip_report_invalid(const SgipErrorContext *failed, const char *problem)
 {
@@ -406,7 +400,6 @@ sgip_report_invalid(const SgipErrorContext *failed, const char *problem)
 			 request_context(failed)));
 }
 
-/* The listing does not advance from page to page. */
 void
 sgip_report_stuck(const SgipErrorContext *failed)
 {
@@ -417,7 +410,6 @@ sgip_report_stuck(const SgipErrorContext *failed)
 			 request_context(failed)));
 }
 
-/* malloc has no more for us. */
 void
 sgip_report_no_memory(void)
 {

@@ -37,7 +37,6 @@
 /* Largest number of seconds that is read: the year 9999, as a time */
 #define MAX_SECONDS INT64CONST(253402300799)
 
-/* Does an answer with that status invite another try? */
 bool
 sgip_retry_status(int status)
 {
@@ -78,7 +77,6 @@ parse_seconds(const char *text, int64 *seconds)
 	return true;
 }
 
-/* Milliseconds that the server asked for, -1 if none. */
 int64
 sgip_retry_asked_ms(const SgipHttpHead *head)
 {

@@ -182,9 +182,6 @@ forget_wait_set(SgipLine *line)
 	wait_set_line = NULL;
 }
 
-/*
- * Makes the handles of a line.
- */
 void
 sgip_drive_open(SgipLine *line)
 {
@@ -227,9 +224,6 @@ sgip_drive_open(SgipLine *line)
 	line->broken = false;
 }
 
-/*
- * Closes the handles of a line.
- */
 void
 sgip_drive_close(SgipLine *line)
 {
@@ -556,9 +550,6 @@ drive_line(SgipLine *line)
 	return any;
 }
 
-/*
- * Lets libcurl do what can be done without waiting, for all transfers.
- */
 void
 sgip_http_drive(SgipChannel *channel)
 {
@@ -571,18 +562,12 @@ sgip_http_drive(SgipChannel *channel)
  * ------------------------------------------------------------------------
  */
 
-/*
- * The one descriptor to wait on.
- */
 int
 sgip_http_descriptor(const SgipChannel *channel)
 {
 	return channel->line->epoll_fd;
 }
 
-/*
- * Somebody begins to wait (or goes on, if he did not say that he ended).
- */
 void
 sgip_http_wait_begin(SgipChannel *channel, long wake_ms)
 {
@@ -595,9 +580,6 @@ sgip_http_wait_begin(SgipChannel *channel, long wake_ms)
 	arm_timer(line);
 }
 
-/*
- * He ends, and the silence that he waited through counts.
- */
 void
 sgip_http_wait_end(SgipChannel *channel)
 {

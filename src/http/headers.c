@@ -248,7 +248,6 @@ take_field(SgipHttpHeadReader *reader, const char *name, size_t name_len,
 	return NULL;
 }
 
-/* Frees what the reader's head holds. */
 void
 sgip_http_head_clear(SgipHttpHeadReader *reader)
 {
@@ -275,7 +274,6 @@ begin_block(SgipHttpHeadReader *reader, const char *data, size_t len)
 		reader->status = reader->status * 10 + (*p++ - '0');
 }
 
-/* Takes a header line. */
 const char *
 sgip_http_head_line(SgipHttpHeadReader *reader, const char *data, size_t len)
 {

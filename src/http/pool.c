@@ -85,9 +85,6 @@ close_line(SgipLine *line)
 	pfree(line);
 }
 
-/*
- * Closes the idle line that was used least recently; false if there is none.
- */
 bool
 sgip_line_close_oldest(void)
 {
@@ -200,9 +197,6 @@ take_descriptor(void)
 	return true;
 }
 
-/*
- * Takes a descriptor for the line.
- */
 void
 sgip_line_acquire_fd(SgipLine *line)
 {
@@ -214,9 +208,6 @@ sgip_line_acquire_fd(SgipLine *line)
 	line->acquired_fds++;
 }
 
-/*
- * Are there descriptors for another channel and its connection?
- */
 bool
 sgip_http_has_descriptors(void)
 {
@@ -301,9 +292,6 @@ release_callback(void *arg)
 	sgip_http_release(arg);
 }
 
-/*
- * Leases a line to the caller: an idle one, or a new one.
- */
 SgipChannel *
 sgip_http_acquire(const SgipHttpPeer *peer, MemoryContext owner)
 {
@@ -331,9 +319,6 @@ sgip_http_acquire(const SgipHttpPeer *peer, MemoryContext owner)
 	return channel;
 }
 
-/*
- * Ends the lease, and the transfers that are left.  Does not throw.
- */
 void
 sgip_http_release(SgipChannel *channel)
 {
@@ -353,9 +338,6 @@ sgip_http_release(SgipChannel *channel)
 		close_line(line);
 }
 
-/*
- * What was counted since the channel was acquired; also after its release.
- */
 const SgipHttpCounters *
 sgip_http_counters(const SgipChannel *channel)
 {
@@ -368,9 +350,6 @@ sgip_http_counters(const SgipChannel *channel)
  * ------------------------------------------------------------------------
  */
 
-/*
- * The channels of this backend.
- */
 SgipHttpChannelInfo *
 sgip_http_channels(int *count)
 {
@@ -399,9 +378,6 @@ sgip_http_channels(int *count)
 	return infos;
 }
 
-/*
- * Closes what is idle, and has the rest closed on release.
- */
 int
 sgip_http_disconnect(Oid server_id)
 {

@@ -174,9 +174,6 @@ describe(const SgipTransfer *transfer, CURLcode code)
 	return transfer->error_buffer;
 }
 
-/*
- * Records that a transfer fails for a reason of libcurl's.
- */
 void
 sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code)
 {
@@ -613,9 +610,6 @@ stop_running(SgipTransfer *transfer)
 	transfer->body = NULL;
 }
 
-/*
- * The transfer is over, in the given state.
- */
 void
 sgip_transfer_end(SgipTransfer *transfer, SgipHttpState state)
 {
@@ -657,10 +651,6 @@ attach(SgipTransfer *transfer)
 	line->requests++;
 }
 
-/*
- * Starts queued transfers while there are places.  Their owners learn of it
- * because libcurl asks for its timer at once.
- */
 void
 sgip_transfer_start_queued(void)
 {
@@ -669,9 +659,6 @@ sgip_transfer_start_queued(void)
 		attach(dlist_head_element(SgipTransfer, queue_node, &queued_transfers));
 }
 
-/*
- * Starts or queues a transfer.
- */
 SgipTransfer *
 sgip_http_start(SgipChannel *channel, const SgipHttpRequest *request,
 				bool may_queue)
@@ -700,9 +687,6 @@ sgip_http_start(SgipChannel *channel, const SgipHttpRequest *request,
 	return transfer;
 }
 
-/*
- * Starts a transfer that is queued, whatever the limit is.
- */
 void
 sgip_http_jump_queue(SgipTransfer *transfer)
 {
@@ -710,9 +694,6 @@ sgip_http_jump_queue(SgipTransfer *transfer)
 		attach(transfer);
 }
 
-/*
- * Stops and frees a transfer.  Does not throw.
- */
 void
 sgip_http_stop(SgipTransfer *transfer)
 {
@@ -740,54 +721,36 @@ sgip_http_stop(SgipTransfer *transfer)
  * ------------------------------------------------------------------------
  */
 
-/*
- * State of the transfer.
- */
 SgipHttpState
 sgip_http_state(const SgipTransfer *transfer)
 {
 	return transfer->state;
 }
 
-/*
- * Why it failed; meaningful if it did.
- */
 SgipHttpFailure
 sgip_http_failure(const SgipTransfer *transfer)
 {
 	return transfer->failure;
 }
 
-/*
- * The same in words.
- */
 const char *
 sgip_http_failure_text(const SgipTransfer *transfer)
 {
 	return transfer->failure_text;
 }
 
-/*
- * Whether the server may have seen the request.
- */
 bool
 sgip_http_connected(const SgipTransfer *transfer)
 {
 	return transfer->sent;
 }
 
-/*
- * What the headers said.
- */
 const SgipHttpHead *
 sgip_http_head(const SgipTransfer *transfer)
 {
 	return &transfer->head.head;
 }
 
-/*
- * How long it took, or takes by now.
- */
 int
 sgip_http_elapsed_ms(const SgipTransfer *transfer)
 {
@@ -796,18 +759,12 @@ sgip_http_elapsed_ms(const SgipTransfer *transfer)
 	return (int) Min((end - transfer->started_at) / SGIP_NS_PER_MS, INT_MAX);
 }
 
-/*
- * Bytes of the body that arrived so far.
- */
 uint64
 sgip_http_received(const SgipTransfer *transfer)
 {
 	return transfer->body_bytes;
 }
 
-/*
- * The bytes that are there.
- */
 const char *
 sgip_http_window(const SgipTransfer *transfer, size_t *len)
 {
@@ -815,9 +772,6 @@ sgip_http_window(const SgipTransfer *transfer, size_t *len)
 	return transfer->buffer ? transfer->buffer + transfer->start : "";
 }
 
-/*
- * The reader is done with the first len bytes.
- */
 void
 sgip_http_consume(SgipTransfer *transfer, size_t len)
 {
@@ -837,9 +791,6 @@ sgip_http_consume(SgipTransfer *transfer, size_t len)
 	}
 }
 
-/*
- * The reader needs more than fits: doubles the window if it is full.
- */
 void
 sgip_http_make_room(SgipTransfer *transfer)
 {
@@ -865,18 +816,12 @@ sgip_http_make_room(SgipTransfer *transfer)
  * ------------------------------------------------------------------------
  */
 
-/*
- * sgip_fdw.max_connections.
- */
 int
 sgip_http_max_connections(void)
 {
 	return max_connections;
 }
 
-/*
- * libcurl's version with its TLS library.
- */
 const char *
 sgip_http_version(void)
 {
@@ -888,10 +833,6 @@ sgip_http_version(void)
 	return version;
 }
 
-/*
- * Defines the GUC.  Called when the library is loaded, possibly by the
- * postmaster, so that anything else waits for the first channel.
- */
 void
 sgip_http_init(void)
 {

@@ -247,7 +247,6 @@ remember(SgipFlatPattern *pattern, const char *start, const char *end, const Sgi
 	pattern->value_count = element->member_count;
 }
 
-/* Takes the element at *p if it can be used in place. */
 SgipFlatResult
 sgip_flat_read(const char **p, const char *end, SgipFlatPattern *pattern, SgipElement *element)
 {

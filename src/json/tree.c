@@ -221,7 +221,6 @@ sgip_tree_parse(const char *text, size_t len, SgipTreeError *error)
 	return NULL;
 }
 
-/* Frees a value and all below. */
 void
 sgip_tree_free(SgipTree *tree)
 {
@@ -233,7 +232,6 @@ sgip_tree_free(SgipTree *tree)
  *-------------------------------------------------------------------------
  */
 
-/* A parsed value as others see it; NULL is an absent one */
 SgipValue
 sgip_tree_value(const SgipTree *node)
 {
@@ -278,21 +276,18 @@ sgip_tree_value(const SgipTree *node)
 	return value;
 }
 
-/* A member of an object, or NULL. */
 const SgipTree *
 sgip_tree_member(const SgipTree *object, const char *key)
 {
 	return json_object_get(object, key);
 }
 
-/* Takes a member out of an object. */
 void
 sgip_tree_drop(SgipTree *object, const char *key)
 {
 	json_object_del(object, key);
 }
 
-/* Is the text of a string, quotes and escapes included, the one given? */
 bool
 sgip_tree_spells(const char *text, size_t len, const char *string)
 {
@@ -350,7 +345,6 @@ member_is(const json_t *object, const char *key, const char *text)
 	return value != NULL && strcmp(value, text) == 0;
 }
 
-/* Is this object the API's way to report an error? */
 bool
 sgip_tree_is_error(const SgipTree *object)
 {
@@ -430,7 +424,6 @@ error_code(const json_t *error)
 	return number > 0 && number < INT_MAX ? (int) number : 0;
 }
 
-/* What an error object says. */
 bool
 sgip_tree_describe_error(const SgipTree *object, SgipRemoteError *remote)
 {

@@ -160,7 +160,6 @@ hide_search_statistics(PlannerInfo *root, RangeTblEntry *rte, AttrNumber attnum,
 	return next_stats_hook != NULL && next_stats_hook(root, rte, attnum, vardata);
 }
 
-/* Module load */
 void
 sgip_plan_init(void)
 {
@@ -168,7 +167,6 @@ sgip_plan_init(void)
 	get_relation_stats_hook = hide_search_statistics;
 }
 
-/* Sizes: the rows that all restrictions leave. */
 void
 sgipGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
@@ -490,7 +488,6 @@ movable_join_clauses(PlannerInfo *root, RelOptInfo *rel)
 	return clauses;
 }
 
-/* Paths: without parameters, and with those that join clauses offer. */
 void
 sgipGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
@@ -525,7 +522,6 @@ sgipGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	}
 }
 
-/* May the path run under an asynchronous Append? */
 bool
 sgipIsForeignPathAsyncCapable(ForeignPath *path)
 {
@@ -655,7 +651,6 @@ has_distinct_on(const PlannerInfo *root)
 	return false;
 }
 
-/* Makes the plan of the path that was chosen. */
 ForeignScan *
 sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 				   ForeignPath *best_path, List *tlist, List *scan_clauses,

@@ -583,7 +583,6 @@ has_value(List *conditions, AttrNumber attnum)
 	return false;
 }
 
-/* Checks the plan that the scan is part of. */
 void
 sgip_searchcheck(ForeignScanState *node)
 {

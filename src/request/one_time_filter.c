@@ -147,7 +147,6 @@ refers_to_known(const Subject *subject, Node *clause)
 	return !bms_is_empty(attributes);
 }
 
-/* A clause about constant columns alone, without them; NULL for any other. */
 Expr *
 sgip_one_time_filter_make(PlannerInfo *root, RelOptInfo *rel, const SgipTable *table, RestrictInfo *rinfo)
 {
@@ -164,7 +163,6 @@ sgip_one_time_filter_make(PlannerInfo *root, RelOptInfo *rel, const SgipTable *t
 	return (Expr *) eval_const_expressions(root, replace_columns(clause, &subject));
 }
 
-/* Is the filter closed whatever the values are? */
 bool
 sgip_one_time_filter_never_holds(const Expr *filter)
 {

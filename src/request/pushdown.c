@@ -412,7 +412,6 @@ sgip_pushdown_classify(PlannerInfo *root, RelOptInfo *rel,
 	return condition;
 }
 
-/* Conditions as lists of integers and OIDs, which plans can copy. */
 List *
 sgip_pushdown_to_plan(List *conditions)
 {
@@ -433,10 +432,6 @@ sgip_pushdown_to_plan(List *conditions)
 	return plan;
 }
 
-/*
- * Conditions back from a plan.  "values" are whatever stands for the
- * expressions now (the expressions, or their states), in the same order.
- */
 List *
 sgip_pushdown_from_plan(List *plan, List *values)
 {
@@ -462,7 +457,6 @@ sgip_pushdown_from_plan(List *plan, List *values)
 	return conditions;
 }
 
-/* How many values the conditions of a plan have. */
 int
 sgip_pushdown_count_values(List *plan)
 {

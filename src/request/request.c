@@ -15,7 +15,6 @@
 
 #include "request/request.h"
 
-/* Appends text percent-encoded: all but RFC 3986's unreserved characters. */
 void
 sgip_request_encode(StringInfo buf, const char *text)
 {
@@ -140,7 +139,6 @@ make_header(const char *name, const char *value)
 	return header;
 }
 
-/* Builds the request; the strings are palloc'd and hold secrets. */
 void
 sgip_request_build(const SgipServer *server, const SgipTask *task,
 				   const SgipCredentials *credentials,
@@ -192,7 +190,6 @@ wipe(const char *text)
 	pfree(unconstify(char *, text));
 }
 
-/* Wipes what sgip_request_build made. */
 void
 sgip_request_wipe(SgipHttpRequest *request)
 {
@@ -203,7 +200,6 @@ sgip_request_wipe(SgipHttpRequest *request)
 	memset(request, 0, sizeof(*request));
 }
 
-/* The request for people: method, path and query without credentials. */
 char *
 sgip_request_describe(const SgipServer *server, const SgipTask *task,
 					  const SgipArguments *arguments,

@@ -420,7 +420,6 @@ possible_searches(const SgipTable *table, AttrNumber attnum)
 					name);
 }
 
-/* Raises 0A000: the API has no such search. */
 void
 sgip_search_report_unusable(const SgipTable *table, AttrNumber attnum, const char *detail)
 {
@@ -744,7 +743,6 @@ make_signature(const SgipSearches *searches, const SgipTask *task)
 	return buf.data;
 }
 
-/* Works out the searches. */
 SgipSearches *
 sgip_search_evaluate(const SgipTable *table, List *conditions, int max_searches)
 {
@@ -878,7 +876,6 @@ shows_before(const SgipCondition *condition, const SgipCondition *other)
 	return other == NULL || condition->kind < other->kind;
 }
 
-/* The request that a plan will send, for EXPLAIN. */
 char *
 sgip_search_describe(const SgipTable *table, List *conditions, List *value_texts)
 {

@@ -61,7 +61,6 @@ compare_text(const void *a, const void *b, Size size)
 	return left->len != right->len || memcmp(left->data, right->data, left->len) != 0;
 }
 
-/* An empty set. */
 SgipStringSet *
 sgip_string_set_new(void)
 {
@@ -81,7 +80,6 @@ sgip_string_set_new(void)
 	return set;
 }
 
-/* Frees a set. */
 void
 sgip_string_set_free(SgipStringSet *set)
 {
@@ -144,7 +142,6 @@ add_address(SgipStringSet *set, uint32 address)
 	return !found;
 }
 
-/* Adds a key; false if it was in the set. */
 bool
 sgip_string_set_add(SgipStringSet *set, SgipSpan key)
 {
@@ -167,7 +164,6 @@ sgip_string_set_add(SgipStringSet *set, SgipSpan key)
 	return true;
 }
 
-/* Is the key in the set? */
 bool
 sgip_string_set_has(const SgipStringSet *set, SgipSpan key)
 {

@@ -45,7 +45,6 @@ struct SgipRowCache
 	TupleTableSlot *slot;		/* for what is read */
 };
 
-/* Keeps nothing yet. */
 SgipRowCache *
 sgip_row_cache_new(void)
 {
@@ -109,7 +108,6 @@ take_back(SgipRowCache *kept, const char *signature)
 	return NULL;
 }
 
-/* Begins with the rows of those searches; true if all of them are kept. */
 bool
 sgip_row_cache_switch(SgipRowCache *kept, const char *signature)
 {
@@ -131,7 +129,6 @@ sgip_row_cache_switch(SgipRowCache *kept, const char *signature)
 	return set->complete;
 }
 
-/* Adds a row. */
 void
 sgip_row_cache_add(SgipRowCache *kept, TupleTableSlot *slot)
 {
@@ -139,21 +136,18 @@ sgip_row_cache_add(SgipRowCache *kept, TupleTableSlot *slot)
 	kept->present->count++;
 }
 
-/* There are no more rows. */
 void
 sgip_row_cache_complete(SgipRowCache *kept)
 {
 	kept->present->complete = true;
 }
 
-/* Begins with the first row again. */
 void
 sgip_row_cache_rewind(SgipRowCache *kept)
 {
 	tuplestore_rescan(kept->present->rows);
 }
 
-/* The next row; false behind the last. */
 bool
 sgip_row_cache_next(SgipRowCache *kept, TupleTableSlot *slot)
 {
@@ -180,7 +174,6 @@ sgip_row_cache_next(SgipRowCache *kept, TupleTableSlot *slot)
 	return true;
 }
 
-/* Lets go of everything. */
 void
 sgip_row_cache_end(SgipRowCache *kept)
 {

@@ -55,7 +55,6 @@ struct SgipScan
 	SgipFetchCounters counters;
 };
 
-/* Prepares a scan. */
 SgipScan *
 sgip_scan_begin(Relation rel, Oid user_id,
 				List *columns, bool all_columns,
@@ -285,7 +284,6 @@ fetch_row(SgipScan *scan, TupleTableSlot *slot)
 	}
 }
 
-/* The next row; does not wait. */
 SgipScanResult
 sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 {
@@ -310,24 +308,18 @@ sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 	return result;
 }
 
-/* Waits until sgip_scan_next can have more to say. */
 void
 sgip_scan_wait(SgipScan *scan)
 {
 	sgip_fetch_wait(scan->fetch);
 }
 
-/* Other scans run while this one waits. */
 void
 sgip_scan_set_async(SgipScan *scan)
 {
 	scan->async = true;
 }
 
-/*
- * Starts again from the first row.  A scan that nobody expected to be started
- * again keeps its rows from now on.
- */
 void
 sgip_scan_restart(SgipScan *scan, bool values_may_differ)
 {
@@ -352,7 +344,6 @@ sgip_scan_restart(SgipScan *scan, bool values_may_differ)
 		sgip_row_cache_rewind(scan->kept);
 }
 
-/* Does the scan wait for a place, to begin or to go on? */
 bool
 sgip_scan_is_queued(SgipScan *scan)
 {
@@ -386,7 +377,6 @@ sgip_scan_wait_end(SgipScan *scan)
 		sgip_fetch_wait_end(scan->fetch);
 }
 
-/* Counted since the scan was prepared. */
 const SgipFetchCounters *
 sgip_scan_counters(SgipScan *scan)
 {
@@ -395,7 +385,6 @@ sgip_scan_counters(SgipScan *scan)
 	return &scan->counters;
 }
 
-/* Ends the scan. */
 void
 sgip_scan_end(SgipScan *scan)
 {

@@ -124,7 +124,6 @@ prepare_column(SgipTupleBuilder *maker, Converter *converter, AttrNumber attnum)
 	}
 }
 
-/* Looks up, once for a scan, how the columns are made. */
 SgipTupleBuilder *
 sgip_tuple_prepare(const SgipTable *table, TupleDesc desc, Bitmapset *needed)
 {
@@ -305,7 +304,6 @@ is_own_row(const SgipOwnRows *own, const Datum *values, const bool *nulls)
 										  own->collation, value, own->value));
 }
 
-/* Fills values and nulls of a row; false if it does not belong to the search. */
 bool
 sgip_tuple_build(SgipTupleBuilder *maker, const SgipRow *row,
 			  const SgipSearch *search, Datum *values, bool *nulls)
