@@ -7,8 +7,7 @@ PGFILEDESC = "sgip_fdw - foreign-data wrapper for SendGrid's IP management"
 # where the sources are: not here when built for several versions, each in a
 # directory of its own (make -f ../Makefile)
 here := $(dir $(firstword $(MAKEFILE_LIST)))
-sources = $(sort $(wildcard $(here)*.c $(here)src/*/*.c))
-OBJS = $(sources:$(here)%.c=%.o)
+OBJS = $(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)*.c $(here)src/*/*.c)))
 DATA = $(notdir $(sort $(wildcard $(here)sgip_fdw--*.sql)))
 
 # the version is stated in the control file alone
@@ -18,10 +17,9 @@ PG_CPPFLAGS = -I$(here)src -D_GNU_SOURCE -DSGIP_VERSION='"$(SGIP_VERSION)"' \
 # our functions call each other, not what another library loaded before has by the same name
 SHLIB_LINK = $(shell pkg-config --libs libcurl jansson) -Wl,-Bsymbolic-functions
 
-# make installcheck: every sql/*.sql, against the server that psql would reach.
-# Their emulator is that of $SGIP_EMULATOR (scripts/with-stack sets it); without
-# that, one is started which ends with this make.  Its URL is kept in a file, and
-# pg_regress hands it to each psql.
+# make installcheck: every sql/*.sql, against the server that psql would reach and the emulator of $SGIP_EMULATOR
+# (scripts/with-stack sets it); without that, one is started which ends with this make.  Its URL is kept in a file,
+# and pg_regress hands it to each psql.
 REGRESS = $(notdir $(basename $(sort $(wildcard $(here)sql/*.sql))))
 REGRESS_PREP = emulator
 REGRESS_OPTS = --launcher="env SGIP_EMULATOR=$$(cat regression.emulator)"
