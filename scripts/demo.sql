@@ -16,7 +16,7 @@ SELECT * FROM customers LIMIT 5;
 \echo
 \set base_url :emulator /api
 -- without base_url, it is https://sendgrid.com/api
-CREATE SERVER sendgrid FOREIGN DATA WRAPPER sgip_fdw OPTIONS (base_url :'base_url');
+CREATE SERVER sendgrid FOREIGN DATA WRAPPER sgip_fdw OPTIONS (api_version 'v2', base_url :'base_url');
 CREATE USER MAPPING FOR CURRENT_USER SERVER sendgrid OPTIONS (api_user 'demo', api_key 'demo-key');
 CREATE SCHEMA sg;
 IMPORT FOREIGN SCHEMA sendgrid FROM SERVER sendgrid INTO sg;
@@ -94,7 +94,7 @@ WHERE c.name = 'Alder Airlines';
 \echo '=== 8. The same account by the Web API of today'
 \echo
 -- without base_url, it is https://api.sendgrid.com
-CREATE SERVER sendgrid3 FOREIGN DATA WRAPPER sgip_fdw OPTIONS (api_version 'v3', base_url :'emulator');
+CREATE SERVER sendgrid3 FOREIGN DATA WRAPPER sgip_fdw OPTIONS (base_url :'emulator');
 CREATE USER MAPPING FOR CURRENT_USER SERVER sendgrid3 OPTIONS (api_key 'demo-key');
 CREATE SCHEMA sg3;
 IMPORT FOREIGN SCHEMA sendgrid FROM SERVER sendgrid3 INTO sg3;

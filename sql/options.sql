@@ -145,10 +145,12 @@ CREATE USER MAPPING FOR CURRENT_USER SERVER plain;
 SELECT * FROM tried; -- ERROR
 \set VERBOSITY default
 
--- SendGrid's own host is the default, as EXPLAIN shows without asking it
+-- SendGrid's own host and its API of today are the default, as EXPLAIN shows without asking it
 EXPLAIN (COSTS OFF) SELECT * FROM tried;
-ALTER SERVER plain OPTIONS (ADD base_url 'https://gate.example/x/y///', ADD resource 'reseller.ip', ADD http_method 'post');
-EXPLAIN (COSTS OFF) SELECT * FROM tried;
+CREATE SERVER gate FOREIGN DATA WRAPPER sgip_fdw OPTIONS (
+	api_version 'v2', base_url 'https://gate.example/x/y///', resource 'reseller.ip', http_method 'post');
+CREATE FOREIGN TABLE posted (ip inet) SERVER gate OPTIONS (task 'all');
+EXPLAIN (COSTS OFF) SELECT * FROM posted;
 
 -- http_method: parameters in the URL, or all of them in a form body; the
 -- emulator refuses the other one
@@ -164,7 +166,7 @@ SELECT count(*) FROM by_wrong; -- ERROR
 SELECT * FROM requests();
 
 -- resource and path of base_url
-CREATE SERVER reseller FOREIGN DATA WRAPPER sgip_fdw OPTIONS (base_url 'https://x.example', resource 'reseller.ip');
+CREATE SERVER reseller FOREIGN DATA WRAPPER sgip_fdw OPTIONS (api_version 'v2', base_url 'https://x.example', resource 'reseller.ip');
 SELECT emulator('rows=4', '/some/where/apiv2/') AS url
 \gset
 ALTER SERVER reseller OPTIONS (SET base_url :'url');

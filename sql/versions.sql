@@ -10,10 +10,7 @@ BEGIN
 	DROP SERVER IF EXISTS v2, v3 CASCADE;
 	DROP SCHEMA IF EXISTS v2, v3 CASCADE;
 	CALL import_from('v2', switches);
-	EXECUTE format('CREATE SERVER v3 FOREIGN DATA WRAPPER sgip_fdw OPTIONS (api_version ''v3'', base_url %L)', emulator(switches, ''));
-	CREATE USER MAPPING FOR CURRENT_USER SERVER v3 OPTIONS (api_key 'demo-key');
-	CREATE SCHEMA v3;
-	IMPORT FOREIGN SCHEMA sendgrid FROM SERVER v3 INTO v3;
+	CALL import_from('v3', switches, api => 'v3');
 END $$;
 SET client_min_messages = error;
 CALL import_both('rows=28');

@@ -87,7 +87,7 @@ def proper_outcome(name, outcome):
 def server_ddl(server, table, base_url, options):
     """A v2 server and its table of usage."""
     return """
-        CREATE SERVER {0} FOREIGN DATA WRAPPER sgip_fdw OPTIONS (base_url '{2}', {3});
+        CREATE SERVER {0} FOREIGN DATA WRAPPER sgip_fdw OPTIONS (api_version 'v2', base_url '{2}', {3});
         CREATE USER MAPPING FOR CURRENT_USER SERVER {0} OPTIONS (api_user 'demo', api_key 'demo-key');
         CREATE FOREIGN TABLE {1} (ip inet, username text) SERVER {0} OPTIONS (task 'usage')
     """.format(server, table, base_url, options)

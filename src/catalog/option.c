@@ -688,8 +688,7 @@ sgip_option_server(Oid server_id)
 
 	server->id = server_id;
 	server->name = catalog->servername;
-	server->api = api != NULL && strcmp(api, "v3") == 0 ? SGIP_API_V3 : SGIP_API_V2;
-	server->api_is_set = api != NULL;
+	server->api = api != NULL && strcmp(api, "v2") == 0 ? SGIP_API_V2 : SGIP_API_V3;
 	server->base_url_is_set = get_value(options, "base_url") != NULL;
 	server->base_url = read_text(options, "base_url",
 								 server->api == SGIP_API_V2 ? "https://sendgrid.com/api" :

@@ -24,7 +24,6 @@ typedef struct SgipServer
 	Oid			id;
 	char	   *name;
 	SgipApi		api;
-	bool		api_is_set;		/* api_version stands in the server's options */
 	char	   *base_url;		/* without a trailing slash */
 	bool		base_url_is_set;
 	char	   *resource;		/* v2 */

@@ -207,8 +207,8 @@ retired_hint(const SgipErrorContext *failed, const char *otherwise)
 
 	if (asks_retired_api(server))
 		return errhint("SendGrid retired the v2 API in February 2025. To use the API of today: "
-					   "ALTER SERVER %s OPTIONS (%s api_version 'v3'%s);",
-					   quote_identifier(server->name), server->api_is_set ? "SET" : "ADD",
+					   "ALTER SERVER %s OPTIONS (SET api_version 'v3'%s);",
+					   quote_identifier(server->name),
 					   server->base_url_is_set ? ", DROP base_url" : "");
 	return otherwise ? errhint("%s", otherwise) : 0;
 }
