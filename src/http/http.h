@@ -176,6 +176,9 @@ extern bool sgip_http_has_descriptors(void);
 /* sgip_fdw.max_connections: transfers that may be in flight in this session */
 extern int	sgip_http_max_connections(void);
 
+/* Transfers of this session that are in flight, paused ones included */
+extern int	sgip_http_in_flight(void);
+
 /* libcurl's version with its TLS library; static */
 extern const char *sgip_http_version(void);
 

@@ -822,6 +822,12 @@ sgip_http_max_connections(void)
 	return max_connections;
 }
 
+int
+sgip_http_in_flight(void)
+{
+	return transfers_in_flight;
+}
+
 const char *
 sgip_http_version(void)
 {
