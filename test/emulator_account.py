@@ -18,6 +18,9 @@ PERIOD = 65536                  # slots of a /16 in 10.x
 FIRST = 256                     # IPs in 198.51.100.0/24, before those in 10.x
 GROUP_WORDS = ("west", "east", "marketing", "transactional", "west-2", "northwest",
                "Receipts", "alerts", "east-2", "newsletter", "Marketing EU", "south")
+ACCOUNT_STATES = ("activated", "activated", "deactivated", "suspended", "banned")
+PARENT_NAME = "parent@example.com"      # of the account itself, unless the switch parent_name says otherwise
+PARENT_ID = 180                         # its user id
 USERS_OF_SIXTEEN = (0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3)
 
 
@@ -207,6 +210,22 @@ class GeneratedAccount:
         """Indexes of that account's IPs, oldest first."""
         return range(a, count, self.account_count)
 
+    def account_state(self, a):
+        return ACCOUNT_STATES[a % len(ACCOUNT_STATES)]
+
+    # --- authenticated domains ---------------------------------------------
+
+    @property
+    def domain_count(self):
+        return 2 * self.group_count
+
+    def domain(self, d, count):
+        """The d-th domain: of a subuser, or of the parent where user is None; indexes of its IPs."""
+        user = d % self.user_count if self.user_count and d % 4 else None
+        return {"id": 900 + d, "domain": "brand%d.example.com" % d, "subdomain": "em%d" % (1000 + d), "user": user,
+                "ips": range(d, min(count, 3 * self.domain_count), self.domain_count) if d % 3 else (),
+                "default": d % 5 == 0, "legacy": d % 7 == 6, "valid": d % 3 != 1}
+
 
 class DataAccount:
     """An account with the rows of a JSON document."""
@@ -236,6 +255,8 @@ class DataAccount:
             self._slot_groups.append(tuple(pool_number[name] for name in row["groups"]))
         self.group_count = len(self._pools)
         self._index = {row["ip"]: k for k, row in reversed(list(enumerate(self.rows)))}
+        self._domains = data.get("domains", [])
+        self.domain_count = len(self._domains)
         self._accounts = data.get("accounts", [])
         self.account_count = len(self._accounts)
 
@@ -308,7 +329,18 @@ class DataAccount:
         return len(self._names)
 
     def account(self, a):
-        return {k: v for k, v in self._accounts[a].items() if k != "ips"}
+        return {k: v for k, v in self._accounts[a].items() if k not in ("ips", "state")}
+
+    def account_state(self, a):
+        return self._accounts[a].get("state", "activated")
+
+    def domain(self, d, count):
+        row = dict({"id": 900 + d, "subdomain": "em", "user": None, "ips": (), "default": False, "legacy": False, "valid": True},
+                   **self._domains[d])
+        if row["user"] is not None:
+            row["user"] = self.user_number(row["user"])
+        row["ips"] = [i for i in map(self.index_of, row["ips"]) if 0 <= i < count]
+        return row
 
     def account_ips(self, a, count):
         return [i for i in (self.index_of(ip) for ip in self._accounts[a].get("ips", [])) if 0 <= i < count]
@@ -420,9 +452,20 @@ def dump_data(view):
         "ips": [view.row(i) for i in range(view.count)],
         "subusers": [account.subuser(u) for u in range(account.user_count)],
         "pools": [account.pool(g) for g in range(account.group_count)],
-        "accounts": [dict(account.account(a), ips=[view.address(i) for i in account.account_ips(a, view.count)])
-                     for a in range(account.account_count)],
+        "accounts": [dict(account.account(a), ips=[view.address(i) for i in account.account_ips(a, view.count)],
+                          state=account.account_state(a)) for a in range(account.account_count)],
+        "domains": [_domain_data(view, d) for d in range(account.domain_count)],
     }
+
+
+def _domain_data(view, d):
+    row = view.account.domain(d, view.count)
+    return dict(row, ips=[view.address(i) for i in row["ips"]],
+                user=None if row["user"] is None else view.account.username(row["user"]))
+
+
+def reputation(u):
+    return 100 - u * 7 % 40
 
 
 def _ips(view, wanted):
@@ -493,6 +536,32 @@ def _dump_account_ips(view):
             yield view.account.account(a)["id"], view.address(i), view.row(i)["region"]
 
 
+def _dump_account_states(view):
+    for a in range(view.account.account_count):
+        yield view.account.account(a)["id"], view.account.account_state(a)
+
+
+def _dump_reputations(view):
+    for u in range(view.account.user_count):
+        yield view.account.username(u), reputation(u)
+
+
+def _dump_domains(view):
+    for d in range(view.account.domain_count):
+        row = view.account.domain(d, view.count)
+        user = row["user"]
+        yield (row["id"], row["domain"], row["subdomain"],
+               PARENT_NAME if user is None else view.account.username(user),
+               PARENT_ID if user is None else view.account.subuser(user)["id"],
+               [view.address(i) for i in row["ips"]], row["default"], row["valid"], row["legacy"])
+
+
+def _dump_pool_ips(view):
+    for g in range(view.account.group_count):
+        for i in view.indexes_of_group(g):
+            yield view.account.pool(g)["id"], view.account.group_name(g), view.address(i), view.row(i)["region"]
+
+
 TABLES = {                      # name: (columns, rows)
     "ips_all": ("ip system", _dump_all),
     "ips_free": ("ip", _dump_free),
@@ -506,6 +575,10 @@ TABLES = {                      # name: (columns, rows)
     "pool_members": ("pool_id pool_name ip", _dump_members),
     "partner_accounts": ("account_id email created_at updated_at", _dump_accounts),
     "partner_account_ips": ("account_id ip region", _dump_account_ips),
+    "partner_account_states": ("account_id state", _dump_account_states),
+    "subuser_reputations": ("username reputation", _dump_reputations),
+    "authenticated_domains": ("id domain subdomain username user_id ips[] is_default valid legacy", _dump_domains),
+    "pool_ips": ("pool_id pool_name ip region", _dump_pool_ips),
 }
 
 

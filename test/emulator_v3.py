@@ -2,7 +2,7 @@
 
 import urllib.parse
 
-from emulator_account import octets
+from emulator_account import PARENT_ID, PARENT_NAME, octets, reputation
 from emulator_common import Answer, Refusal, compact, document, restyle
 from emulator_faults import refusal
 
@@ -13,8 +13,7 @@ SEND_IPS_CAP = 5000
 SMALL_CAP = 100                         # pools, IPs of a pool, subusers of an IP, partner accounts
 PARTNER_LIMIT = 10
 SCOPES = ("ips.read", "ips.assigned.read", "ips.pools.read", "ips.pools.ips.read", "ips.warmup.read",
-          "subusers.read", "whitelabel.read")
-PARENT_ID = 180                         # user id of the parent account
+          "subusers.read", "whitelabel.read", "user.username.read")
 
 
 # --- refusals -----------------------------------------------------------------
@@ -386,10 +385,11 @@ def send_ips(call):
         tests.append(lambda row: names[0] in row["groups"])
     start = number_of(params, "start_added_at", None, 0, "must be numeric")
     end = number_of(params, "end_added_at", None, 0, "must be numeric")
+    beyond = call.switches["added_ends"] == "excluded"
     if start is not None:
-        tests.append(lambda row: row["added_at"] >= start)
+        tests.append(lambda row: row["added_at"] >= start + beyond)
     if end is not None:
-        tests.append(lambda row: row["added_at"] <= end)
+        tests.append(lambda row: row["added_at"] <= end - beyond)
     region = choice_of(params, "region", ("all", "eu", "us"))
     if region in ("eu", "us"):
         tests.append(lambda row: row["region"] == region)
@@ -454,7 +454,7 @@ def send_pools(call):
         groups = view.account.groups(view.account.slot_of(index)) if index >= 0 else ()
         chosen = [g for g in chosen if g in groups]
     region = choice_of(call.params, "region", ("all", "eu", "us"))
-    if region:
+    if region and call.switches["pool_region"] == "pools":
         chosen = [g for g in chosen
                   if any(region in ("all", view.row(i)["region"]) for i in view.indexes_of_group(g))]
     return by_number(call, chosen, lambda g: pool_object(call, g))
@@ -511,30 +511,79 @@ def subusers(call):
 
 def reputations(call):
     names = call.params.get("usernames", [])
+    names = [names] if isinstance(names, str) else names
+    account, mode = call.view.account, call.switches["usernames"]
+    if mode == "comma":
+        names = [part for name in names for part in name.split(",")]
+    elif mode == "first":
+        names = names[:1]
+    numbers = [account.user_number(n) for n in names]
+    if mode == "ignored":
+        numbers = range(account.user_count)
+    return call.listing(call.finished({"username": account.username(u), "reputation": reputation(u)}, ())
+                        for u in numbers if u >= 0)
+
+
+def whitelabel_ip_object(call, index):
     account = call.view.account
-    numbers = [account.user_number(n) for n in ([names] if isinstance(names, str) else names)]
-    return call.listing({"username": account.username(u), "reputation": 90 + u % 10} for u in numbers if u >= 0)
+    row = call.row(index)
+    host = row["rdns"] or "o1.email.example.com"
+    label, _, domain = host.partition(".")
+    users = []
+    for name in row["users"]:
+        u = account.user_number(name)
+        users.append({"username": name, "user_id": account.subuser(u)["id"] if 0 <= u < account.user_count else PARENT_ID})
+    made = {"id": 500 + index, "ip": row["ip"], "rdns": host, "users": users, "subdomain": label, "domain": domain,
+            "valid": index % 4 != 0, "legacy": index % 10 == 0,
+            "last_validation_attempt_at": 1500000000 + index if index % 3 else None,
+            "a_record": {"valid": index % 4 != 0, "type": "a", "host": host, "data": row["ip"]}}
+    return call.finished(made, (), ("last_validation_attempt_at",))
+
+
+def whitelabel_indexes(call):
+    return [i for i in call.indexes() if call.view.account.whitelabeled(i)]
 
 
 def whitelabel_ips(call):
     text = call.params.get("ip", "")
-    account = call.view.account
-    indexes = [i for i in call.indexes() if account.whitelabeled(i) and call.view.address(i).startswith(text)]
+    indexes = [i for i in whitelabel_indexes(call) if call.view.address(i).startswith(text)]
+    return call.by_offset(indexes, lambda i: whitelabel_ip_object(call, i), WHITELABEL_LIMIT, WHITELABEL_CAP)
 
-    def make(index):
-        row = call.row(index)
-        host = row["rdns"] or "o1.email.example.com"
-        label, _, domain = host.partition(".")
-        users = []
-        for name in row["users"]:
-            u = account.user_number(name)
-            users.append({"username": name, "user_id": account.subuser(u)["id"] if 0 <= u < account.user_count else PARENT_ID})
-        made = {"id": 500 + index, "ip": row["ip"], "rdns": host, "users": users, "subdomain": label, "domain": domain,
-                "valid": index % 4 != 0, "legacy": index % 10 == 0,
-                "last_validation_attempt_at": 1500000000 + index if index % 3 else None,
-                "a_record": {"valid": index % 4 != 0, "type": "a", "host": host, "data": row["ip"]}}
-        return call.finished(made, (), ("last_validation_attempt_at",))
-    return call.by_offset(indexes, make, WHITELABEL_LIMIT, WHITELABEL_CAP)
+
+def whitelabel_ip(call, text):
+    for index in whitelabel_indexes(call):
+        if str(500 + index) == text:
+            return document(whitelabel_ip_object(call, index), call.switches)
+    raise not_found()
+
+
+def whitelabel_domains(call):
+    view, account = call.view, call.view.account
+
+    def make(d):
+        row = account.domain(d, view.count)
+        user = row["user"]
+        made = {"id": row["id"], "user_id": PARENT_ID if user is None else account.subuser(user)["id"],
+                "subdomain": row["subdomain"], "domain": row["domain"],
+                "username": own_name(call) if user is None else account.username(user),
+                "ips": [view.address(i) for i in row["ips"]], "custom_spf": bool(row["ips"]), "default": row["default"],
+                "legacy": row["legacy"], "automatic_security": not row["ips"], "valid": row["valid"],
+                "dns": {"mail_cname": {"valid": row["valid"], "type": "cname", "host": "em.example.com", "data": "u1.wl.sendgrid.net"}}}
+        return call.finished(made, ())
+    return call.by_offset(range(account.domain_count) if call.owned is None else range(0), make,
+                          WHITELABEL_LIMIT, WHITELABEL_CAP)
+
+
+def own_name(call):
+    """The caller's own username."""
+    return call.subuser or call.parent or PARENT_NAME
+
+
+def user_username(call):
+    account = call.view.account
+    number = account.user_number(call.subuser) if call.subuser else -1
+    return document(call.finished({"username": own_name(call), "user_id": account.subuser(number)["id"] if number >= 0 else PARENT_ID},
+                                  ()), call.switches)
 
 
 def partner_accounts(call):
@@ -557,6 +606,10 @@ def partner_ips(call, text):
     return call.by_last(indexes, call.view.address, call.view.index_of,
                         lambda i: call.finished({"ip": call.view.address(i), "region": call.view.row(i)["region"]}, ()),
                         "result", PARTNER_LIMIT, SEND_IPS_CAP)
+
+
+def partner_state(call, text):
+    return document(call.finished({"state": call.view.account.account_state(account_of_id(call, text))}, ()), call.switches)
 
 
 def scopes(call):
@@ -583,6 +636,10 @@ ROUTES = {                      # path below /v3, * for one segment
     ("whitelabel", "ips"): whitelabel_ips,
     ("partners", "accounts"): partner_accounts,
     ("partners", "accounts", "*", "ips"): partner_ips,
+    ("partners", "accounts", "*", "state"): partner_state,
+    ("user", "username"): user_username,
+    ("whitelabel", "domains"): whitelabel_domains,
+    ("whitelabel", "ips", "*"): whitelabel_ip,
     ("scopes",): scopes,
 }
 

@@ -243,7 +243,8 @@ class V3(EmulatorTest):
         for path in ("ips/" + ip, "ips/assigned", "ips/remaining", "ips/pools", "ips/pools/" + pool["name"], "ips/warmup",
                      "ips/warmup/" + warm, "send_ips/ips", "send_ips/ips/" + ip, "send_ips/ips/%s/subusers" % ip, "send_ips/pools",
                      "send_ips/pools/%d" % pool["id"], "send_ips/pools/%d/ips" % pool["id"], "subusers", "whitelabel/ips",
-                     "partners/accounts", "partners/accounts/%s/ips" % account, "scopes"):
+                     "partners/accounts", "partners/accounts/%s/ips" % account, "partners/accounts/%s/state" % account, "scopes",
+                     "user/username", "whitelabel/domains"):
             self.assertTrue(self.v3(path), path)
 
     def test_authorization(self):
@@ -342,6 +343,50 @@ class V3(EmulatorTest):
             self.assertEqual([r["ip"] for r in self.v3("send_ips/ips?" + query)["result"]], [r["ip"] for r in data if test(r)], query)
         self.v3("send_ips/ips?pool=x", status=400)
         self.v3("send_ips/ips/9.9.9.9", status=400)
+
+    def test_ends_of_added_at(self):
+        query = "send_ips/ips?start_added_at=1500000300&end_added_at=1500000600"
+        self.assertEqual([r["added_at"] for r in self.v3(query)["result"]][::5], [1500000300, 1500000600])
+        self.assertEqual(len(self.v3(query, "added_ends=excluded")["result"]), 4)
+
+    def test_region_of_pools(self):
+        with_eu = [r["name"] for r in self.v3("send_ips/pools?region=eu", "rows=6")["result"]]
+        self.assertEqual(with_eu, sorted({g for r in self.data["ips"][:6] if r["region"] == "eu" for g in r["groups"]}, key=with_eu.index))
+        self.assertEqual(len(self.v3("send_ips/pools?region=eu", "rows=6;pool_region=all")["result"]), len(self.data["pools"]))
+
+    def test_reputations(self):
+        names = [s["username"] for s in self.data["subusers"][:3]]
+        query = "subusers/reputations?" + "&".join("usernames=" + urllib.parse.quote(n) for n in names)
+        self.assertEqual([r["username"] for r in self.v3(query)], names)
+        self.assertEqual([r["username"] for r in self.v3(query, "usernames=first")], names[:1])
+        self.assertEqual(len(self.v3(query, "usernames=ignored")), len(self.data["subusers"]))
+        query = "subusers/reputations?usernames=" + urllib.parse.quote(",".join(names))
+        self.assertEqual(self.v3(query), [])
+        self.assertEqual([r["username"] for r in self.v3(query, "usernames=comma")], names)
+
+    def test_single_objects(self):
+        records = self.v3("whitelabel/ips?limit=5")
+        self.assertEqual(self.v3("whitelabel/ips/%d" % records[2]["id"]), records[2])
+        self.v3("whitelabel/ips/1", status=404)
+        self.v3("send_ips/pools/1", status=400)
+
+    def test_own_name(self):
+        self.assertEqual(self.v3("user/username"), {"username": "parent@example.com", "user_id": 180})
+        self.assertEqual(self.v3("user/username", "parent_name=boss")["username"], "boss")
+        subuser = self.data["subusers"][1]
+        self.assertEqual(self.v3("user/username", headers={**BEARER, "On-Behalf-Of": subuser["username"]}),
+                         {"username": subuser["username"], "user_id": subuser["id"]})
+
+    def test_domains(self):
+        domains = self.v3("whitelabel/domains?limit=500")
+        self.assertEqual([(d["id"], d["ips"], d["default"]) for d in domains],
+                         [(d["id"], d["ips"], d["default"]) for d in self.data["domains"]])
+        self.assertEqual({d["username"] for d in domains if d["user_id"] == 180}, {"parent@example.com"})
+
+    def test_states_of_accounts(self):
+        for account in self.data["accounts"]:
+            self.assertEqual(self.v3("partners/accounts/%s/state" % account["id"]), {"state": account["state"]})
+        self.v3("partners/accounts/none/state", status=404)
 
     def test_shapes_of_small_answers(self):
         pool = self.data["pools"][0]["name"]
