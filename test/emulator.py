@@ -15,6 +15,7 @@ import collections
 import email.utils
 import itertools
 import json
+import math
 import os
 import re
 import select
@@ -180,6 +181,7 @@ class Request:
         self.prefix = ""                # "/~…" if the path has it
         self.raw_path, _, self.raw_query = target.partition("?")
         self.switches = Switches()
+        self.rate = None                # (limit, remaining, end of the window) where rate_limit is set
         self.params = {}
         self.auth, self.where = "none", None
 
@@ -441,17 +443,30 @@ class Emulator:
             number, status = request.switches["fail_first"]
             if self.count_request("fail_first", request) < number:
                 raise emulator_faults.refusal(request, int(status), self)
-        if request.switches["rate_limit"]:
-            number, seconds = request.switches["rate_limit"]
-            now = time.monotonic()
-            with self.lock:
-                times = self.counters.setdefault(("rate", request.switches["id"], request.path), collections.deque())
+        if request.switches["rate_limit"] and not self._take(request):
+            raise emulator_faults.refusal(request, 429, self)
+
+    def _take(self, request):
+        """Whether the path's limit allows one more request; request.rate is what its answer tells of the limit."""
+        switches, now = request.switches, self.now(request)
+        number, seconds = switches["rate_limit"]
+        with self.lock:
+            times = self.counters.setdefault(("rate", switches["id"], request.path), collections.deque())
+            if switches["rate_window"] == "sliding":
                 while times and times[0] <= now - seconds:
                     times.popleft()
-                if len(times) >= number:
-                    wait = times[0] + seconds - now if times else seconds
-                    raise emulator_faults.refusal(request, 429, self, wait)
+                end = (times[0] if times else now) + seconds
+            else:
+                # the first element says when the window began
+                if not times or now >= times[0] + seconds:
+                    times.clear()
+                    times.append(now if switches["rate_window"] == "first" else now - now % seconds)
+                end = times[0] + seconds
+            taken = len(times) - (switches["rate_window"] != "sliding")
+            if taken < number:
                 times.append(now)
+            request.rate = (number, max(0, number - taken - 1), end)
+            return taken < number
 
     def _fault_applies(self, request, answer):
         switches = request.switches
@@ -467,14 +482,20 @@ class Emulator:
         """The server's clock."""
         return time.time() + request.switches["date_skew"]
 
+    def rate_headers(self, request):
+        """What an answer tells of the limit: that of rate_limit, or one that is never reached."""
+        now, told = self.now(request), request.switches["rate_told"]
+        limit, remaining, end = request.rate or (600, 599, now - now % 60 + 60)
+        reset = {"ceil": math.ceil(end), "floor": math.floor(end), "left": math.ceil(end - now)}[told]
+        return [("X-RateLimit-Limit", limit), ("X-RateLimit-Remaining", remaining), ("X-RateLimit-Reset", reset)]
+
     def head(self, request, status, headers, reason=None):
         """Status line and header block, with Date and the rate headers."""
         lines = ["HTTP/1.1 %d %s" % (status, reason or REASONS.get(status, "Status")),
                  "Date: %s" % email.utils.formatdate(self.now(request), usegmt=True), "Server: emulator"]
         names = {name.lower() for name, _ in headers}
         if request.switches["rate_headers"] == "yes" and "x-ratelimit-limit" not in names:
-            now = int(self.now(request))
-            lines += ["X-RateLimit-Limit: 600", "X-RateLimit-Remaining: 599", "X-RateLimit-Reset: %d" % (now - now % 60 + 60)]
+            lines += ["%s: %s" % pair for pair in self.rate_headers(request)]
         lines += ["%s: %s" % pair for pair in headers]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("iso-8859-1")
 

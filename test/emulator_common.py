@@ -68,6 +68,8 @@ SWITCHES = {
     "on_behalf_of": (("honoured", "ignored", "refused"), "honoured", "the header on-behalf-of"),
     # limits and failures
     "rate_limit": (RATE, None, "more than N requests in so many seconds: 429"),
+    "rate_window": (("first", "clock", "sliding"), "first", "when such a window begins"),
+    "rate_told": (("ceil", "floor", "left"), "ceil", "X-RateLimit-Reset: the window's end, rounded up or down, or seconds left"),
     "rate_reset": (NUMBER, 0, "X-RateLimit-Reset of a 429, so many seconds ahead"),
     "rate_headers": (("yes", "no"), "yes", "X-RateLimit headers"),
     "retry_after": (TEXT, None, "Retry-After on 429 and 503: seconds, or date:seconds"),

@@ -23,16 +23,18 @@ V3_MESSAGES = {400: "bad request", 401: "authorization required", 403: "access f
 HTML = "<html>\r\n<head><title>%d %s</title></head>\r\n<body>\r\n<center><h1>%d %s</h1></center>\r\n</body>\r\n</html>\r\n"
 
 
-def refusal(request, status, emulator, wait=None):
+def refusal(request, status, emulator):
     """A failing status with the body that its API gives, as an exception to raise."""
     switches = request.switches
     text = V3_MESSAGES.get(status, "status %d" % status)
     kind = switches["fault_body"]
     headers = []
     if status == 429:
-        seconds = switches["rate_reset"] or max(1, math.ceil(wait or 1))
-        headers += [("X-RateLimit-Limit", 600), ("X-RateLimit-Remaining", 0),
-                    ("X-RateLimit-Reset", int(emulator.now(request)) + seconds)]
+        limit, _, end = request.rate or (600, 0, int(emulator.now(request)) + 1)
+        if switches["rate_reset"]:
+            end = int(emulator.now(request)) + switches["rate_reset"]
+        request.rate = limit, 0, end
+        headers += emulator.rate_headers(request)
     if status in (429, 503) and switches["retry_after"]:
         after = switches["retry_after"]
         if after.startswith("date:"):

@@ -428,6 +428,34 @@ class V3(EmulatorTest):
         self.v3("scopes", "rate_limit=0:60;retry_after=date:5;date_skew=-1000", status=429)
         self.assertTrue(self.headers["Retry-After"].endswith("GMT"))
 
+    def rate(self, switches, status=200, path="scopes"):
+        """(limit, remaining, reset) that an answer tells."""
+        self.v3(path, switches, status=status)
+        return tuple(int(self.headers["X-RateLimit-" + name]) for name in ("Limit", "Remaining", "Reset"))
+
+    def test_rate_limit_is_told_with_every_answer(self):
+        before = time.time()
+        told = [self.rate("rate_limit=2:60;id=told", status) for status in (200, 200, 429, 429)]
+        self.assertEqual([each[:2] for each in told], [(2, 1), (2, 0), (2, 0), (2, 0)])
+        self.assertEqual(len({each[2] for each in told}), 1)
+        self.assertTrue(before + 60 <= told[0][2] <= time.time() + 61)
+        self.assertEqual(self.rate("rate_limit=2:60;id=told", path="subusers")[1], 1)
+
+    def test_rate_window(self):
+        for window in ("first", "clock", "sliding"):
+            switches = "rate_limit=2:1;rate_window=%s;id=w-%s" % (window, window)
+            if window == "clock":               # not across its end
+                time.sleep(1.05 - time.time() % 1)
+            began = time.time()
+            self.assertEqual([self.rate(switches, status)[1] for status in (200, 200, 429)], [1, 0, 0])
+            time.sleep(began + 1.05 - time.time())
+            self.assertEqual(self.rate(switches)[:2], (2, 1))
+
+    def test_rate_told(self):
+        switches = "rate_limit=1:30;id=ways;rate_told="
+        floor, ceil, left = self.rate(switches + "floor")[2], self.rate(switches + "ceil", 429)[2], self.rate(switches + "left", 429)[2]
+        self.assertEqual((ceil - floor, left), (1, 30))
+
     def test_fail_first_counts_per_id(self):
         for name in ("a", "b"):
             for status in (502, 502, 200):
