@@ -286,7 +286,9 @@ put_field(Text *text, Group *group, const SgipTask *task, int number, int index,
 		fail("a NUL byte", task, field);
 	switch (field->kind)
 	{
-		case SGIP_KIND_SCALAR:
+		case SGIP_KIND_TEXT:
+		case SGIP_KIND_NUMBER:
+		case SGIP_KIND_BOOLEAN:
 			good = decoded == scalar_outcome(member) &&
 				(decoded != SGIP_DECODED_TEXT || scalar_is(member, value));
 			break;

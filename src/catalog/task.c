@@ -28,10 +28,27 @@
 
 #define lengthof_array(a) ((int) (sizeof(a) / sizeof((a)[0])))
 
+/* A field that stands in the answer under its own name; what else it has follows */
+#define FIELD(field_name, field_kind, sql_type, ...) \
+	{.name = field_name, .column = field_name, .type = sql_type, .kind = field_kind, \
+	 .key = field_name, __VA_ARGS__}
+#define TEXT(field_name, ...) FIELD(field_name, SGIP_KIND_TEXT, "text", __VA_ARGS__)
+#define BOOLEAN(field_name, ...) FIELD(field_name, SGIP_KIND_BOOLEAN, "boolean", __VA_ARGS__)
+#define NUMBER(field_name, sql_type, ...) \
+	FIELD(field_name, SGIP_KIND_NUMBER, sql_type, __VA_ARGS__)
+#define LIST(field_name, sql_type, ...) \
+	FIELD(field_name, SGIP_KIND_LIST, sql_type, __VA_ARGS__)
+
+/* ... and the same with a column of another name */
+#define TIME(field_name, column_name) \
+	{.name = field_name, .column = column_name, .type = "timestamptz", \
+	 .kind = SGIP_KIND_TIME, .key = field_name}
+
+/* The address, by which a row of most tasks is known */
+#define IP(...) FIELD("ip", SGIP_KIND_TEXT, "inet", .identity = true, __VA_ARGS__)
+
 /* The fields of v2 */
-#define V2_IP \
-	{.name = "ip", .column = "ip", .type = "inet", .kind = SGIP_KIND_SCALAR, \
-	 .key = "ip", .param = "ip", .match = SGIP_MATCH_PREFIX}
+#define V2_IP IP(.param = "ip", .match = SGIP_MATCH_PREFIX)
 #define V2_SYSTEM \
 	{.name = "system", .column = "include_system", .type = "boolean", \
 	 .kind = SGIP_KIND_ARGUMENT, .param = "system", .match = SGIP_MATCH_EXACT, \
@@ -43,7 +60,7 @@ static const SgipField v2_all_fields[] = {V2_IP, V2_SYSTEM};
 
 static const SgipField v2_usage_fields[] = {
 	V2_IP,
-	{.name = "user", .column = "username", .type = "text", .kind = SGIP_KIND_SCALAR,
+	{.name = "user", .column = "username", .type = "text", .kind = SGIP_KIND_TEXT,
 	.key = "user", .param = "user", .match = SGIP_MATCH_ANYWHERE},
 	{.name = "group", .column = "group_name", .type = "text", .kind = SGIP_KIND_ARGUMENT,
 	.param = "group", .match = SGIP_MATCH_ANYWHERE},
@@ -51,27 +68,15 @@ static const SgipField v2_usage_fields[] = {
 };
 
 /* The fields of v3, one array per kind of element */
-#define V3_IP \
-	{.name = "ip", .column = "ip", .type = "inet", .kind = SGIP_KIND_SCALAR, \
-	 .key = "ip", .param = "ip", .match = SGIP_MATCH_EXACT}
-#define V3_POOLS \
-	{.name = "pools", .column = "pools", .type = "text[]", .kind = SGIP_KIND_LIST, \
-	 .key = "pools", .subkey = "name"}
-#define SCALAR(field_name, sql_type) \
-	{.name = field_name, .column = field_name, .type = sql_type, \
-	 .kind = SGIP_KIND_SCALAR, .key = field_name}
-#define TIME(field_name, column_name) \
-	{.name = field_name, .column = column_name, .type = "timestamptz", \
-	 .kind = SGIP_KIND_TIME, .key = field_name}
+#define V3_IP IP(.param = "ip", .match = SGIP_MATCH_EXACT)
 
 static const SgipField v3_ips_fields[] = {
 	V3_IP,
-	{.name = "subusers", .column = "subusers", .type = "text[]", .kind = SGIP_KIND_LIST,
-	.key = "subusers"},
-	V3_POOLS,
-	SCALAR("rdns", "text"),
-	SCALAR("whitelabeled", "boolean"),
-	SCALAR("warmup", "boolean"),
+	LIST("subusers", "text[]"),
+	LIST("pools", "text[]"),
+	TEXT("rdns"),
+	BOOLEAN("whitelabeled"),
+	BOOLEAN("warmup"),
 	TIME("start_date", "warmup_started_at"),
 	TIME("assigned_at", "assigned_at")
 };
@@ -82,7 +87,7 @@ static const SgipField v3_usage_fields[] = {
 	.key = "subusers", .param = "subuser", .match = SGIP_MATCH_NONE, .inconclusive = true},
 	{.name = "group", .column = "group_name", .type = "text", .kind = SGIP_KIND_ARGUMENT,
 	.key = "pools", .match = SGIP_MATCH_ANYWHERE},
-	V3_POOLS
+	LIST("pools", "text[]")
 };
 
 static const SgipField v3_member_fields[] = {
@@ -93,66 +98,61 @@ static const SgipField v3_member_fields[] = {
 
 static const SgipField v3_address_fields[] = {
 	V3_IP,
-	V3_POOLS,
-	SCALAR("region", "text"),
-	{.name = "is_leased", .column = "is_leased", .type = "boolean", .kind = SGIP_KIND_SCALAR,
-	.key = "is_leased", .param = "is_leased", .match = SGIP_MATCH_EXACT, .values = "true false"},
-	{.name = "is_enabled", .column = "is_enabled", .type = "boolean", .kind = SGIP_KIND_SCALAR,
-	.key = "is_enabled", .param = "is_enabled", .match = SGIP_MATCH_EXACT, .values = "true false"},
-	SCALAR("is_parent_assigned", "boolean"),
-	SCALAR("is_auto_warmup", "boolean"),
+	LIST("pools", "text[]", .subkey = "name"),
+	TEXT("region"),
+	BOOLEAN("is_leased", .param = "is_leased", .match = SGIP_MATCH_EXACT, .values = "true false"),
+	BOOLEAN("is_enabled", .param = "is_enabled", .match = SGIP_MATCH_EXACT, .values = "true false"),
+	BOOLEAN("is_parent_assigned"),
+	BOOLEAN("is_auto_warmup"),
 	TIME("added_at", "added_at"),
 	TIME("updated_at", "updated_at")
 };
 
 static const SgipField v3_pool_fields[] = {
-	SCALAR("id", "bigint"),
-	SCALAR("name", "text"),
-	SCALAR("total_ip_count", "integer"),
-	{.name = "regions", .column = "regions", .type = "text[]", .kind = SGIP_KIND_LIST,
-	.key = "regions"},
-	{.name = "ips_preview", .column = "ips_preview", .type = "inet[]", .kind = SGIP_KIND_LIST,
-	.key = "ips_preview", .subkey = "ip"}
+	NUMBER("id", "bigint", .identity = true),
+	TEXT("name"),
+	NUMBER("total_ip_count", "integer"),
+	LIST("regions", "text[]"),
+	LIST("ips_preview", "inet[]")
 };
 
 static const SgipField v3_warmup_fields[] = {
-	{.name = "ip", .column = "ip", .type = "inet", .kind = SGIP_KIND_SCALAR, .key = "ip"},
+	IP(),
 	TIME("start_date", "started_at")
 };
 
 static const SgipField v3_remaining_fields[] = {
-	SCALAR("remaining", "integer"),
-	SCALAR("period", "text"),
-	SCALAR("price_per_ip", "numeric")
+	NUMBER("remaining", "integer", .identity = true),
+	TEXT("period"),
+	NUMBER("price_per_ip", "numeric")
 };
 
 static const SgipField v3_subuser_fields[] = {
-	SCALAR("id", "bigint"),
-	{.name = "username", .column = "username", .type = "text", .kind = SGIP_KIND_SCALAR,
-	.key = "username", .param = "username", .match = SGIP_MATCH_PREFIX, .fold_case = true},
-	SCALAR("email", "text"),
-	SCALAR("disabled", "boolean"),
-	{.name = "region", .column = "region", .type = "text", .kind = SGIP_KIND_SCALAR,
-	.key = "region", .param = "region", .match = SGIP_MATCH_EXACT, .values = "global eu"}
+	NUMBER("id", "bigint", .identity = true),
+	TEXT("username", .identity = true, .param = "username", .match = SGIP_MATCH_PREFIX,
+		.fold_case = true),
+	TEXT("email"),
+	BOOLEAN("disabled"),
+	TEXT("region", .param = "region", .match = SGIP_MATCH_EXACT, .values = "global eu")
 };
 
 static const SgipField v3_reverse_dns_fields[] = {
-	SCALAR("id", "bigint"),
-	{.name = "ip", .column = "ip", .type = "inet", .kind = SGIP_KIND_SCALAR,
-	.key = "ip", .param = "ip", .match = SGIP_MATCH_PREFIX},
-	SCALAR("rdns", "text"),
+	NUMBER("id", "bigint", .identity = true),
+	IP(.param = "ip", .match = SGIP_MATCH_PREFIX),
+	TEXT("rdns"),
 	{.name = "users", .column = "usernames", .type = "text[]", .kind = SGIP_KIND_LIST,
 	.key = "users", .subkey = "username"},
-	SCALAR("subdomain", "text"),
-	SCALAR("domain", "text"),
-	SCALAR("valid", "boolean"),
-	SCALAR("legacy", "boolean"),
+	TEXT("subdomain"),
+	TEXT("domain"),
+	BOOLEAN("valid"),
+	BOOLEAN("legacy"),
 	TIME("last_validation_attempt_at", "last_validation_attempt_at")
 };
 
 static const SgipField v3_account_fields[] = {
-	{.name = "id", .column = "account_id", .type = "text", .kind = SGIP_KIND_SCALAR, .key = "id"},
-	SCALAR("email", "text"),
+	{.name = "id", .column = "account_id", .type = "text", .kind = SGIP_KIND_TEXT, .key = "id",
+	.identity = true},
+	TEXT("email"),
 	TIME("created_at", "created_at"),
 	TIME("updated_at", "updated_at")
 };
@@ -160,15 +160,15 @@ static const SgipField v3_account_fields[] = {
 static const SgipField v3_account_ip_fields[] = {
 	{.name = "account", .column = "account_id", .type = "text", .kind = SGIP_KIND_PARENT,
 	.key = "id", .param = "", .match = SGIP_MATCH_EXACT},
-	{.name = "ip", .column = "ip", .type = "inet", .kind = SGIP_KIND_SCALAR, .key = "ip"},
-	SCALAR("region", "text")
+	IP(),
+	TEXT("region")
 };
 
 #define FIELDS(array) .fields = array, .field_count = lengthof_array(array)
 
 /* A task of v2: one answer, an array or an object that holds it as "ips" */
-#define V2_TASK(task_name, table_name, array) \
-	{.api = SGIP_API_V2, .name = task_name, .table = table_name, \
+#define V2_TASK(task_name, table_name, array, strings) \
+	{.api = SGIP_API_V2, .name = task_name, .table = table_name, .plain = strings, \
 	 .paging = SGIP_PAGING_NONE, .list_key = "ips", FIELDS(array), .key_field = -1}
 
 /*
@@ -182,15 +182,15 @@ static const SgipField v3_account_ip_fields[] = {
 
 static const SgipTask tasks[] = {
 	/* every IP of the account */
-	V2_TASK("all", "ips_all", v2_all_fields),
+	V2_TASK("all", "ips_all", v2_all_fields, true),
 	/* IPs that no user uses and no group holds */
-	V2_TASK("free", "ips_free", v2_ip_fields),
+	V2_TASK("free", "ips_free", v2_ip_fields, true),
 	/* IPs that a user uses or a group holds */
-	V2_TASK("taken", "ips_taken", v2_ip_fields),
+	V2_TASK("taken", "ips_taken", v2_ip_fields, true),
 	/* IPs that are free or used by inactive users alone */
-	V2_TASK("available", "ips_available", v2_ip_fields),
+	V2_TASK("available", "ips_available", v2_ip_fields, true),
 	/* who sends from which IP, one row for each pair */
-	V2_TASK("usage", "ips_usage", v2_usage_fields),
+	V2_TASK("usage", "ips_usage", v2_usage_fields, false),
 
 	/* every IP of the account */
 	V3_IPS_TASK("all", "ips_all", v3_ips_fields,

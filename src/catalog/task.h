@@ -39,9 +39,11 @@ typedef enum SgipMatch
 /* How a field's value stands in an element */
 typedef enum SgipKind
 {
-	SGIP_KIND_SCALAR,			/* string, number or boolean, taken as its text */
-	SGIP_KIND_TIME,				/* Unix seconds or ISO text */
-	SGIP_KIND_LIST,				/* array of scalars, or of objects with subkey */
+	SGIP_KIND_TEXT,				/* string */
+	SGIP_KIND_NUMBER,			/* number, or a string that holds one */
+	SGIP_KIND_BOOLEAN,			/* true or false */
+	SGIP_KIND_TIME,				/* Unix seconds, as number or string, or ISO text */
+	SGIP_KIND_LIST,				/* array of what "items" says */
 	SGIP_KIND_ITEM,				/* the item of the unnested array */
 	SGIP_KIND_PARENT,			/* id of the parent's row; stands in the path */
 	SGIP_KIND_ARGUMENT			/* not in the answer: argument of the search, sent
@@ -75,8 +77,10 @@ typedef struct SgipField
 	const char *type;			/* SQL type of the column that IMPORT makes */
 	SgipKind	kind;
 	const char *key;			/* member of the element that holds it, or NULL */
-	const char *subkey;			/* SGIP_KIND_LIST: member to take of an item that
-								 * is an object, or NULL */
+	const char *subkey;			/* SGIP_KIND_LIST: the items are objects, of which
+								 * this member is taken; NULL: they are not */
+	SgipKind	items;			/* SGIP_KIND_LIST: what is in it, TEXT or NUMBER */
+	bool		identity;		/* an element that lacks it is no row of the task */
 	const char *param;			/* search parameter of the request, or NULL */
 	SgipMatch	match;			/* how the API compares that parameter, unless the
 								 * column option "match" says otherwise */
@@ -105,6 +109,8 @@ typedef struct SgipTask
 	int			page_max;		/* most rows the API gives per page; 0 = unpaged */
 	const char *list_key;		/* member that holds the elements when the answer
 								 * is an object, or NULL */
+	bool		plain;			/* the API documents lists of plain strings, each
+								 * of which stands for the first field */
 	const char *unnest;			/* array member, one row for each item; or NULL */
 	SgipDerive	derive;
 	const char *parent;			/* task whose rows each have one such listing */

@@ -87,17 +87,180 @@ scalar_text(const SgipValue *value, SgipSpan *text)
 	}
 }
 
+/* What the field takes of a value: itself, or the member of an object. */
+static SgipValue
+part_of(const SgipValue *value, const char *subkey)
+{
+	SgipValue	absent = {SGIP_VALUE_ABSENT, {NULL, 0}, NULL};
+
+	if (subkey == NULL || value->kind == SGIP_VALUE_NULL)
+		return *value;
+	return value->kind == SGIP_VALUE_OBJECT ? sgip_json_object_member(value, subkey) : absent;
+}
+
 /* The scalar that an item of a list stands for: itself, or its subkey's. */
 static SgipDecoded
 item_text(const SgipValue *item, const char *subkey, SgipSpan *text)
 {
-	SgipValue	member;
+	SgipValue	part = part_of(item, subkey);
 
-	if (item->kind != SGIP_VALUE_OBJECT || subkey == NULL)
-		return scalar_text(item, text);
-	member = sgip_json_object_member(item, subkey);
-	return scalar_text(&member, text);
+	return scalar_text(&part, text);
 }
+
+/*-------------------------------------------------------------------------
+ * Is the element a row?
+ *-------------------------------------------------------------------------
+ */
+
+/* Is the value of that kind, or null? */
+static bool
+is_of_kind(const SgipValue *value, SgipKind kind)
+{
+	bool		string = value->kind == SGIP_VALUE_STRING;
+	bool		literal = value->kind == SGIP_VALUE_LITERAL;
+	bool		word = literal && (value->text.data[0] == 't' || value->text.data[0] == 'f');
+
+	switch (kind)
+	{
+		case SGIP_KIND_TEXT:
+			return string;
+		case SGIP_KIND_NUMBER:
+		case SGIP_KIND_TIME:
+			return string || (literal && !word);
+		case SGIP_KIND_BOOLEAN:
+			return word;
+		case SGIP_KIND_LIST:
+		case SGIP_KIND_ITEM:
+			return value->kind == SGIP_VALUE_LIST;
+		case SGIP_KIND_PARENT:
+		case SGIP_KIND_ARGUMENT:
+			break;
+	}
+	return true;
+}
+
+/* Is the value what the API documents for the field? */
+static bool
+has_type(const SgipField *field, const SgipValue *value)
+{
+	SgipValue	part = *value;
+
+	if (value->kind == SGIP_VALUE_ABSENT || value->kind == SGIP_VALUE_NULL)
+		return true;
+	if (field->kind != SGIP_KIND_LIST && field->kind != SGIP_KIND_ITEM)
+	{
+		if (field->subkey != NULL && value->kind != SGIP_VALUE_OBJECT)
+			return false;
+		part = part_of(value, field->subkey);
+		return part.kind == SGIP_VALUE_ABSENT || part.kind == SGIP_VALUE_NULL ||
+			is_of_kind(&part, field->kind);
+	}
+	if (value->kind != SGIP_VALUE_LIST)
+		return false;
+	for (size_t i = 0; i < sgip_json_list_length(value); i++)
+	{
+		SgipValue	item = sgip_json_list_item(value, i);
+
+		part = part_of(&item, field->subkey);
+		if (!is_of_kind(&part, field->items))
+			return false;
+	}
+	return true;
+}
+
+/* What the API documents for the field, as a noun with its article. */
+static const char *
+type_name(const SgipField *field)
+{
+	switch (field->kind)
+	{
+		case SGIP_KIND_TEXT:
+			break;
+		case SGIP_KIND_NUMBER:
+			return "a number";
+		case SGIP_KIND_TIME:
+			return "a time";
+		case SGIP_KIND_BOOLEAN:
+			return "true or false";
+		case SGIP_KIND_LIST:
+		case SGIP_KIND_ITEM:
+			return field->subkey != NULL ? "a list of objects" :
+				field->items == SGIP_KIND_NUMBER ? "a list of numbers" : "a list of strings";
+		case SGIP_KIND_PARENT:
+		case SGIP_KIND_ARGUMENT:
+			break;
+	}
+	return "a string";
+}
+
+/* Must the member be there? */
+static bool
+is_decisive(const SgipElementCheck *check, const char *key)
+{
+	for (int i = 0; i < 2; i++)
+	{
+		if (check->decisive[i] != NULL && strcmp(check->decisive[i], key) == 0)
+			return true;
+	}
+	return false;
+}
+
+void
+sgip_decode_check_begin(SgipElementCheck *check, const SgipTask *task, const char *decisive)
+{
+	memset(check, 0, sizeof(*check));
+	check->task = task;
+	if (task->derive != SGIP_DERIVE_ALL)
+	{
+		check->decisive[0] = "subusers";
+		check->decisive[1] = "pools";
+	}
+	else
+		check->decisive[0] = decisive != NULL ? decisive : task->unnest;
+}
+
+bool
+sgip_decode_check(SgipElementCheck *check, const SgipElement *element, char *problem)
+{
+	const SgipTask *task = check->task;
+
+	if (element->form == SGIP_ELEMENT_STRING)
+	{
+		snprintf(problem, SGIP_PROBLEM_BYTES, "element %ld is a string, not an object",
+				 element->number);
+		return task->plain;
+	}
+	for (int i = 0; i < task->field_count; i++)
+	{
+		const SgipField *field = &task->fields[i];
+		SgipValue	value;
+
+		if (field->kind == SGIP_KIND_PARENT || field->kind == SGIP_KIND_ARGUMENT)
+			continue;
+		value = sgip_json_member(element, field->key, &check->hints[i]);
+		if (value.kind == SGIP_VALUE_ABSENT ?
+			field->identity || is_decisive(check, field->key) :
+			value.kind == SGIP_VALUE_NULL &&
+			(field->identity || (field->kind == SGIP_KIND_BOOLEAN && is_decisive(check, field->key))))
+		{
+			snprintf(problem, SGIP_PROBLEM_BYTES, "element %ld has no \"%s\"",
+					 element->number, field->key);
+			return false;
+		}
+		if (!has_type(field, &value))
+		{
+			snprintf(problem, SGIP_PROBLEM_BYTES, "\"%s\" of element %ld is not %s",
+					 field->key, element->number, type_name(field));
+			return false;
+		}
+	}
+	return true;
+}
+
+/*-------------------------------------------------------------------------
+ * Fields
+ *-------------------------------------------------------------------------
+ */
 
 /* A list as array literal. */
 static SgipDecoded
@@ -105,15 +268,15 @@ list_text(const SgipValue *list, const char *subkey, SgipScratch *scratch, SgipS
 {
 	size_t		count;
 
-	if (list->kind == SGIP_VALUE_ABSENT || list->kind == SGIP_VALUE_NULL)
+	if (list->kind == SGIP_VALUE_ABSENT)
 		return SGIP_DECODED_NULL;
-	if (list->kind != SGIP_VALUE_LIST)
+	if (list->kind != SGIP_VALUE_LIST && list->kind != SGIP_VALUE_NULL)
 		return SGIP_DECODED_MISFIT;
 
 	scratch->len = 0;
 	if (!append(scratch, "{", 1))
 		return SGIP_DECODED_NO_MEMORY;
-	count = sgip_json_list_length(list);
+	count = list->kind == SGIP_VALUE_LIST ? sgip_json_list_length(list) : 0;
 	for (size_t i = 0; i < count; i++)
 	{
 		SgipValue	item = sgip_json_list_item(list, i);
@@ -180,19 +343,19 @@ time_text(const SgipValue *value, SgipScratch *scratch, SgipSpan *text)
 	return SGIP_DECODED_TEXT;
 }
 
-/* A member that is a string or a literal. */
+/* A field that is a string or a literal. */
 static inline SgipDecoded
-member_text(const SgipElement *element, const char *key, int *hint, SgipSpan *text)
+member_text(const SgipElement *element, const SgipField *field, int *hint, SgipSpan *text)
 {
 	const SgipSpan *flat;
 	SgipValue	value;
 
 	if (element->form != SGIP_ELEMENT_FLAT)
 	{
-		value = sgip_json_member(element, key, hint);
-		return scalar_text(&value, text);
+		value = sgip_json_member(element, field->key, hint);
+		return item_text(&value, field->subkey, text);
 	}
-	flat = sgip_json_flat_member(element, key, hint);
+	flat = sgip_json_flat_member(element, field->key, hint);
 	if (flat == NULL)
 		return SGIP_DECODED_NULL;
 	*text = *flat;
@@ -207,10 +370,13 @@ sgip_decode_field(const SgipRow *row, const SgipField *field,
 
 	switch (field->kind)
 	{
-		case SGIP_KIND_SCALAR:
-			return member_text(row->element, field->key, hint, text);
+		case SGIP_KIND_TEXT:
+		case SGIP_KIND_NUMBER:
+		case SGIP_KIND_BOOLEAN:
+			return member_text(row->element, field, hint, text);
 		case SGIP_KIND_TIME:
 			value = sgip_json_member(row->element, field->key, hint);
+			value = part_of(&value, field->subkey);
 			return time_text(&value, scratch, text);
 		case SGIP_KIND_LIST:
 			value = sgip_json_member(row->element, field->key, hint);
@@ -262,7 +428,7 @@ sgip_items_next(SgipItems *items, SgipSpan *item)
 {
 	while (items->next < items->count)
 	{
-		if (sgip_decode_item(items->element, items->key, "name", items->next++, item))
+		if (sgip_decode_item(items->element, items->key, NULL, items->next++, item))
 			return true;
 	}
 	return false;

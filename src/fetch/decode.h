@@ -46,6 +46,33 @@ typedef enum SgipDecoded
 extern SgipDecoded sgip_decode_field(const SgipRow *row, const SgipField *field,
 									 int *hint, SgipScratch *scratch, SgipSpan *text);
 
+/* Room for what sgip_decode_check says; longer names of members are cut */
+#define SGIP_PROBLEM_BYTES 160
+
+/* What an element has to have to be taken for a row of a task */
+typedef struct SgipElementCheck
+{
+	const SgipTask *task;
+	const char *decisive[2];	/* members by which the task decides, or NULL */
+	int			hints[SGIP_MAX_FIELDS];
+} SgipElementCheck;
+
+/*
+ * Sets up the check for a task.  "decisive" is one more member that must be
+ * there, since something is decided by it; or NULL.
+ */
+extern void sgip_decode_check_begin(SgipElementCheck *check, const SgipTask *task,
+									const char *decisive);
+
+/*
+ * Is the element one of the task's rows?  It has what identifies one, its
+ * members are of the types that the API documents, and those by which the
+ * task decides are there.  If not, "problem" (of SGIP_PROBLEM_BYTES) says
+ * why.
+ */
+extern bool sgip_decode_check(SgipElementCheck *check, const SgipElement *element,
+							  char *problem);
+
 /*
  * Does the task give rows for this element?  *inconclusive: it does if all its
  * subusers are disabled, which the element does not tell.
@@ -71,8 +98,8 @@ typedef struct SgipItems
 extern void sgip_items_begin(SgipItems *items, const SgipElement *element, const char *key);
 
 /*
- * The next item that is a text, or an object with a text as "name"; false at
- * the end.  The element must be the one that it was begun with.
+ * The next item that is a text; false at the end.  The element must be the
+ * one that it was begun with.
  */
 extern bool sgip_items_next(SgipItems *items, SgipSpan *item);
 

@@ -668,17 +668,19 @@ finish_page(SgipFetch *fetch, RemotePage *page)
  */
 
 /*
- * Every element of a listing of IPs has an address.  One without is no row:
- * an error object at the end of a list, say, and must not pass for one.
+ * What is no row must not pass for one: an error object at the end of a list,
+ * say, or an element without the members by which the task decides.
  */
 static void
-check_address(SgipFetch *fetch, RemotePage *page)
+check_element(SgipFetch *fetch, RemotePage *page)
 {
+	const SgipElement *element = &fetch->element;
+	char		problem[SGIP_PROBLEM_BYTES];
 	SgipRemoteError error;
 
-	if (sgip_listing_is_element(page->listing, &fetch->element))
+	if (sgip_decode_check(&page->listing->check, element, problem))
 		return;
-	if (sgip_json_parse_error(fetch->element.raw.data, fetch->element.raw.len, &error))
+	if (sgip_json_parse_error(element->raw.data, element->raw.len, &error))
 	{
 		char	   *said = pstrdup(error.text);
 
@@ -687,9 +689,8 @@ check_address(SgipFetch *fetch, RemotePage *page)
 		sgip_report_remote(failed_request(fetch, page), &error);
 	}
 	sgip_report_invalid(failed_request(fetch, page),
-						psprintf("element %ld has no \"ip\": %s", fetch->element.number,
-								 sgip_report_clean(fetch->element.raw.data,
-												   fetch->element.raw.len,
+						psprintf("%s: %s", problem,
+								 sgip_report_clean(element->raw.data, element->raw.len,
 												   fetch->credentials)));
 }
 
@@ -735,7 +736,7 @@ take_element(SgipFetch *fetch, RemotePage *page)
 
 	page->elements++;
 	fetch->counters->rows++;
-	check_address(fetch, page);
+	check_element(fetch, page);
 	if (!sgip_listing_take(listing, &fetch->element))
 		return false;
 	page->fresh++;

@@ -44,7 +44,8 @@ sgip_listing_new(SgipPurpose purpose, const SgipTask *task,
 		if (task->fields[i].kind == SGIP_KIND_PARENT)
 			listing->parent = pstrdup(listing->arguments.values[i]);
 	}
-	listing->has_address = sgip_task_find_field(task, "ip") >= 0;
+	sgip_decode_check_begin(&listing->check, task,
+							purpose == SGIP_FOR_DISABLED ? "disabled" : NULL);
 	listing->may_fall_back = filtered && task->api == SGIP_API_V3;
 	if (task->paging != SGIP_PAGING_NONE && task->key_field >= 0)
 		listing->seen = sgip_string_set_new();
@@ -67,7 +68,7 @@ sgip_listing_shape(const SgipListing *listing)
 
 	shape.list_key = listing->task->list_key;
 	/* what tells a row from an envelope: every listing of IPs has it */
-	shape.row_key = listing->has_address ? "ip" : NULL;
+	shape.row_key = sgip_task_find_field(listing->task, "ip") >= 0 ? "ip" : NULL;
 	return shape;
 }
 
@@ -215,15 +216,4 @@ sgip_listing_take(SgipListing *listing, const SgipElement *element)
 		key.text.len > SGIP_MAX_KEY_BYTES)
 		return true;
 	return sgip_string_set_add(listing->seen, key.text);
-}
-
-bool
-sgip_listing_is_element(SgipListing *listing, const SgipElement *element)
-{
-	SgipValue	address;
-
-	if (!listing->has_address)
-		return true;
-	address = sgip_json_member(element, "ip", &listing->address_hint);
-	return address.kind != SGIP_VALUE_ABSENT && address.kind != SGIP_VALUE_NULL;
 }

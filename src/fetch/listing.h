@@ -9,6 +9,7 @@
 #define SGIP_LISTING_H
 
 #include "http/http.h"
+#include "fetch/decode.h"
 #include "json/json.h"
 #include "request/string_set.h"
 #include "request/request.h"
@@ -32,7 +33,7 @@ typedef struct SgipListing
 	bool		may_fall_back;	/* an answer that refuses what is sent proves
 								 * nothing: the whole can be listed */
 
-	bool		has_address;	/* its elements have a member "ip" */
+	SgipElementCheck check;		/* what its elements have to have */
 
 	int			page_count;		/* pages that there are of it, for fetch.c */
 
@@ -41,7 +42,6 @@ typedef struct SgipListing
 	int			stale_pages;	/* pages in a row without a new element */
 	SgipStringSet *seen;			/* keys of elements, or NULL if unpaged */
 	int			key_hint;
-	int			address_hint;
 
 	/* OFFSET: what the first page told about the others; step 0: nothing */
 	int			step;			/* rows per page */
@@ -102,8 +102,5 @@ extern bool sgip_listing_same_place(const SgipPage *page, const SgipPage *other)
 
 /* Counts an element; false if it came before, in another page or another try */
 extern bool sgip_listing_take(SgipListing *listing, const SgipElement *element);
-
-/* Is the element one of this listing's?  Every listing of IPs has an "ip" */
-extern bool sgip_listing_is_element(SgipListing *listing, const SgipElement *element);
 
 #endif							/* SGIP_LISTING_H */

@@ -258,12 +258,17 @@ list_holds(const SgipElement *element, const char *key, const char *value, bool 
 {
 	size_t		count = sgip_decode_item_count(element, key);
 	size_t		len = strlen(value);
+	int			hint = 0;
 
+	if (sgip_json_member(element, key, &hint).kind == SGIP_VALUE_ABSENT)
+		ereport(ERROR,
+				(errcode(SGIP_ERRCODE_NOT_JSON),
+				 errmsg("field \"%s\" is missing in the answer", key)));
 	for (size_t i = 0; i < count; i++)
 	{
 		SgipSpan	item;
 
-		if (!sgip_decode_item(element, key, "name", i, &item))
+		if (!sgip_decode_item(element, key, NULL, i, &item))
 			continue;
 		if (as_part ? memmem(item.data, item.len, value, len) != NULL :
 			item.len == len && memcmp(item.data, value, len) == 0)
