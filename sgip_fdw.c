@@ -31,6 +31,7 @@
 #include "scan/analyze.h"
 #include "compat.h"
 #include "http/http.h"
+#include "plan/explain.h"
 #include "plan/import.h"
 #include "json/tree.h"
 #include "plan/plan.h"
@@ -208,15 +209,10 @@ sgipEndForeignScan(ForeignScanState *node)
 static void
 sgipExplainForeignScan(ForeignScanState *node, ExplainState *es)
 {
-	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	SgipScanState *state = node->fdw_state;
 	const SgipFetchCounters *counters;
 
-	const char *filters = strVal(list_nth(plan->fdw_private, SGIP_PLAN_FILTERS));
-
-	if (filters[0] != '\0')
-		ExplainPropertyText("One-Time Filter", filters, es);
-	ExplainPropertyText("Request", strVal(list_nth(plan->fdw_private, SGIP_PLAN_REQUEST)), es);
+	sgip_explain_plan(node, es);
 	if (!es->analyze || state == NULL)
 		return;
 	counters = sgip_scan_counters(state->scan);

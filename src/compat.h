@@ -104,17 +104,6 @@ typedef SysCacheIdentifier SgipCacheId;
 typedef int SgipCacheId;
 #endif
 
-/*
- * An expression of a query in terms of its tables.  Since 18 a column that is
- * grouped by refers to a relation of its own, which stands for GROUP BY.
- */
-#if PG_VERSION_NUM >= 180000
-#define sgip_ungrouped(root, expr) \
-	((root)->parse->hasGroupRTE ? flatten_group_exprs(NULL, (root)->parse, expr) : (expr))
-#else
-#define sgip_ungrouped(root, expr)	(expr)
-#endif
-
 /* A descriptor made by hand is to be finished before it is used, since 19 */
 #if PG_VERSION_NUM < 190000
 #define TupleDescFinalize(desc)		((void) 0)

@@ -30,10 +30,8 @@
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
-#include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/ruleutils.h"
 #include "utils/selfuncs.h"
 
 #include "compat.h"
@@ -53,22 +51,23 @@
 #define MIN_SEARCHES 1
 #define MAX_SEARCHES 1000
 
+/* What a clause lets the API be asked, worked out once for each relation */
+typedef struct ClauseInfo
+{
+	const RestrictInfo *rinfo;
+	SgipCondition *condition;	/* that is sent, or NULL */
+	Expr	   *filter;			/* one-time filter, or NULL */
+} ClauseInfo;
+
 /* RelOptInfo.fdw_private of a foreign table */
 typedef struct RelInfo
 {
 	SgipTable  *table;
+	List	   *clauses;		/* ClauseInfos of the clauses met so far */
 	Bitmapset  *joined_equal;	/* search columns that a join compares with = */
 	Bitmapset  *joined_part;	/* search columns that a join compares otherwise */
 	Relids		join_relids;	/* relations in those joins, with this one */
-	List	   *outer_values;	/* OuterValues, for EXPLAIN */
 } RelInfo;
-
-/* What a parameter stands for in a query that this query is a part of */
-typedef struct OuterValue
-{
-	int			param_id;
-	Node	   *expression;		/* as seen from this query */
-} OuterValue;
 
 /* What a path is expected to cost */
 typedef struct Estimate
@@ -90,49 +89,39 @@ is_search(const SgipTable *table, const SgipCondition *condition)
 }
 
 /*
- * The condition that a clause lets the API be asked, or NULL; with
- * sgip_fdw.enable_pushdown off, those on search columns only.
+ * What a clause lets the API be asked; with sgip_fdw.enable_pushdown off,
+ * conditions on search columns only.
  */
-static SgipCondition *
-usable_condition(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
+static const ClauseInfo *
+clause_info(PlannerInfo *root, RelOptInfo *rel, const RestrictInfo *rinfo)
 {
 	RelInfo    *info = rel->fdw_private;
-	SgipCondition *condition;
+	ClauseInfo *clause;
+	Expr	   *filter;
+	ListCell   *lc;
 
-	if (rinfo->pseudoconstant)
-		return NULL;
-	condition = sgip_pushdown_classify(root, rel, info->table, rinfo->clause);
-	if (condition != NULL && !sgip_enable_pushdown && !is_search(info->table, condition))
-		return NULL;
-	return condition;
-}
-
-/*
- * What parameters stand for in the queries that this query is a part of.  The
- * planner tells only now, and not when the plan is made.
- */
-static List *
-list_outer_values(PlannerInfo *root)
-{
-	List	   *values = NIL;
-	int			levels_up = 1;
-
-	for (root = root->parent_root; root != NULL; root = root->parent_root, levels_up++)
+	foreach(lc, info->clauses)
 	{
-		ListCell   *lc;
-
-		foreach(lc, root->plan_params)
-		{
-			PlannerParamItem *item = lfirst(lc);
-			OuterValue *value = palloc(sizeof(OuterValue));
-
-			value->param_id = item->paramId;
-			value->expression = sgip_ungrouped(root, copyObject(item->item));
-			IncrementVarSublevelsUp(value->expression, levels_up, 0);
-			values = lappend(values, value);
-		}
+		clause = lfirst(lc);
+		if (clause->rinfo == rinfo)
+			return clause;
 	}
-	return values;
+	clause = palloc0(sizeof(ClauseInfo));
+	clause->rinfo = rinfo;
+	info->clauses = lappend(info->clauses, clause);
+	if (rinfo->pseudoconstant)
+		return clause;
+	clause->condition = sgip_pushdown_classify(root, rel, info->table, rinfo->clause);
+	if (sgip_enable_pushdown)
+	{
+		/* one that is always open is none */
+		filter = sgip_one_time_filter_make(root, rel, info->table, rinfo);
+		if (filter != NULL && (!IsA(filter, Const) || sgip_one_time_filter_never_holds(filter)))
+			clause->filter = filter;
+	}
+	else if (clause->condition != NULL && !is_search(info->table, clause->condition))
+		clause->condition = NULL;
+	return clause;
 }
 
 /*
@@ -173,7 +162,6 @@ sgipGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid
 	RelInfo    *info = palloc0(sizeof(RelInfo));
 
 	info->table = sgip_table_describe(foreigntableid);
-	info->outer_values = list_outer_values(root);
 	baserel->fdw_private = info;
 	if (baserel->tuples < 0)
 		baserel->tuples = SGIP_DEFAULT_ROWS;
@@ -234,19 +222,6 @@ listing_cost(const SgipTable *table, double rows)
 	return requests * table->startup_cost + rows * table->tuple_cost;
 }
 
-/*
- * The filter that a clause is, or NULL: for one that is always open, too; and
- * with sgip_fdw.enable_pushdown off.
- */
-static Expr *
-usable_filter(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
-{
-	RelInfo    *info = rel->fdw_private;
-	Expr	   *filter = sgip_enable_pushdown ? sgip_one_time_filter_make(root, rel, info->table, rinfo) : NULL;
-
-	return filter != NULL && IsA(filter, Const) && !sgip_one_time_filter_never_holds(filter) ? NULL : filter;
-}
-
 /* The share of scans with those clauses that send anything. */
 static double
 open_share(PlannerInfo *root, RelOptInfo *rel, List *clauses)
@@ -256,7 +231,7 @@ open_share(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 
 	foreach(lc, clauses)
 	{
-		Expr	   *filter = usable_filter(root, rel, lfirst_node(RestrictInfo, lc));
+		Expr	   *filter = clause_info(root, rel, lfirst_node(RestrictInfo, lc))->filter;
 
 		if (filter != NULL)
 			share *= clause_selectivity(root, (Node *) filter, 0, JOIN_INNER, NULL);
@@ -293,7 +268,7 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
 	foreach(lc, clauses)
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		SgipCondition *condition = usable_condition(root, rel, rinfo);
+		const SgipCondition *condition = clause_info(root, rel, rinfo)->condition;
 		int			field;
 		double		selectivity;
 
@@ -360,7 +335,7 @@ leaves_unanswered(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 		return false;
 	foreach(lc, clauses)
 	{
-		SgipCondition *condition = usable_condition(root, rel, lfirst_node(RestrictInfo, lc));
+		const SgipCondition *condition = clause_info(root, rel, lfirst_node(RestrictInfo, lc))->condition;
 
 		if (condition == NULL)
 			continue;
@@ -498,9 +473,10 @@ sgipGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	foreach(lc, movable_join_clauses(root, baserel))
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		SgipCondition *condition = usable_condition(root, baserel, rinfo);
+		const ClauseInfo *clause = clause_info(root, baserel, rinfo);
+		const SgipCondition *condition = clause->condition;
 
-		if (usable_filter(root, baserel, rinfo) != NULL)
+		if (clause->filter != NULL)
 			params = add_param(root, baserel, params, rinfo->clause_relids);
 		if (condition == NULL || !is_sendable(info->table, condition))
 			continue;
@@ -556,89 +532,6 @@ used_columns(RelOptInfo *rel, const SgipTable *table, List *scan_clauses)
 	return columns;
 }
 
-/*
- * Makes an expression fit to be shown: takes PlaceHolderVars off, which
- * deparsing does not know before 16, and puts in what parameters stand for.
- */
-static Node *
-make_showable(Node *node, void *context)
-{
-	List	   *outer_values = context;
-	ListCell   *lc;
-
-	if (node != NULL && IsA(node, PlaceHolderVar))
-		return make_showable((Node *) ((PlaceHolderVar *) node)->phexpr, context);
-	if (node != NULL && IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
-	{
-		foreach(lc, outer_values)
-		{
-			OuterValue *value = lfirst(lc);
-
-			if (value->param_id == ((Param *) node)->paramid)
-				return make_showable(value->expression, context);
-		}
-	}
-	return expression_tree_mutator(node, make_showable, context);
-}
-
-/* How to name the relations of the query, and of those that it is a part of. */
-static List *
-naming_context(const PlannerInfo *root)
-{
-	List	   *context = NIL;
-
-	for (; root != NULL; root = root->parent_root)
-	{
-		PlannedStmt *stmt = makeNode(PlannedStmt);
-		Bitmapset  *all = bms_add_range(NULL, 1, list_length(root->parse->rtable));
-		List	   *level;
-
-		stmt->rtable = root->parse->rtable;
-		level = deparse_context_for_plan_tree(stmt, select_rtable_names_for_explain(stmt->rtable, all));
-		/* since 17 a parameter is looked for in a plan that must be there */
-		level = set_deparse_context_plan(level, (Plan *) makeNode(ForeignScan), NIL);
-		context = list_concat(context, level);
-	}
-	return context;
-}
-
-/*
- * How to show the values that are known at run time only.  It is done now
- * because EXPLAIN gives us no way to find out where a parameter comes from.
- */
-static List *
-deparse_values(PlannerInfo *root, const RelInfo *info, List *values)
-{
-	List	   *texts = NIL;
-	List	   *context = NIL;
-	ListCell   *lc;
-
-	foreach(lc, values)
-	{
-		Node	   *value = lfirst(lc);
-
-		if (IsA(value, Const))
-		{
-			texts = lappend(texts, NULL);
-			continue;
-		}
-		if (context == NIL)
-			context = naming_context(root);
-		texts = lappend(texts, deparse_expression(make_showable(value, info->outer_values),
-												  context, true, false));
-	}
-	return texts;
-}
-
-/* The filters as one condition. */
-static char *
-show_filters(PlannerInfo *root, const RelInfo *info, List *filters)
-{
-	if (filters == NIL)
-		return pstrdup("");
-	return linitial(deparse_values(root, info, list_make1(make_ands_explicit(filters))));
-}
-
 /* Has the query, or one that it is a part of, DISTINCT ON? */
 static bool
 has_distinct_on(const PlannerInfo *root)
@@ -661,35 +554,26 @@ sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	List	   *values = NIL;
 	List	   *filters = NIL;
 	List	   *private;
-	char	   *request;
-	bool		never = false;
 	Estimate	estimate = estimate_scan(root, baserel, scan_clauses, best_path->path.rows);
 	ListCell   *lc;
 
 	foreach(lc, scan_clauses)
 	{
-		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		SgipCondition *condition = usable_condition(root, baserel, rinfo);
-		Expr	   *filter = usable_filter(root, baserel, rinfo);
+		const ClauseInfo *clause = clause_info(root, baserel, lfirst_node(RestrictInfo, lc));
 
-		if (condition != NULL)
+		if (clause->condition != NULL)
 		{
-			conditions = lappend(conditions, condition);
-			values = list_concat(values, condition->values);
+			conditions = lappend(conditions, clause->condition);
+			values = list_concat(values, clause->condition->values);
 		}
-		if (filter != NULL)
-			filters = lappend(filters, filter);
-		never |= filter != NULL && sgip_one_time_filter_never_holds(filter);
+		if (clause->filter != NULL)
+			filters = lappend(filters, clause->filter);
 	}
 
-	request = never ? pstrdup(SGIP_NO_REQUEST) :
-		sgip_search_describe(info->table, conditions, deparse_values(root, info, values));
 	private = list_make4(sgip_pushdown_to_plan(conditions),
 						 used_columns(baserel, info->table, scan_clauses),
 						 makeInteger(estimate.max_searches),
-						 makeString(request));
-	private = lappend(private, makeString(never ? pstrdup("") : show_filters(root, info, filters)));
-	private = lappend(private, makeInteger(has_distinct_on(root)));
+						 makeInteger(has_distinct_on(root)));
 	values = list_concat(values, filters);
 
 	/* every condition is applied again, those that were sent included */

@@ -24,8 +24,6 @@ typedef enum SgipPlanItem
 								 * rest of these are filters */
 	SGIP_PLAN_COLUMNS,			/* integers: attribute numbers to be filled */
 	SGIP_PLAN_MAX_SEARCHES,		/* integer: more searches cost more than one scan */
-	SGIP_PLAN_REQUEST,			/* string: the request, for EXPLAIN */
-	SGIP_PLAN_FILTERS,			/* string: the filters, likewise; empty if none */
 	SGIP_PLAN_DISTINCT_ON		/* integer: this query level or one around it has
 								 * DISTINCT ON, which plans do not tell */
 } SgipPlanItem;

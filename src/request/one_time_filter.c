@@ -148,7 +148,7 @@ refers_to_known(const Subject *subject, Node *clause)
 }
 
 Expr *
-sgip_one_time_filter_make(PlannerInfo *root, RelOptInfo *rel, const SgipTable *table, RestrictInfo *rinfo)
+sgip_one_time_filter_make(PlannerInfo *root, RelOptInfo *rel, const SgipTable *table, const RestrictInfo *rinfo)
 {
 	Subject		subject = {rel, table};
 	Node	   *clause = (Node *) rinfo->clause;

@@ -20,7 +20,7 @@
  * type's input function for a constant that is none of the type's values.
  */
 extern Expr *sgip_one_time_filter_make(PlannerInfo *root, RelOptInfo *rel,
-							const SgipTable *table, RestrictInfo *rinfo);
+							const SgipTable *table, const RestrictInfo *rinfo);
 
 /* Is the filter closed whatever the values are?  A NULL closes it as well */
 extern bool sgip_one_time_filter_never_holds(const Expr *filter);
