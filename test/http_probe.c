@@ -131,7 +131,7 @@ result_tuple(TupleDesc desc, Reading *reading, const SgipHttpCounters *counters)
 	values[7] = Int32GetDatum(sgip_http_elapsed_ms(reading->transfer));
 	values[8] = Int64GetDatum((int64) counters->connections_opened);
 	values[9] = CStringGetTextDatum(head->link_next ? head->link_next : "");
-	values[10] = CStringGetTextDatum(psprintf("%s|%s|%s|%s|%s", head->content_type,
+	values[10] = CStringGetTextDatum(psprintf("%s|%s|%s|%s|%s", head->content_length,
 											  head->retry_after, head->rate_reset,
 											  head->location, head->link_last ? head->link_last : ""));
 	return heap_form_tuple(desc, values, nulls);

@@ -297,7 +297,7 @@ act(SgipLine *line, curl_socket_t socket, int mask)
 	{
 		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
 
-		if (transfer->attached && transfer->head.lines == 0)
+		if (transfer->attached && transfer->header_lines == 0)
 			block = true;
 	}
 
@@ -342,7 +342,7 @@ take_result(SgipTransfer *transfer, CURLcode code)
 		curl_multi_add_handle(transfer->line->multi, transfer->easy) == CURLM_OK)
 		return;
 
-	if (!transfer->refused && code == CURLE_OK && transfer->head.done)
+	if (!transfer->refused && code == CURLE_OK && transfer->head.status != 0)
 	{
 		sgip_transfer_end(transfer, SGIP_HTTP_DONE);
 		return;

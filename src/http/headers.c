@@ -3,8 +3,10 @@
  * headers.c
  *		What the headers of an HTTP answer say.
  *
- * Sources: RFC 9110 (fields, Retry-After), RFC 8288 (Link), SendGrid's "Rate
- * limits" page (X-RateLimit-Reset).
+ * libcurl has taken lines, folding and blanks apart.
+ *
+ * Sources: RFC 9110 (fields, lists, Content-Length, Retry-After), RFC 8288
+ * (Link), SendGrid's "Rate limits" page (X-RateLimit-...).
  *
  *-------------------------------------------------------------------------
  */
@@ -14,35 +16,27 @@
 #include <string.h>
 #include <strings.h>
 
-/*
- * Limits of an answer's headers, trailers and interim answers included.  The
- * API sends about 1 kB in 15 lines; browsers stop at 256 kB.
- */
-#define MAX_HEADER_BYTES (256 * 1024)
-#define MAX_HEADER_LINES 1000
-
 /* Digits of a Content-Length that fits into 64 bits for certain */
 #define MAX_LENGTH_DIGITS 18
 
-/* A piece of a header's value that is being read */
-typedef struct Text
-{
-	const char *p;				/* the next byte */
-	const char *end;
-} Text;
+/* Headers that are kept as text */
+#define TEXT(header, member, cut) \
+	{header, offsetof(SgipHttpHead, member), sizeof(((SgipHttpHead *) NULL)->member), cut}
 
-/*
- * Copies a header's value.  One that does not fit is dropped if a part of it
- * would be understood as something else.
- */
-static void
-copy_value(char *to, size_t size, const char *value, size_t len, bool whole)
+static const struct
 {
-	if (len >= size)
-		len = whole ? 0 : size - 1;
-	memcpy(to, value, len);
-	to[len] = '\0';
-}
+	const char *name;
+	size_t		offset;
+	size_t		size;
+	bool		cut;			/* a part of it is better than nothing */
+}			texts[] = {
+	TEXT("Retry-After", retry_after, false),
+	TEXT("X-RateLimit-Limit", rate_limit, false),
+	TEXT("X-RateLimit-Remaining", rate_remaining, false),
+	TEXT("X-RateLimit-Reset", rate_reset, false),
+	TEXT("Date", date, false),
+	TEXT("Location", location, true)
+};
 
 /* Is this piece of text the word, whatever the case of its letters? */
 static bool
@@ -51,93 +45,101 @@ is_word(const char *text, size_t len, const char *word)
 	return len == strlen(word) && strncasecmp(text, word, len) == 0;
 }
 
-/* Is the word among the blank-separated ones of a list? */
-static bool
-word_in_list(const char *word, const char *list, size_t len)
+/* Copies a text of len bytes, or what of it fits if a part is worth something. */
+static void
+copy_text(char *to, size_t size, const char *text, size_t len, bool cut)
 {
-	const char *end = list + len;
-
-	while (list < end)
-	{
-		const char *begin;
-
-		while (list < end && (*list == ' ' || *list == '\t'))
-			list++;
-		begin = list;
-		while (list < end && *list != ' ' && *list != '\t')
-			list++;
-		if (is_word(begin, (size_t) (list - begin), word))
-			return true;
-	}
-	return false;
+	if (len >= size)
+		len = cut ? size - 1 : 0;
+	memcpy(to, text, len);
+	to[len] = '\0';
 }
 
 /*
- * Notes the target of a link under each relation it has.  A target that is
- * too long fails the answer: without it, the pages behind would be missing.
+ * The next member of a comma-separated list that is not empty, or NULL.  For
+ * a header without value libcurl 7.88 gives the end of its line.
  */
 static const char *
-note_link(SgipHttpHead *head, const char *target, size_t target_len,
-		  const char *rel, size_t rel_len)
+next_member(const char **list, size_t *len)
 {
-	bool		next = word_in_list("next", rel, rel_len);
-	bool		last = word_in_list("last", rel, rel_len);
+	const char *begin = *list + strspn(*list, ", \t\r");
 
-	if ((next || last) && target_len > SGIP_HTTP_MAX_LINK)
-		return "a target in a Link header is too long";
-	if ((next && head->link_next == NULL &&
-		 (head->link_next = strndup(target, target_len)) == NULL) ||
-		(last && head->link_last == NULL &&
-		 (head->link_last = strndup(target, target_len)) == NULL))
-		return "memory is short";
-	return NULL;
-}
-
-/* Reads past blanks. */
-static void
-skip_blanks(Text *text)
-{
-	while (text->p < text->end && (*text->p == ' ' || *text->p == '\t'))
-		text->p++;
+	*list = begin + strcspn(begin, ",");
+	*len = (size_t) (*list - begin);
+	while (*len > 0 && (begin[*len - 1] == ' ' || begin[*len - 1] == '\t'))
+		(*len)--;
+	return *len > 0 ? begin : NULL;
 }
 
 /* Reads past blanks, and past the next byte if it is that one: then true. */
 static bool
-accept_byte(Text *text, char byte)
+accept_byte(const char **p, char byte)
 {
-	skip_blanks(text);
-	if (text->p == text->end || *text->p != byte)
+	*p += strspn(*p, " \t");
+	if (**p != byte)
 		return false;
-	text->p++;
+	(*p)++;
 	return true;
 }
 
-/* Reads a token up to one of the delimiters. */
+/* Reads up to one of the delimiters. */
 static const char *
-read_token(Text *text, const char *delimiters, size_t *len)
+read_token(const char **p, const char *delimiters, size_t *len)
 {
-	const char *begin = text->p;
+	const char *begin = *p;
 
-	while (text->p < text->end && strchr(delimiters, *text->p) == NULL)
-		text->p++;
-	*len = (size_t) (text->p - begin);
+	*len = strcspn(begin, delimiters);
+	*p += *len;
 	return begin;
 }
 
 /* Reads a parameter's value, which may be quoted; escapes stay as they are. */
 static const char *
-read_parameter_value(Text *text, size_t *len)
+read_parameter_value(const char **p, size_t *len)
 {
 	const char *begin;
 
-	if (!accept_byte(text, '"'))
-		return read_token(text, ";, \t", len);
-	begin = text->p;
-	while (text->p < text->end && *text->p != '"')
-		text->p += (*text->p == '\\' && text->p + 1 < text->end) ? 2 : 1;
-	*len = (size_t) (text->p - begin);
-	(void) accept_byte(text, '"');
+	if (!accept_byte(p, '"'))
+		return read_token(p, ";, \t", len);
+	begin = *p;
+	while (**p != '\0' && **p != '"')
+		*p += (**p == '\\' && (*p)[1] != '\0') ? 2 : 1;
+	*len = (size_t) (*p - begin);
+	(void) accept_byte(p, '"');
 	return begin;
+}
+
+/*
+ * Notes the target of a link under each of its relations, blank-separated
+ * words.  A target that is too long fails the answer: without it, the pages
+ * behind would be missing.
+ */
+static const char *
+note_link(SgipHttpHead *head, const char *target, size_t target_len,
+		  const char *rel, size_t rel_len)
+{
+	const char *end = rel + rel_len;
+
+	while (rel < end)
+	{
+		size_t		len = 0;
+		char	  **noted = NULL;
+
+		while (rel + len < end && rel[len] != ' ' && rel[len] != '\t')
+			len++;
+		if (is_word(rel, len, "next"))
+			noted = &head->link_next;
+		else if (is_word(rel, len, "last"))
+			noted = &head->link_last;
+		if (noted != NULL || is_word(rel, len, "first") || is_word(rel, len, "prev") || is_word(rel, len, "previous"))
+			head->has_link = true;
+		if (noted != NULL && target_len > SGIP_HTTP_MAX_LINK)
+			return "a target in a Link header is too long";
+		if (noted != NULL && *noted == NULL && (*noted = strndup(target, target_len)) == NULL)
+			return "memory is short";
+		rel += len + 1;
+	}
+	return NULL;
 }
 
 /*
@@ -145,22 +147,22 @@ read_parameter_value(Text *text, size_t *len)
  * "rel" among them; further ones are to be ignored.
  */
 static const char *
-read_link_parameters(SgipHttpHead *head, Text *text, const char *target, size_t target_len)
+read_link_parameters(SgipHttpHead *head, const char **p, const char *target, size_t target_len)
 {
 	bool		rel_seen = false;
 	const char *problem = NULL;
 
-	while (problem == NULL && accept_byte(text, ';'))
+	while (problem == NULL && accept_byte(p, ';'))
 	{
 		const char *name;
 		size_t		name_len;
 		const char *value = "";
 		size_t		value_len = 0;
 
-		skip_blanks(text);
-		name = read_token(text, "=;, \t", &name_len);
-		if (accept_byte(text, '='))
-			value = read_parameter_value(text, &value_len);
+		*p += strspn(*p, " \t");
+		name = read_token(p, "=;, \t", &name_len);
+		if (accept_byte(p, '='))
+			value = read_parameter_value(p, &value_len);
 		if (rel_seen || !is_word(name, name_len, "rel"))
 			continue;
 		rel_seen = true;
@@ -174,9 +176,8 @@ read_link_parameters(SgipHttpHead *head, Text *text, const char *target, size_t 
  * What does not have that form ends the reading.
  */
 static const char *
-read_link(SgipHttpHead *head, const char *value, size_t len)
+read_link(SgipHttpHead *head, const char *p)
 {
-	Text		text = {value, value + len};
 	const char *problem = NULL;
 
 	while (problem == NULL)
@@ -184,134 +185,115 @@ read_link(SgipHttpHead *head, const char *value, size_t len)
 		const char *target;
 		size_t		target_len;
 
-		while (accept_byte(&text, ','))
+		while (accept_byte(&p, ','))
 			 /* empty members of the list mean nothing */ ;
-		if (!accept_byte(&text, '<'))
+		if (!accept_byte(&p, '<'))
 			break;
-		target = read_token(&text, ">", &target_len);
-		if (!accept_byte(&text, '>'))
+		target = read_token(&p, ">", &target_len);
+		if (!accept_byte(&p, '>'))
 			break;
-		problem = read_link_parameters(head, &text, target, target_len);
+		problem = read_link_parameters(head, &p, target, target_len);
 	}
 	return problem;
 }
 
 /*
- * Refuses encodings that were not asked for.  libcurl would decode them, also
- * one in another, and then there is no bound on what a few bytes become.
+ * Takes a Content-Length, which may come several times and be a list, but
+ * with one number only.  libcurl goes by one of them, and the answer would
+ * look complete where the other says that it is not.
  */
 static const char *
-take_encoding(SgipHttpHeadReader *reader, const char *value, size_t len)
+take_length(SgipHttpHead *head, const char *value)
 {
-	static const char *const known[] = {"identity", "gzip", "x-gzip", "deflate"};
+	const char *member;
+	size_t		len;
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && !reader->encoded; i++)
+	while ((member = next_member(&value, &len)) != NULL)
 	{
-		if (is_word(value, len, known[i]))
-		{
-			reader->encoded = true;
-			return NULL;
-		}
-	}
-	return "the answer has an encoding that was not asked for";
-}
-
-/* Takes what is wanted from one header. */
-static const char *
-take_field(SgipHttpHeadReader *reader, const char *name, size_t name_len,
-		   const char *value, size_t len)
-{
-	SgipHttpHead *head = &reader->head;
-
-	if (is_word(name, name_len, "Content-Type"))
-		copy_value(head->content_type, sizeof(head->content_type), value, len, false);
-	else if (is_word(name, name_len, "Retry-After"))
-		copy_value(head->retry_after, sizeof(head->retry_after), value, len, true);
-	else if (is_word(name, name_len, "X-RateLimit-Reset"))
-		copy_value(head->rate_reset, sizeof(head->rate_reset), value, len, true);
-	else if (is_word(name, name_len, "Date"))
-		copy_value(head->date, sizeof(head->date), value, len, true);
-	else if (is_word(name, name_len, "Location"))
-		copy_value(head->location, sizeof(head->location), value, len, false);
-	else if (is_word(name, name_len, "Content-Length"))
+		if (head->content_length[0] == '\0')
+			copy_text(head->content_length, sizeof(head->content_length), member, len, true);
+		else if (!is_word(member, len, head->content_length))
+			return "the answer has two Content-Lengths that differ";
 		/* libcurl, too, takes no notice of a number that it cannot hold */
-		head->tells_end = len > 0 && len <= MAX_LENGTH_DIGITS;
-	else if (is_word(name, name_len, "Transfer-Encoding"))
-		head->tells_end = is_word(value, len, "chunked");
-	else if (is_word(name, name_len, "Content-Encoding"))
-		return take_encoding(reader, value, len);
-	else if (is_word(name, name_len, "Link"))
-	{
-		head->has_link = true;
-		return read_link(head, value, len);
+		if (len <= MAX_LENGTH_DIGITS)
+			head->tells_end = true;
 	}
 	return NULL;
 }
 
-void
-sgip_http_head_clear(SgipHttpHeadReader *reader)
+/*
+ * Refuses encodings that were not asked for, and one in another.  libcurl
+ * would decode them, and then there is no bound on what a few bytes become.
+ * An empty value and "none" are no encodings, though they are often sent.
+ */
+static const char *
+take_encoding(SgipHttpHead *head, const char *value)
 {
-	free(reader->head.link_next);
-	free(reader->head.link_last);
-	memset(&reader->head, 0, sizeof(reader->head));
+	const char *member;
+	size_t		len;
+
+	while ((member = next_member(&value, &len)) != NULL)
+	{
+		if (is_word(member, len, "identity") || is_word(member, len, "none"))
+			continue;
+		if (head->encoded ||
+			!(is_word(member, len, "gzip") || is_word(member, len, "x-gzip") || is_word(member, len, "deflate")))
+			return "the answer has an encoding that was not asked for";
+		head->encoded = true;
+	}
+	return NULL;
 }
 
-/* A status line: "HTTP/1.1 200 OK".  A new block of headers begins. */
-static void
-begin_block(SgipHttpHeadReader *reader, const char *data, size_t len)
+/* Likewise: a Transfer-Encoding that compresses would be decoded, too. */
+static const char *
+take_transfer_encoding(SgipHttpHead *head, const char *value)
 {
-	const char *p = data;
-	const char *end = data + len;
+	const char *member;
+	size_t		len;
 
-	sgip_http_head_clear(reader);
-	reader->encoded = false;
-	reader->status = 0;
-	while (p < end && *p != ' ')
-		p++;
-	while (p < end && *p == ' ')
-		p++;
-	for (int i = 0; i < 3 && p < end && *p >= '0' && *p <= '9'; i++)
-		reader->status = reader->status * 10 + (*p++ - '0');
+	while ((member = next_member(&value, &len)) != NULL)
+	{
+		if (is_word(member, len, "chunked"))
+			head->tells_end = true;
+		else if (!is_word(member, len, "identity"))
+			return "the answer has a transfer encoding that was not asked for";
+	}
+	return NULL;
 }
 
 const char *
-sgip_http_head_line(SgipHttpHeadReader *reader, const char *data, size_t len)
+sgip_http_head_field(SgipHttpHead *head, const char *name, const char *value)
 {
-	const char *colon;
-	const char *value;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+	{
+		if (strcasecmp(name, texts[i].name) == 0)
+			copy_text((char *) head + texts[i].offset, texts[i].size, value, strlen(value), texts[i].cut);
+	}
+	if (strcasecmp(name, "Content-Length") == 0)
+		return take_length(head, value);
+	if (strcasecmp(name, "Content-Encoding") == 0)
+		return take_encoding(head, value);
+	if (strcasecmp(name, "Transfer-Encoding") == 0)
+		return take_transfer_encoding(head, value);
+	if (strcasecmp(name, "Link") == 0)
+		return read_link(head, value);
+	return NULL;
+}
 
-	reader->bytes += len;
-	reader->lines++;
-	if (reader->bytes > MAX_HEADER_BYTES || reader->lines > MAX_HEADER_LINES)
-		return "the headers of the answer are too large";
-	if (reader->done)
-		return NULL;
+const char *
+sgip_http_head_end(SgipHttpHead *head, int status)
+{
+	head->status = status;
+	/* we ask neither for a range nor for what has changed */
+	if (status == 206 || status == 226)
+		return "the answer is only a part of what was asked for";
+	return NULL;
+}
 
-	while (len > 0 && (data[len - 1] == '\r' || data[len - 1] == '\n'))
-		len--;
-	if (len == 0)
-	{
-		reader->done = reader->status >= 200;
-		if (reader->done)
-			reader->head.status = reader->status;
-		return NULL;
-	}
-	if (len > 5 && memcmp(data, "HTTP/", 5) == 0)
-	{
-		begin_block(reader, data, len);
-		return NULL;
-	}
-	colon = memchr(data, ':', len);
-	if (colon == NULL)
-		return NULL;
-	value = colon + 1;
-	len = (size_t) (data + len - value);
-	while (len > 0 && (*value == ' ' || *value == '\t'))
-	{
-		value++;
-		len--;
-	}
-	while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
-		len--;
-	return take_field(reader, data, (size_t) (colon - data), value, len);
+void
+sgip_http_head_clear(SgipHttpHead *head)
+{
+	free(head->link_next);
+	free(head->link_last);
+	memset(head, 0, sizeof(*head));
 }

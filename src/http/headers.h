@@ -3,7 +3,7 @@
  * headers.h
  *		What the headers of an HTTP answer say.
  *
- * Fed one header line at a time; needs neither PostgreSQL nor libcurl.
+ * Needs neither PostgreSQL nor libcurl, so that it can be fuzzed alone.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,46 +20,42 @@
 #define SGIP_HTTP_MAX_LINK 8192
 
 /*
- * What the headers of an answer said; complete as soon as status is not 0.
- * retry_after, rate_reset and date are empty when they are too long to mean
- * anything; content_type and location are cut.
+ * What the headers of an answer said.  Texts that are too long to mean
+ * anything are empty, but location is cut.
  */
 typedef struct SgipHttpHead
 {
 	int			status;			/* 0: headers are not complete yet */
-	char		content_type[128];
 	char		retry_after[64];
+	char		rate_limit[64]; /* X-RateLimit-Limit */
+	char		rate_remaining[64]; /* X-RateLimit-Remaining */
 	char		rate_reset[64]; /* X-RateLimit-Reset */
 	char		date[64];
 	char		location[512];
+	char		content_length[64]; /* without anything but a number */
+	bool		encoded;		/* the body is compressed */
 	bool		tells_end;		/* by Content-Length or chunks: an answer that is
 								 * cut short cannot pass for a complete one */
-	bool		has_link;		/* a Link header came */
+	bool		has_link;		/* a Link header named another page: the first,
+								 * previous, next or last one */
 	char	   *link_next;		/* target of rel="next", malloc'd, or NULL */
 	char	   *link_last;		/* target of rel="last", malloc'd, or NULL */
 } SgipHttpHead;
 
-/* Where the reading of an answer's headers stands; all zero before the first line */
-typedef struct SgipHttpHeadReader
-{
-	SgipHttpHead head;			/* status is 0 until they are complete */
-	bool		done;			/* the final answer's headers are complete */
-	int			lines;			/* of all header blocks */
-	size_t		bytes;
-	int			status;			/* of the block that is coming */
-	bool		encoded;		/* it names a content encoding */
-} SgipHttpHeadReader;
+/*
+ * Takes one header of the final answer; name and value without blanks around
+ * them.  Returns NULL, or what is wrong with it so that the answer must be
+ * refused; static.
+ */
+extern const char *sgip_http_head_field(SgipHttpHead *head, const char *name, const char *value);
 
 /*
- * Takes a header line as it was received, status lines and the empty line at
- * the end included.  Interim answers (1xx) leave nothing behind; trailers are
- * counted and not looked at, as nothing may depend on them that was decided
- * before the body.  Returns NULL, or what is wrong with the headers so that
- * the answer must be refused; static.
+ * All headers were taken: sets the status.  Returns NULL, or why an answer of
+ * that status cannot be a complete one; static.
  */
-extern const char *sgip_http_head_line(SgipHttpHeadReader *reader, const char *data, size_t len);
+extern const char *sgip_http_head_end(SgipHttpHead *head, int status);
 
-/* Frees what the reader's head holds; it is empty then */
-extern void sgip_http_head_clear(SgipHttpHeadReader *reader);
+/* Frees what the head holds; it is empty then */
+extern void sgip_http_head_clear(SgipHttpHead *head);
 
 #endif							/* SGIP_HEADERS_H */

@@ -136,7 +136,9 @@ struct SgipTransfer
 	bool		attached;		/* belongs to the multi handle, is in flight */
 
 	/* headers */
-	SgipHttpHeadReader head;
+	SgipHttpHead head;
+	int			header_lines;	/* received, those of interim answers included */
+	size_t		header_bytes;
 
 	uint64		body_bytes;		/* received, decoded */
 

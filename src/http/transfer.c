@@ -49,6 +49,13 @@
  */
 #define MAX_DECODED_BYTES (1032 * SGIP_READ_BYTES)
 
+/*
+ * Limits of an answer's headers, trailers and interim answers included.  The
+ * API sends about 1 kB in 15 lines; browsers stop at 256 kB.
+ */
+#define MAX_HEADER_BYTES (256 * 1024)
+#define MAX_HEADER_LINES 1000
+
 /* A window that became larger than this is given back once it is empty */
 #define MAX_KEPT_WINDOW_BYTES (8 * WINDOW_BYTES)
 
@@ -177,7 +184,7 @@ describe(const SgipTransfer *transfer, CURLcode code)
 void
 sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code)
 {
-	if (code == CURLE_OUT_OF_MEMORY && transfer->sent && !transfer->head.done)
+	if (code == CURLE_OUT_OF_MEMORY && transfer->sent && transfer->head.status == 0)
 		/* this is how libcurl says that a line exceeds its limit of 100 kB */
 		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN,
 						   "a header line is too long, or memory is short", NULL);
@@ -316,16 +323,48 @@ begin_request(void *arg, char *peer_ip, char *own_ip, int peer_port,
 }
 
 /*
- * Takes a header line.
+ * The headers of an answer are complete: reads them, if it is the final one.
+ * Returns what is wrong with them, or NULL.
+ */
+static const char *
+read_headers(SgipTransfer *transfer)
+{
+	long		status = 0;
+	struct curl_header *header = NULL;
+	const char *problem = NULL;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status < 200)
+		return NULL;
+	while (problem == NULL &&
+		   (header = curl_easy_nextheader(transfer->easy, CURLH_HEADER, -1, header)) != NULL)
+		problem = sgip_http_head_field(&transfer->head, header->name, header->value);
+	if (problem == NULL)
+		problem = sgip_http_head_end(&transfer->head, (int) status);
+	if (problem != NULL)
+		sgip_http_head_clear(&transfer->head);	/* not even its status counts */
+	return problem;
+}
+
+/*
+ * Takes a header line.  libcurl keeps it for read_headers; here it is only
+ * counted, and the empty line at the end seen.  Trailers come after that, and
+ * nothing may depend on them that was decided before the body.
  */
 static size_t
 receive_header(char *data, size_t size, size_t count, void *arg)
 {
 	SgipTransfer *transfer = arg;
 	size_t		n = size * count;
-	const char *problem = sgip_http_head_line(&transfer->head, data, n);
+	const char *problem = NULL;
 
 	transfer->silence = 0;
+	transfer->header_lines++;
+	transfer->header_bytes += n;
+	if (transfer->header_lines > MAX_HEADER_LINES || transfer->header_bytes > MAX_HEADER_BYTES)
+		problem = "the headers of the answer are too large";
+	else if (transfer->head.status == 0 && (data[0] == '\r' || data[0] == '\n'))
+		problem = read_headers(transfer);
 	if (problem != NULL)
 	{
 		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, problem, NULL);
@@ -748,7 +787,7 @@ sgip_http_connected(const SgipTransfer *transfer)
 const SgipHttpHead *
 sgip_http_head(const SgipTransfer *transfer)
 {
-	return &transfer->head.head;
+	return &transfer->head;
 }
 
 int
