@@ -5,7 +5,8 @@
  *
  * Sources: RFC 9110 section 10.2.3 (Retry-After); SendGrid's "Rate limits"
  * page (X-RateLimit-Reset is Unix time in seconds, no Retry-After is
- * documented).
+ * documented); the IETF's draft of RateLimit headers, in which a reset is the
+ * number of seconds left.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +26,7 @@
 #define FIRST_BACKOFF_MS 500
 #define MAX_BACKOFF_MS 60000
 
-/* Added to a reset time, whose fraction of a second is not told */
+/* Added to a reset, whose fraction of a second is not told */
 #define RESET_MARGIN_S 1
 
 /*
@@ -36,6 +37,12 @@
 
 /* Largest number of seconds that is read: the year 9999, as a time */
 #define MAX_SECONDS INT64CONST(253402300799)
+
+/*
+ * A number of seconds from here on is a time, below it a wait, whatever the
+ * header means by it.  As a time it is in 2001, as a wait 32 years.
+ */
+#define FIRST_UNIX_TIME INT64CONST(1000000000)
 
 bool
 sgip_retry_status(int status)
@@ -58,49 +65,72 @@ parse_date(const char *text, int64 *seconds)
 	return true;
 }
 
-/* A whole number of seconds not below zero; false if the text is none. */
+/*
+ * Seconds from now on that a header says, as a number of seconds, Unix time
+ * or a date; below zero for a time that has passed.  False if it says none.
+ */
 static bool
-parse_seconds(const char *text, int64 *seconds)
+parse_wait(const char *text, int64 now, int64 *seconds)
 {
 	char	   *end;
-	long long	number;
 
 	if (text[0] < '0' || text[0] > '9')
-		return false;
-	number = strtoll(text, &end, 10);
+	{
+		if (!parse_date(text, seconds))
+			return false;
+		*seconds -= now;
+		return true;
+	}
+	*seconds = Min(strtoll(text, &end, 10), MAX_SECONDS);
 	/* some servers send a fraction */
 	if (*end == '.')
 		end += 1 + strspn(end + 1, "0123456789");
-	if (*end != '\0')
-		return false;
-	*seconds = Min(number, MAX_SECONDS);
-	return true;
+	if (*seconds >= FIRST_UNIX_TIME)
+		*seconds -= now;
+	return *end == '\0';
+}
+
+/* Now by the server's own clock, in Unix seconds; by ours if it does not say. */
+static int64
+server_now(const SgipHttpHead *head)
+{
+	int64		now;
+
+	return parse_date(head->date, &now) ? now : (int64) time(NULL);
+}
+
+/* A number of seconds from now on in milliseconds, at least 0. */
+static int64
+wait_ms(int64 seconds)
+{
+	return 1000 * Min(Max(seconds, 0), MAX_ASKED_S);
 }
 
 int64
 sgip_retry_asked_ms(const SgipHttpHead *head)
 {
-	int64		now;
 	int64		seconds;
 
-	if (!parse_date(head->date, &now))
-		now = (int64) time(NULL);
+	if (parse_wait(head->retry_after, server_now(head), &seconds))
+		return wait_ms(seconds);
+	if (head->status == 429 && parse_wait(head->rate_reset, server_now(head), &seconds))
+		return wait_ms(seconds + RESET_MARGIN_S);
+	return -1;
+}
 
-	if (parse_seconds(head->retry_after, &seconds))
-		;
-	else if (parse_date(head->retry_after, &seconds))
-		seconds -= now;
-	else if (head->status == 429 && parse_seconds(head->rate_reset, &seconds))
-		seconds = seconds - now + RESET_MARGIN_S;
-	else
-		return -1;
+int64
+sgip_retry_reset_ms(const SgipHttpHead *head)
+{
+	int64		seconds;
 
-	return 1000 * Min(Max(seconds, 0), MAX_ASKED_S);
+	if (head->rate_remaining[0] == '0' && strtoll(head->rate_remaining, NULL, 10) == 0 &&
+		parse_wait(head->rate_reset, server_now(head), &seconds))
+		return wait_ms(seconds + RESET_MARGIN_S);
+	return -1;
 }
 
 /*
- * Milliseconds to wait before try number "tries" when the server did not say:
- * doubling, and between half and one and a half of that at random, so that
+ * Doubling, and between half and one and a half of that at random, so that
  * many sessions do not come back at once.
  */
 int64

@@ -550,10 +550,10 @@ drive_line(SgipLine *line)
 	return any;
 }
 
-void
+bool
 sgip_http_drive(SgipChannel *channel)
 {
-	(void) drive_line(channel->line);
+	return drive_line(channel->line);
 }
 
 

@@ -95,8 +95,11 @@ extern SgipTransfer *sgip_http_start(SgipChannel *channel,
 /* Starts a transfer that is queued, though there is no place; harmless otherwise */
 extern void sgip_http_jump_queue(SgipTransfer *transfer);
 
-/* Lets libcurl do what can be done without waiting, for all transfers */
-extern void sgip_http_drive(SgipChannel *channel);
+/*
+ * Lets libcurl do what can be done without waiting, for all transfers; was
+ * there anything?
+ */
+extern bool sgip_http_drive(SgipChannel *channel);
 
 /* State and findings of a transfer */
 extern SgipHttpState sgip_http_state(const SgipTransfer *transfer);

@@ -7,7 +7,7 @@
  * Sources: v2, "IP Management" and "Web API" of SendGrid's documentation
  * (parameters in the URL or in a form body; api_user and api_key among
  * them); v3, the OpenAPI files named in task.c (bearer key in the
- * Authorization header, on-behalf-of as a header).
+ * Authorization header, On-Behalf-Of as a header).
  *
  *-------------------------------------------------------------------------
  */
@@ -172,7 +172,7 @@ sgip_request_build(const SgipServer *server, const SgipTask *task,
 	{
 		headers[count++] = make_header("Authorization: Bearer ", credentials->api_key);
 		if (credentials->on_behalf_of != NULL)
-			headers[count++] = make_header("on-behalf-of: ", credentials->on_behalf_of);
+			headers[count++] = make_header("On-Behalf-Of: ", credentials->on_behalf_of);
 	}
 
 	request->url = url.data;
