@@ -72,7 +72,7 @@ SWITCHES = {
     "rate_told": (("ceil", "floor", "left"), "ceil", "X-RateLimit-Reset: the window's end, rounded up or down, or seconds left"),
     "rate_reset": (NUMBER, 0, "X-RateLimit-Reset of a 429, so many seconds ahead"),
     "rate_headers": (("yes", "no"), "yes", "X-RateLimit headers"),
-    "retry_after": (TEXT, None, "Retry-After on 429 and 503: seconds, or date:seconds"),
+    "retry_after": (TEXT, None, "Retry-After on 429 and 503: seconds, date:seconds or unix:seconds"),
     "date_skew": (SIGNED, 0, "the server's clock is so many seconds ahead"),
     "fail_first": (PAIR, None, "the first N requests fail with that status"),
     "id": (TEXT, "", "name under which requests are counted"),

@@ -39,6 +39,8 @@ def refusal(request, status, emulator):
         after = switches["retry_after"]
         if after.startswith("date:"):
             after = email.utils.formatdate(emulator.now(request) + float(after[5:]), usegmt=True)
+        elif after.startswith("unix:"):
+            after = str(int(emulator.now(request)) + int(after[5:]))
         headers.append(("Retry-After", after))
     if kind == "empty":
         return Refusal(status, b"", "text/plain", headers)
