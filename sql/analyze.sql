@@ -82,5 +82,24 @@ CREATE FOREIGN TABLE broken (ip inet) SERVER small OPTIONS (task 'all');
 ALTER USER MAPPING FOR CURRENT_USER SERVER small OPTIONS (SET api_key 'wrong');
 \set VERBOSITY terse
 ANALYZE broken; -- ERROR
+-- one account that cannot be asked ends an ANALYZE of all, unless an option of its server or table leaves it out;
+-- then it is asked for nothing, and the others are analyzed
+CREATE TABLE ips_of_all (account text, ip inet) PARTITION BY LIST (account);
+CREATE FOREIGN TABLE ips_of_sg PARTITION OF ips_of_all FOR VALUES IN ('sg') SERVER sg OPTIONS (task 'all');
+ALTER FOREIGN TABLE ips_of_sg ALTER account OPTIONS (ADD constant 'sg');
+CREATE FOREIGN TABLE ips_of_dead PARTITION OF ips_of_all FOR VALUES IN ('dead') SERVER small OPTIONS (task 'all');
+ALTER FOREIGN TABLE ips_of_dead ALTER account OPTIONS (ADD constant 'dead');
+ANALYZE ips_of_all; -- ERROR
+SELECT count(*) AS forgotten FROM requests()
+\gset
+ALTER SERVER small OPTIONS (ADD analyzable 'false');
+ANALYZE ips_of_dead;
+ANALYZE ips_of_all;
+SELECT * FROM requests();
+SELECT count(*) > 0 AS has_statistics FROM pg_stats WHERE tablename = 'ips_of_all' AND inherited;
+ALTER FOREIGN TABLE ips_of_sg OPTIONS (ADD analyzable 'false');
+ANALYZE ips_of_all;
+ALTER FOREIGN TABLE ips_of_dead OPTIONS (ADD analyzable 'true');
+ANALYZE ips_of_dead; -- ERROR
 -- VACUUM leaves foreign tables alone, as always
 VACUUM sg.ips_all;

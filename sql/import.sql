@@ -43,11 +43,17 @@ SELECT table_name FROM imported;
 IMPORT FOREIGN SCHEMA sendgrid LIMIT TO (ips_free, ips_usage) FROM SERVER sg INTO sg;
 SELECT table_name FROM imported;
 
--- names that do not exist are no error, as with postgres_fdw
+-- a name that no task has is an error, in both lists: what was misspelt would not be made, or be made
 DROP SCHEMA sg CASCADE; CREATE SCHEMA sg;
-IMPORT FOREIGN SCHEMA sendgrid LIMIT TO (ip_pools, "IPS_ALL") FROM SERVER sg INTO sg;
-SELECT table_name FROM imported;
-IMPORT FOREIGN SCHEMA sendgrid EXCEPT (ip_pools) FROM SERVER sg INTO sg;
+IMPORT FOREIGN SCHEMA sendgrid LIMIT TO (ips_usge) FROM SERVER sg INTO sg; -- ERROR
+IMPORT FOREIGN SCHEMA sendgrid EXCEPT (ips_fre) FROM SERVER sg INTO sg; -- ERROR
+IMPORT FOREIGN SCHEMA sendgrid LIMIT TO (ips_free, "IPS_ALL") FROM SERVER sg INTO sg; -- ERROR
+IMPORT FOREIGN SCHEMA sendgrid LIMIT TO (customers) FROM SERVER sg INTO sg; -- ERROR
+\echo :LAST_ERROR_SQLSTATE
+-- ... with the prefix that the table will have
+IMPORT FOREIGN SCHEMA sendgrid LIMIT TO (sg_ips_usage) FROM SERVER sg INTO sg OPTIONS (prefix 'sg_'); -- ERROR
+-- ... or of the other version
+IMPORT FOREIGN SCHEMA sendgrid EXCEPT (ip_pools) FROM SERVER sg INTO sg; -- ERROR
 SELECT count(*) FROM imported;
 
 -- prefix, whose letters are kept; LIMIT TO and EXCEPT name tables without it
@@ -65,6 +71,21 @@ IMPORT FOREIGN SCHEMA sendgrid LIMIT TO (ips_free) FROM SERVER sg INTO sg
 DROP SCHEMA sg CASCADE; CREATE SCHEMA sg;
 IMPORT FOREIGN SCHEMA sendgrid FROM SERVER sg INTO sg OPTIONS (search_columns 'false');
 SELECT * FROM imported;
+
+-- ip_type 'text', for tools that compare addresses with texts
+DROP SCHEMA sg CASCADE; CREATE SCHEMA sg;
+CALL make_server('v3', 'rows=8', api => 'v3');
+IMPORT FOREIGN SCHEMA sendgrid LIMIT TO (ips_usage, ip_pools) FROM SERVER v3 INTO sg OPTIONS (ip_type 'text', search_columns 'false');
+SELECT * FROM imported;
+SELECT ip, username FROM sg.ips_usage WHERE ip = '198.51.100.2'::text ORDER BY username;
+SELECT name FROM sg.ip_pools WHERE '198.51.100.3'::text = ANY (ips_preview);
+
+-- every column can be renamed
+ALTER FOREIGN TABLE sg.ips_usage RENAME COLUMN username TO customer;
+ALTER FOREIGN TABLE sg.ips_usage RENAME COLUMN ip TO address;
+ALTER FOREIGN TABLE sg.ip_pools RENAME COLUMN name TO pool;
+SELECT customer FROM sg.ips_usage WHERE address = '198.51.100.2' ORDER BY 1;
+SELECT count(pool) FROM sg.ip_pools;
 
 -- account: a constant column in front, so that tables of many accounts can be
 -- partitions of one; a query for one account asks no other

@@ -13,7 +13,8 @@ DECLARE
 	hint text;
 BEGIN
 	EXECUTE CASE object
-		WHEN 'server' THEN format('CREATE SERVER tried FOREIGN DATA WRAPPER sgip_fdw OPTIONS (%s)', option_text)
+		WHEN 'server' THEN format('CREATE SERVER tried FOREIGN DATA WRAPPER sgip_fdw OPTIONS (%s%s)',
+								  CASE WHEN option IN ('resource', 'http_method') THEN 'api_version ''v2'', ' END, option_text)
 		WHEN 'mapping' THEN format('CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (%s)', option_text)
 		WHEN 'table' THEN format('CREATE FOREIGN TABLE tried (ip inet) SERVER plain OPTIONS (%s%s)',
 								 CASE WHEN option <> 'task' THEN 'task ''all'', ' END, option_text)
@@ -101,6 +102,7 @@ SELECT option, value, try('server', option, value) FROM (VALUES
 -- booleans as PostgreSQL reads them
 SELECT object, option, value, try(object, option, value) FROM (VALUES
 	('server', 'async_capable', 'on'), ('table', 'async_capable', 'f'), ('import', 'search_columns', 'no'),
+	('server', 'analyzable', '0'), ('table', 'analyzable', 'yes'), ('server', 'allow_http', 'https'),
 	('server', 'async_capable', 'maybe'), ('import', 'search_columns', '2')) AS v(object, option, value);
 
 -- proxy: a form that libcurl reads as we do, so that no message quotes a password in it
@@ -114,7 +116,35 @@ ALTER SERVER through OPTIONS (SET base_url 'http://127.0.0.1:1'); -- ERROR
 ALTER SERVER through OPTIONS (SET proxy '', SET base_url 'http://127.0.0.1:1');
 ALTER SERVER through OPTIONS (SET proxy 'p'); -- ERROR
 
--- no option may hold a line break: it would begin a new header
+-- allow_http: plain http to other hosts, never by way of a proxy
+CREATE SERVER inside FOREIGN DATA WRAPPER sgip_fdw OPTIONS (base_url 'http://gateway:8080'); -- ERROR
+CREATE SERVER inside FOREIGN DATA WRAPPER sgip_fdw OPTIONS (base_url 'http://gateway:8080', allow_http 'on');
+ALTER SERVER inside OPTIONS (ADD proxy 'p'); -- ERROR
+ALTER SERVER inside OPTIONS (DROP allow_http); -- ERROR
+ALTER SERVER inside OPTIONS (SET allow_http 'false'); -- ERROR
+ALTER SERVER inside OPTIONS (DROP allow_http, SET base_url 'https://gateway:8080');
+SELECT replace(emulator('rows=3', ''), '127.0.0.1', '0.0.0.0') AS url
+\gset
+CREATE SERVER near FOREIGN DATA WRAPPER sgip_fdw OPTIONS (base_url :'url'); -- ERROR
+CREATE SERVER near FOREIGN DATA WRAPPER sgip_fdw OPTIONS (base_url :'url', allow_http 'true');
+CREATE USER MAPPING FOR CURRENT_USER SERVER near OPTIONS (api_key 'demo-key');
+CREATE FOREIGN TABLE near (ip inet) SERVER near OPTIONS (task 'all');
+SELECT count(*) FROM near;
+SELECT count(*) AS forgotten FROM requests()
+\gset
+
+-- a key is one line of what a header may have, and the key alone
+SELECT value, try('mapping', 'api_key', value) FROM unnest(ARRAY['SG.a-b_c', '', ' k', 'k ', 'Bearer k', 'bearer k', 'a b',
+	'"k"', E'k\x7f', E'k\tk']) AS value;
+-- ... but a password of v2 may hold other characters
+CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (api_user 'me', api_key U&'Bearer k\00e9');
+ALTER USER MAPPING FOR PUBLIC SERVER plain OPTIONS (SET api_key 'k '); -- ERROR
+ALTER USER MAPPING FOR PUBLIC SERVER plain OPTIONS (DROP api_user); -- ERROR
+DROP USER MAPPING FOR PUBLIC SERVER plain;
+
+-- no option may hold a line break: it would begin a new header; nor what a terminal that shows a message obeys
+SELECT object, option, try(object, option, E'\x1b[2J') FROM (VALUES
+	('server', 'ca_file'), ('server', 'on_behalf_of'), ('mapping', 'api_user'), ('column', 'constant'), ('import', 'account')) AS v(object, option);
 SELECT object, option, try(object, option, E'a\r\nX-Evil: 1') FROM (VALUES
 	('server', 'proxy'), ('server', 'ca_file'), ('server', 'on_behalf_of'), ('server', 'base_url'),
 	('mapping', 'api_user'), ('mapping', 'api_key'), ('mapping', 'api_key_file'), ('mapping', 'on_behalf_of'),
@@ -129,6 +159,7 @@ ALTER FOREIGN TABLE tried OPTIONS (DROP task); -- ERROR
 
 -- options that exclude each other
 CREATE USER MAPPING FOR CURRENT_USER SERVER plain OPTIONS (api_key 'x', api_key_file '/x'); -- ERROR
+CREATE USER MAPPING FOR CURRENT_USER SERVER plain OPTIONS (api_user 'x', on_behalf_of 'x'); -- ERROR
 ALTER FOREIGN TABLE tried ADD who text OPTIONS (constant 'x', field 'user'); -- ERROR
 ALTER FOREIGN TABLE tried ADD who text OPTIONS (constant 'x', match 'exact'); -- ERROR
 
@@ -187,3 +218,36 @@ ALTER FOREIGN TABLE resold OPTIONS (SET task 'free');
 EXECUTE counting;
 ALTER USER MAPPING FOR CURRENT_USER SERVER reseller OPTIONS (SET api_key 'wrong');
 EXECUTE counting; -- ERROR
+
+-- a wrapper without its validator: what stands in the catalog is checked when it is used, and never believed
+SET client_min_messages = error;
+ALTER FOREIGN DATA WRAPPER sgip_fdw NO VALIDATOR;
+CREATE FUNCTION unchecked(object text, options text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	CALL make_server('unchecked', 'rows=3', CASE object WHEN 'server' THEN options ELSE '' END, 'v3');
+	IF object = 'url' THEN
+		EXECUTE format('ALTER SERVER unchecked OPTIONS (SET base_url %s)', options);
+	ELSIF object = 'mapping' THEN
+		DROP USER MAPPING FOR CURRENT_USER SERVER unchecked;
+		EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER unchecked OPTIONS (%s)', options);
+	END IF;
+	EXECUTE format('CREATE FOREIGN TABLE unchecked (ip inet %s) SERVER unchecked %s',
+				   CASE object WHEN 'column' THEN 'OPTIONS (' || options || ')' END,
+				   CASE object WHEN 'table' THEN options ELSE 'OPTIONS (task ''all'')' END);
+	RETURN QUERY SELECT 'EXPLAIN: ' || split_part(l, ':', 1) FROM failure('EXPLAIN SELECT * FROM unchecked') l LIMIT 1;
+	RETURN QUERY SELECT replace(l, current_user, 'me') FROM failure('SELECT * FROM unchecked') l;
+	DROP SERVER unchecked CASCADE;
+END $$;
+\a\t
+SELECT object || options || E'\n' || string_agg(u, E'\n') FROM (VALUES
+	('url', $$'nowhere'$$), ('url', $$''$$), ('url', $$'http:'$$), ('url', $$'http://192.0.2.1'$$), ('url', $$'https://u@h'$$), ('url', $$E'https://h/\r\nX: 1'$$),
+	('server', $$, http_method 'get'$$), ('server', $$, read_timeout 'soon'$$), ('server', $$, max_concurrency '-1'$$),
+	('server', $$, page_size '0'$$), ('server', $$, async_capable 'x'$$), ('server', $$, fdw_tuple_cost 'NaN'$$), ('server', $$, on_behalf_of E'a\r\nX: 1'$$),
+	('server', $$, proxy 'p'$$), ('server', $$, nonsense '1'$$),
+	('mapping', $$api_key E'k\r\nX: 1'$$), ('mapping', $$api_key U&'SG.\2026'$$), ('mapping', $$api_key 'k', on_behalf_of E'a\r\nX: 1'$$), ('mapping', $$api_user 'x', api_key 'k'$$),
+	('mapping', $$api_key 'demo-key', api_key_file 'relative'$$),
+	('table', ''), ('table', $$OPTIONS (task E'a\x1b')$$), ('table', $$OPTIONS (task 'all', fdw_startup_cost 'x')$$),
+	('column', $$field 'x'$$), ('column', $$match 'some'$$), ('column', $$constant E'\x1b'$$), ('column', $$constant '::1', field 'ip'$$)) AS v(object, options), unchecked(object, options) u
+GROUP BY object, options ORDER BY object, options COLLATE "C";
+\a\t
+ALTER FOREIGN DATA WRAPPER sgip_fdw VALIDATOR sgip_fdw_validator;

@@ -141,6 +141,18 @@ SET ROLE regress_sgip_reader;
 SELECT count(*) FROM sg.ips_free; -- ERROR
 \echo :LAST_ERROR_SQLSTATE
 RESET ROLE;
+CALL write_key('\0357\0273\0277demo-key\r\n', :'key_file');
+SET ROLE regress_sgip_reader;
+SELECT count(*) FROM sg.ips_free; -- of an editor of Windows
+RESET ROLE;
+CALL write_key('d\0000e\0000m\0000o\0000', :'key_file');
+SET ROLE regress_sgip_reader;
+SELECT count(*) FROM sg.ips_free; -- ERROR
+RESET ROLE;
+CALL write_key('\tdemo-key', :'key_file');
+SET ROLE regress_sgip_reader;
+SELECT count(*) FROM sg.ips_free; -- ERROR
+RESET ROLE;
 CALL write_key(repeat('k', 5000), :'key_file');
 SET ROLE regress_sgip_reader;
 SELECT count(*) FROM sg.ips_free; -- ERROR

@@ -17,6 +17,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "catalog/pg_user_mapping.h"
+#include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -36,6 +37,7 @@
 /* What a user mapping says; strings of our own, which can be wiped, or NULL */
 typedef struct MappingOptions
 {
+	Oid			user_id;		/* whose mapping it is, InvalidOid for PUBLIC; without one, who needs it */
 	char	   *api_user;
 	char	   *api_key;
 	char	   *api_key_file;
@@ -126,6 +128,7 @@ find_mapping(Oid server_id, Oid user_id, MappingOptions *options)
 	Oid			mapping_id;
 
 	memset(options, 0, sizeof(*options));
+	options->user_id = user_id;
 	tuple = SearchSysCache2(USERMAPPINGUSERSERVER,
 							ObjectIdGetDatum(user_id), ObjectIdGetDatum(server_id));
 	if (!HeapTupleIsValid(tuple))
@@ -135,6 +138,7 @@ find_mapping(Oid server_id, Oid user_id, MappingOptions *options)
 		return InvalidOid;
 
 	mapping_id = ((Form_pg_user_mapping) GETSTRUCT(tuple))->oid;
+	options->user_id = ((Form_pg_user_mapping) GETSTRUCT(tuple))->umuser;
 	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple,
 							Anum_pg_user_mapping_umoptions, &isnull);
 	if (!isnull)
@@ -143,51 +147,126 @@ find_mapping(Oid server_id, Oid user_id, MappingOptions *options)
 	return mapping_id;
 }
 
-/* Raises 28000: a scan cannot start without credentials. */
+/* Overwrites and frees what was read of a mapping. */
 static void
-report_no_credentials(const SgipServer *server, Oid user_id, bool mapped,
-					  const char *option, bool is_set)
+wipe_options(MappingOptions *options)
 {
-	const char *user = quote_identifier(GetUserNameFromId(user_id, false));
-	const char *name = quote_identifier(server->name);
-	const char *both = server->api == SGIP_API_V2 ? "api_user '…', api_key '…'" : "api_key '…'";
-
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg("no credentials for server \"%s\"", server->name),
-			 mapped ?
-			 errdetail("The user mapping of \"%s\" has no option \"%s\".",
-					   GetUserNameFromId(user_id, false), option) :
-			 errdetail("There is no user mapping for \"%s\".",
-					   GetUserNameFromId(user_id, false)),
-			 mapped ?
-			 errhint("ALTER USER MAPPING FOR %s SERVER %s OPTIONS (%s %s '…');", user, name,
-					 is_set ? "SET" : "ADD", option) :
-			 errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (%s);", user, name, both)));
+	wipe(options->api_user);
+	wipe(options->api_key);
+	wipe(options->on_behalf_of);
 }
 
-/* Raises 28000: what api_key_file names is no file with a key. */
-static void
-report_no_key_file(void)
+/* "ALTER USER MAPPING FOR ... SERVER ... OPTIONS (changes);" or its like, for a hint. */
+static char *
+mapping_command(const char *verb, const SgipServer *server, const MappingOptions *options, const char *changes)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg("could not read a key from the file named by option \"api_key_file\""),
-			 errhint("It must be a regular file that holds nothing but the key, at most %d bytes.",
-					 MAX_KEY_FILE_BYTES)));
+	return psprintf("%s USER MAPPING FOR %s SERVER %s OPTIONS (%s);", verb,
+					OidIsValid(options->user_id) ? quote_identifier(GetUserNameFromId(options->user_id, false)) : "PUBLIC",
+					quote_identifier(server->name), changes);
 }
 
 /*
- * Content of a key file without its trailing newline; palloc'd.  Not by way
- * of stdio, whose buffer nobody would wipe.  Opening anything but a regular
- * file could take for ever, out of reach of a cancel, so it is opened without
+ * Raises HV00D if the mapping has an option of the other api_version: it was
+ * made for that, and what it says would not be heeded.  The hint has both ways
+ * to mend it.
+ */
+static void
+check_version(const SgipServer *server, MappingOptions *options)
+{
+	SgipApi		other = SGIP_OTHER_API(server->api);
+	const char *changes = "DROP on_behalf_of";
+
+	if ((other == SGIP_API_V2 ? options->api_user : options->on_behalf_of) == NULL)
+		return;
+	if (other == SGIP_API_V2)
+		changes = options->api_key ? "DROP api_user, SET api_key 'SG.…'" :
+			options->api_key_file ? "DROP api_user" : "DROP api_user, ADD api_key 'SG.…'";
+	wipe_options(options);
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("option \"%s\" belongs to api_version %s",
+					other == SGIP_API_V2 ? "api_user" : "on_behalf_of", sgip_task_api_name(other)),
+			 errdetail("The user mapping of \"%s\" has it, and server \"%s\" speaks %s.",
+					   MappingUserName(options->user_id), server->name, sgip_task_api_name(server->api)),
+			 errhint("%s", sgip_option_version_hint(server, mapping_command("ALTER", server, options, changes)))));
+}
+
+/*
+ * Raises 28000: a scan cannot start without credentials.  A mapping for v2
+ * without a user may be one for v3.
+ */
+static void
+report_no_credentials(const SgipServer *server, MappingOptions *options, bool mapped)
+{
+	const char *user = MappingUserName(options->user_id);
+	bool		v2 = server->api == SGIP_API_V2;
+	const char *option = v2 && (options->api_user == NULL || options->api_user[0] == '\0') ? "api_user" : "api_key";
+	bool		is_set = (strcmp(option, "api_user") == 0 ? options->api_user : options->api_key) != NULL;
+	bool		perhaps_v3 = v2 && options->api_user == NULL && (options->api_key != NULL || options->api_key_file != NULL);
+	char	   *command;
+
+	wipe_options(options);
+	if (!mapped)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("no credentials for server \"%s\"", server->name),
+				 errdetail("There is no user mapping for \"%s\".", user),
+				 errhint("%s", mapping_command("CREATE", server, options,
+											   v2 ? "api_user '…', api_key '…'" : "api_key 'SG.…'"))));
+	command = mapping_command("ALTER", server, options, psprintf("%s %s '…'", is_set ? "SET" : "ADD", option));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("no credentials for server \"%s\"", server->name),
+			 errdetail("The user mapping of \"%s\" has no option \"%s\".", user, option),
+			 errhint("%s", perhaps_v3 ? sgip_option_version_hint(server, command) : command)));
+}
+
+/* Raises 28000: the key, or the file that should hold it, is none. */
+static void
+report_bad_key(const SgipServer *server, const MappingOptions *options, const char *problem)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("invalid key for server \"%s\"", server->name),
+			 errdetail("The %s of the user mapping of \"%s\" %s.",
+					   options->api_key_file ? "file named by option \"api_key_file\"" : "option \"api_key\"",
+					   MappingUserName(options->user_id), problem),
+			 errhint("It must hold the key and nothing else.")));
+}
+
+/*
+ * Raises 28000 unless the key is one that can be sent.  It is wiped then: it
+ * may be one with something in front or behind.
+ */
+static void
+check_key(const SgipServer *server, const MappingOptions *options, char *key, size_t len)
+{
+	const char *problem = sgip_option_key_problem(key, len, server->api);
+
+	for (size_t i = 0; i < len && problem == NULL && server->api == SGIP_API_V3; i++)
+	{
+		if (IS_HIGHBIT_SET(key[i]))
+			problem = "holds characters that are not ASCII";
+	}
+	if (problem == NULL)
+		return;
+	explicit_bzero(key, len);
+	report_bad_key(server, options, problem);
+}
+
+/*
+ * Content of the key file without its trailing newline, and without the byte
+ * order mark that editors of Windows begin with; palloc'd.  Not by way of
+ * stdio, whose buffer would not be wiped.  Opening anything but a regular file
+ * could take for ever, out of reach of a cancel, so it is opened without
  * waiting and looked at first.
  */
 static char *
-read_key_file(const char *path)
+read_key_file(const SgipServer *server, const MappingOptions *options)
 {
-	int			fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
+	int			fd = OpenTransientFile(options->api_key_file, O_RDONLY | O_NONBLOCK | PG_BINARY);
 	struct stat st;
+	char	   *content;
 	char	   *key;
 	size_t		len = 0;
 	ssize_t		got;
@@ -200,37 +279,37 @@ read_key_file(const char *path)
 
 		ereport(ERROR,
 				(errcode(state),
-				 errmsg("could not open the file named by option \"api_key_file\": %m")));
+				 errmsg("could not open the key file for server \"%s\": %m", server->name),
+				 errdetail("Option \"api_key_file\" of the user mapping of \"%s\" names it.",
+						   MappingUserName(options->user_id))));
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		report_no_key_file();
-	key = palloc(MAX_KEY_FILE_BYTES + 1);
+		report_bad_key(server, options, "is not a regular file");
+	content = palloc(MAX_KEY_FILE_BYTES + 1);
 	do
 	{
-		got = read(fd, key + len, MAX_KEY_FILE_BYTES + 1 - len);
+		got = read(fd, content + len, MAX_KEY_FILE_BYTES + 1 - len);
 		len += Max(got, 0);
 	} while (got > 0 && len <= MAX_KEY_FILE_BYTES);
+	CloseTransientFile(fd);
 	if (got < 0 || len > MAX_KEY_FILE_BYTES)
 	{
-		explicit_bzero(key, MAX_KEY_FILE_BYTES + 1);
-		report_no_key_file();
+		explicit_bzero(content, MAX_KEY_FILE_BYTES + 1);
+		report_bad_key(server, options, got < 0 ? "could not be read" :
+					   psprintf("has more than %d bytes", MAX_KEY_FILE_BYTES));
 	}
-	CloseTransientFile(fd);
-	while (len > 0 && (key[len - 1] == '\n' || key[len - 1] == '\r'))
+	while (len > 0 && (content[len - 1] == '\n' || content[len - 1] == '\r'))
 		len--;
-	key[len] = '\0';
-	if (len == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("the file named by option \"api_key_file\" is empty")));
-	if (strlen(key) != len || strpbrk(key, "\r\n") != NULL)
+	key = content;
+	if (len >= 3 && memcmp(content, "\xEF\xBB\xBF", 3) == 0)
 	{
-		explicit_bzero(key, MAX_KEY_FILE_BYTES + 1);
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("the file named by option \"api_key_file\" holds more than one line"),
-				 errhint("The file must hold nothing but the key.")));
+		len -= 3;
+		key = memmove(content, content + 3, len);
 	}
+	if (len == 0)
+		report_bad_key(server, options, "is empty");
+	check_key(server, options, key, len);
+	key[len] = '\0';
 	return key;
 }
 
@@ -239,27 +318,25 @@ sgip_credentials_get(const SgipServer *server, Oid user_id)
 {
 	SgipCredentials *credentials = palloc0(sizeof(SgipCredentials));
 	MappingOptions options;
-	bool		has_user;
-	bool		has_key;
 
 	credentials->user_id = user_id;
 	credentials->mapping_id = find_mapping(server->id, user_id, &options);
+	check_version(server, &options);
+	if ((server->api == SGIP_API_V2 && (options.api_user == NULL || options.api_user[0] == '\0')) ||
+		(options.api_key_file == NULL && (options.api_key == NULL || options.api_key[0] == '\0')))
+		report_no_credentials(server, &options, OidIsValid(credentials->mapping_id));
 	credentials->api_user = options.api_user;
 	credentials->on_behalf_of = options.on_behalf_of;
-	if (credentials->on_behalf_of == NULL && server->on_behalf_of != NULL)
+	if (options.on_behalf_of != NULL)
+		sgip_option_check("on_behalf_of", options.on_behalf_of);
+	else if (server->on_behalf_of != NULL)
 		credentials->on_behalf_of = utf8_copy(server->on_behalf_of, strlen(server->on_behalf_of));
-	credentials->api_key = options.api_key_file ? read_key_file(options.api_key_file) : options.api_key;
-
-	has_user = credentials->api_user != NULL && credentials->api_user[0] != '\0';
-	has_key = credentials->api_key != NULL && credentials->api_key[0] != '\0';
-	if ((server->api == SGIP_API_V2 && !has_user) || !has_key)
+	if (options.api_key_file != NULL)
+		credentials->api_key = read_key_file(server, &options);
+	else
 	{
-		bool		user_missing = server->api == SGIP_API_V2 && !has_user;
-		bool		is_set = (user_missing ? credentials->api_user : credentials->api_key) != NULL;
-		bool		mapped = OidIsValid(credentials->mapping_id);
-
-		sgip_credentials_forget(credentials);
-		report_no_credentials(server, user_id, mapped, user_missing ? "api_user" : "api_key", is_set);
+		check_key(server, &options, options.api_key, strlen(options.api_key));
+		credentials->api_key = options.api_key;
 	}
 	return credentials;
 }

@@ -28,6 +28,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/varlena.h"
@@ -56,7 +57,7 @@ enum
 /* Kinds of values */
 typedef enum OptionKind
 {
-	KIND_TEXT,					/* anything without CR, LF and NUL */
+	KIND_TEXT,					/* anything without control characters */
 	KIND_BOOLEAN,
 	KIND_COUNT,					/* whole number from min to max */
 	KIND_DURATION,				/* time from min to max milliseconds */
@@ -68,7 +69,7 @@ typedef enum OptionKind
 	KIND_PROXY,
 	KIND_HEADER,				/* value of a header */
 	KIND_RESOURCE,
-	KIND_KEY_FILE
+	KIND_KEY_FILE				/* absolute path */
 } OptionKind;
 
 typedef struct OptionRow
@@ -79,6 +80,7 @@ typedef struct OptionRow
 	int			min;
 	int			max;
 	const char *choices;		/* separated by blanks */
+	const char *api;			/* the only api_version that has it, or NULL */
 	bool		required;
 } OptionRow;
 
@@ -94,28 +96,31 @@ typedef struct OptionRow
 static const OptionRow option_rows[] = {
 	OPTION("api_version", ON_SERVER, KIND_CHOICE, .choices = "v2 v3"),
 	OPTION("base_url", ON_SERVER, KIND_URL),
-	OPTION("resource", ON_SERVER, KIND_RESOURCE),
-	OPTION("http_method", ON_SERVER, KIND_CHOICE, .choices = "get post"),
+	OPTION("allow_http", ON_SERVER, KIND_BOOLEAN),
+	OPTION("resource", ON_SERVER, KIND_RESOURCE, .api = "v2"),
+	OPTION("http_method", ON_SERVER, KIND_CHOICE, .choices = "get post", .api = "v2"),
 	OPTION("connect_timeout", ON_SERVER, KIND_DURATION, .min = 1, .max = 3600000),
 	OPTION("read_timeout", ON_SERVER, KIND_DURATION, .min = 1, .max = 3600000),
 	OPTION("max_retries", ON_SERVER, KIND_COUNT, .min = 0, .max = 100),
 	OPTION("max_retry_wait", ON_SERVER, KIND_DURATION, .min = 0, .max = 3600000),
 	OPTION("max_concurrency", ON_SERVER, KIND_COUNT, .min = 1, .max = 64),
-	OPTION("page_size", ON_SERVER, KIND_COUNT, .min = 1, .max = 5000),
+	OPTION("page_size", ON_SERVER, KIND_COUNT, .min = 1, .max = 5000, .api = "v3"),
 	OPTION("ca_file", ON_SERVER, KIND_TEXT),
 	OPTION("proxy", ON_SERVER, KIND_PROXY),
-	OPTION("on_behalf_of", ON_SERVER | ON_MAPPING, KIND_HEADER),
-	OPTION("api_user", ON_MAPPING, KIND_TEXT),
+	OPTION("on_behalf_of", ON_SERVER | ON_MAPPING, KIND_HEADER, .api = "v3"),
+	OPTION("api_user", ON_MAPPING, KIND_TEXT, .api = "v2"),
 	OPTION("api_key", ON_MAPPING, KIND_TEXT),
 	OPTION("api_key_file", ON_MAPPING, KIND_KEY_FILE),
 	OPTION("task", ON_TABLE, KIND_TASK, .required = true),
 	OPTION("async_capable", ON_SERVER | ON_TABLE, KIND_BOOLEAN),
+	OPTION("analyzable", ON_SERVER | ON_TABLE, KIND_BOOLEAN),
 	OPTION("fdw_startup_cost", ON_SERVER | ON_TABLE, KIND_COST),
 	OPTION("fdw_tuple_cost", ON_SERVER | ON_TABLE, KIND_COST),
 	OPTION("field", ON_COLUMN, KIND_FIELD),
 	OPTION("constant", ON_COLUMN, KIND_TEXT),
 	OPTION("match", ON_COLUMN, KIND_CHOICE, .choices = "exact prefix anywhere"),
 	OPTION("prefix", ON_IMPORT, KIND_TEXT),
+	OPTION("ip_type", ON_IMPORT, KIND_CHOICE, .choices = "inet text"),
 	OPTION("search_columns", ON_IMPORT, KIND_BOOLEAN),
 	OPTION("account", ON_IMPORT, KIND_TEXT)
 };
@@ -158,59 +163,32 @@ find_option(const char *name, int object)
 	return NULL;
 }
 
-/*
- * Refuses an unknown option.  The hint names the closest one where there is
- * one that a typing error could have meant, else lists all.
- */
-static void
-report_unknown_option(const char *name, int object, const char *noun)
+char *
+sgip_option_closest(const char *list, const char *name)
 {
-	StringInfoData list;
-	const char *closest = NULL;
-	int			closest_distance = MAX_TYPO_DISTANCE + 1;
+	const char *lower = asc_tolower(name, strlen(name));
+	char	   *closest = NULL;
+	int			closest_distance = Min(MAX_TYPO_DISTANCE, (int) strlen(name) / 2) + 1;
 
-	initStringInfo(&list);
-	for (int i = 0; i < (int) lengthof(option_rows); i++)
+	/* varstr_levenshtein takes no more than 255 characters */
+	for (const char *p = list; strlen(name) < NAMEDATALEN && *p; p += strspn(p, " "))
 	{
-		const OptionRow *row = &option_rows[i];
-		int			distance;
+		size_t		len = strcspn(p, " ");
+		int			distance = varstr_levenshtein_less_equal(lower, strlen(lower), p, len, 1, 1, 1,
+														 MAX_TYPO_DISTANCE, true);
 
-		if (!(row->objects & object))
-			continue;
-		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", row->name);
-		if (strlen(name) >= NAMEDATALEN)
-			continue;
-		distance = varstr_levenshtein_less_equal(name, strlen(name),
-												 row->name, strlen(row->name),
-												 1, 1, 1, MAX_TYPO_DISTANCE, true);
-		if (distance < closest_distance && distance <= (int) strlen(name) / 2)
+		if (distance < closest_distance)
 		{
-			closest = row->name;
+			closest = pnstrdup(p, len);
 			closest_distance = distance;
 		}
+		p += len;
 	}
-
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-			 errmsg("invalid option \"%s\" for %s", name, noun),
-			 closest ? errhint("Perhaps you meant the option \"%s\".", closest) :
-			 list.len > 0 ? errhint("Valid options for %s are: %s.", noun, list.data) :
-			 errhint("There are no valid options for %s.", noun)));
+	return closest;
 }
 
-/* Raises HV024 for a bad value; the hint states the legal ones. */
-static void
-report_bad_value(const OptionRow *row, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-			 errmsg("invalid value for option \"%s\"", row->name),
-			 errhint("%s", hint)));
-}
-
-/* "a b c" as "a", "b", "c" for a hint. */
-static char *
-quote_words(const char *list)
+char *
+sgip_option_quote_words(const char *list)
 {
 	StringInfoData buf;
 
@@ -225,6 +203,41 @@ quote_words(const char *list)
 	}
 	appendStringInfoChar(&buf, '"');
 	return buf.data;
+}
+
+/*
+ * Refuses an unknown option.  The hint names the closest one where there is
+ * one that a typing error could have meant, else lists all.
+ */
+static void
+report_unknown_option(const char *name, int object, const char *noun)
+{
+	StringInfoData list;
+	const char *closest;
+
+	initStringInfo(&list);
+	for (int i = 0; i < (int) lengthof(option_rows); i++)
+	{
+		if (option_rows[i].objects & object)
+			appendStringInfo(&list, "%s%s", list.len > 0 ? " " : "", option_rows[i].name);
+	}
+	closest = sgip_option_closest(list.data, name);
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\" for %s", name, noun),
+			 closest ? errhint("Perhaps you meant the option \"%s\".", closest) :
+			 list.len > 0 ? errhint("Valid options for %s are %s.", noun, sgip_option_quote_words(list.data)) :
+			 errhint("There are no valid options for %s.", noun)));
+}
+
+/* Raises HV024 for a bad value; the hint states the legal ones. */
+static void
+report_bad_value(const OptionRow *row, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("invalid value for option \"%s\"", row->name),
+			 errhint("%s", hint)));
 }
 
 /* Names of all tasks, or (fields) of all fields, separated by blanks. */
@@ -249,16 +262,16 @@ catalogue_names(bool fields)
 	return buf.data;
 }
 
-/* Is name the API's or the default column's name of a field of any task? */
+/* Is name a task, or (field) the API's or the default column's name of a field, of any api_version? */
 static bool
-is_any_field(const char *name)
+is_catalogued(const char *name, bool field)
 {
 	int			count;
 	const SgipTask *tasks = sgip_task_list(&count);
 
 	for (int i = 0; i < count; i++)
 	{
-		if (sgip_task_find_field(&tasks[i], name) >= 0)
+		if (field ? sgip_task_find_field(&tasks[i], name) >= 0 : strcmp(tasks[i].name, name) == 0)
 			return true;
 	}
 	return false;
@@ -341,17 +354,15 @@ problem_of_url(const char *url)
 {
 	const char *host;
 	size_t		len;
-	bool		tls;
 	const char *p;
 
 	if (pg_strncasecmp(url, "https://", 8) == 0)
-		tls = true;
+		host = url + 8;
 	else if (pg_strncasecmp(url, "http://", 7) == 0)
-		tls = false;
+		host = url + 7;
 	else
 		return "The URL must begin with https:// (or http:// for a loopback host).";
 
-	host = url + (tls ? 8 : 7);
 	if (!is_plain_ascii(host))
 		return "The URL must consist of printable ASCII characters without blanks or backslashes.";
 	for (p = host; *p; p++)
@@ -370,16 +381,7 @@ problem_of_url(const char *url)
 		return "The port of the URL must be between 1 and 65535.";
 	if (*p != '\0' && *p != '/')
 		return "The URL must have the form https://host[:port][/path].";
-	if (!tls && !is_loopback(host, len))
-		return "Credentials travel with every request: use https, or http with a loopback host (localhost, 127.0.0.1, [::1]).";
 	return NULL;
-}
-
-/* Is base_url, which may be NULL (the default), one of plain http? */
-static bool
-is_plain_http(const char *url)
-{
-	return url != NULL && pg_strncasecmp(url, "http:", 5) == 0;
 }
 
 /*
@@ -410,37 +412,35 @@ is_proxy(const char *value)
 }
 
 /*
- * Refuses a proxy that the value does not name.  Server options can be read
- * by every role, so a password in one deserves a warning.
- */
-static void
-check_proxy(const OptionRow *row, const char *value)
-{
-	if (!is_proxy(value))
-		report_bad_value(row, "The value has the form [scheme://][user:password@]host[:port], with the scheme http, https, "
-						 "socks4, socks4a, socks5 or socks5h; or it is empty, for no proxy.");
-	if (strchr(value, '@') != NULL)
-		ereport(WARNING,
-				(errmsg("every role of this database can read the password in the option \"%s\"", row->name),
-				 errdetail("Options of servers are shown by the system catalog pg_foreign_server.")));
-}
-
-/*
- * Can the value stand in a header as it is?  Blanks at its ends would be lost,
- * and a header of nothing but blanks is not sent: the request would be made
- * for another account than the option says.
+ * Does the value begin or end with a blank?  In a header these would be lost,
+ * and one of nothing but blanks is not sent: the request would be made for
+ * another account than the option says.
  */
 static bool
-is_header_value(const char *value)
+has_outer_blank(const char *value, size_t len)
 {
-	size_t		len = strlen(value);
+	return len > 0 && (value[0] == ' ' || value[len - 1] == ' ');
+}
 
-	for (const char *p = value; *p; p++)
+const char *
+sgip_option_key_problem(const char *key, size_t len, SgipApi api)
+{
+	const char *problem = NULL;
+
+	if (memchr(key, '\0', len) != NULL)
+		return "holds NUL bytes, as a text in UTF-16 does";
+	if (memchr(key, '\n', len) != NULL || memchr(key, '\r', len) != NULL)
+		return "holds more than one line";
+	if (has_outer_blank(key, len))
+		return "begins or ends with a blank";
+	for (size_t i = 0; i < len && problem == NULL; i++)
 	{
-		if ((unsigned char) *p < ' ' || *p == 127)
-			return false;
+		if ((unsigned char) key[i] < ' ' || key[i] == 127)
+			problem = "holds control characters";
 	}
-	return len == 0 || (value[0] != ' ' && value[len - 1] != ' ');
+	if (problem == NULL && api == SGIP_API_V3 && pg_strncasecmp(key, "Bearer ", 7) == 0)
+		problem = "begins with \"Bearer \", which is not part of a key";
+	return problem;
 }
 
 /* Milliseconds of a duration in PostgreSQL's units; false if it is none. */
@@ -453,19 +453,23 @@ parse_duration(const char *value, int *result)
 }
 
 /*
- * A file named by api_key_file is read with the server's rights, so only
- * those may name one who could read it anyway.
+ * What matters when an option is set, and not when it is read.  A file named
+ * by api_key_file is read with the server's rights, so only those may name
+ * one who could read it anyway.  Server options can be read by every role, so
+ * a password in one deserves a warning.
  */
 static void
-check_key_file(const OptionRow *row, const char *value)
+check_setter(const OptionRow *row, const char *value)
 {
-	if (value[0] != '/')
-		report_bad_value(row, "The file must be named by an absolute path on the database server.");
-	if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
+	if (row->kind == KIND_KEY_FILE && !has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to set the option \"%s\"", row->name),
 				 errhint("Only roles with privileges of the role pg_read_server_files may set it.")));
+	if (row->kind == KIND_PROXY && strchr(value, '@') != NULL)
+		ereport(WARNING,
+				(errmsg("every role of this database can read the password in the option \"%s\"", row->name),
+				 errdetail("Options of servers are shown by the system catalog pg_foreign_server.")));
 }
 
 /* Raises HV024 unless value is a number between min and max of the row. */
@@ -479,7 +483,11 @@ check_count(const OptionRow *row, const char *value)
 									   row->min, row->max));
 }
 
-/* Raises HV024 unless the value is legal for the option. */
+/*
+ * Raises HV024 unless the value is legal for the option.  Control characters
+ * never are: a line break would begin another header, and what a terminal
+ * obeys must not come into messages that others read.
+ */
 static void
 check_value(const OptionRow *row, const char *value)
 {
@@ -487,8 +495,11 @@ check_value(const OptionRow *row, const char *value)
 	double		real;
 	bool		flag;
 
-	if (strpbrk(value, "\r\n") != NULL)
-		report_bad_value(row, "The value must not contain line breaks.");
+	for (const char *p = value; *p; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 127)
+			report_bad_value(row, "The value must not contain line breaks or other control characters.");
+	}
 
 	switch (row->kind)
 	{
@@ -513,28 +524,30 @@ check_value(const OptionRow *row, const char *value)
 			break;
 		case KIND_CHOICE:
 			if (!sgip_task_has_word(row->choices, value))
-				report_bad_value(row, psprintf("Valid values are %s.", quote_words(row->choices)));
+				report_bad_value(row, psprintf("Valid values are %s.", sgip_option_quote_words(row->choices)));
 			break;
 		case KIND_TASK:
-			if (!sgip_task_has_word(catalogue_names(false), value))
+			if (!is_catalogued(value, false))
 				report_bad_value(row, psprintf("Valid values are %s.",
-											   quote_words(catalogue_names(false))));
+											   sgip_option_quote_words(catalogue_names(false))));
 			break;
 		case KIND_FIELD:
-			if (!is_any_field(value))
+			if (!is_catalogued(value, true))
 				report_bad_value(row, psprintf("Fields of the API are %s; which of them exist depends on the task.",
-											   quote_words(catalogue_names(true))));
+											   sgip_option_quote_words(catalogue_names(true))));
 			break;
 		case KIND_URL:
 			if (problem_of_url(value) != NULL)
 				report_bad_value(row, problem_of_url(value));
 			break;
 		case KIND_PROXY:
-			check_proxy(row, value);
+			if (!is_proxy(value))
+				report_bad_value(row, "The value has the form [scheme://][user:password@]host[:port], with the scheme http, https, "
+								 "socks4, socks4a, socks5 or socks5h; or it is empty, for no proxy.");
 			break;
 		case KIND_HEADER:
-			if (!is_header_value(value))
-				report_bad_value(row, "The value must not contain control characters, nor begin or end with a blank.");
+			if (has_outer_blank(value, strlen(value)))
+				report_bad_value(row, "The value must not begin or end with a blank.");
 			break;
 		case KIND_RESOURCE:
 			if (value[0] == '\0' ||
@@ -542,7 +555,8 @@ check_value(const OptionRow *row, const char *value)
 				report_bad_value(row, "The value is a resource of the API such as \"distributor.ip\" or \"reseller.ip\".");
 			break;
 		case KIND_KEY_FILE:
-			check_key_file(row, value);
+			if (value[0] != '/')
+				report_bad_value(row, "The file must be named by an absolute path on the database server.");
 			break;
 	}
 }
@@ -561,6 +575,7 @@ validate(List *options, int object, const char *noun)
 		if (row == NULL)
 			report_unknown_option(def->defname, object, noun);
 		check_value(row, defGetString(def));
+		check_setter(row, defGetString(def));
 	}
 }
 
@@ -580,6 +595,138 @@ get_value(List *options, const char *name)
 	return NULL;
 }
 
+void
+sgip_option_check(const char *name, const char *value)
+{
+	check_value(find_option(name, ~0), value);
+}
+
+/* Value of an option, which is checked, or NULL: the wrapper may have had no validator. */
+static char *
+get_checked(List *options, const char *name)
+{
+	char	   *value = get_value(options, name);
+
+	if (value != NULL)
+		sgip_option_check(name, value);
+	return value;
+}
+
+/* Readers of one value; they give the default when the option is absent. */
+static char *
+read_text(List *options, const char *name, const char *fallback)
+{
+	char	   *value = get_checked(options, name);
+
+	return value ? value : (fallback ? pstrdup(fallback) : NULL);
+}
+
+static int
+read_number(List *options, const char *name, int fallback)
+{
+	char	   *value = get_checked(options, name);
+	int			number;
+
+	/* a duration's reader takes bare numbers as well */
+	return value != NULL && parse_duration(value, &number) ? number : fallback;
+}
+
+static double
+read_cost(List *options, const char *name, double fallback)
+{
+	char	   *value = get_checked(options, name);
+	double		real;
+
+	return value != NULL && parse_real(value, &real, 0, NULL) ? real : fallback;
+}
+
+static bool
+read_boolean(List *options, const char *name, bool fallback)
+{
+	char	   *value = get_checked(options, name);
+	bool		flag;
+
+	return value != NULL && parse_bool(value, &flag) ? flag : fallback;
+}
+
+/* The api_version that the options of a server say. */
+static SgipApi
+read_api(List *options)
+{
+	return strcmp(read_text(options, "api_version", "v3"), "v2") == 0 ? SGIP_API_V2 : SGIP_API_V3;
+}
+
+/* The first of the options that api does not have and the other version does, or NULL. */
+static const OptionRow *
+find_misplaced(List *options, SgipApi api)
+{
+	for (int i = 0; i < (int) lengthof(option_rows); i++)
+	{
+		const OptionRow *row = &option_rows[i];
+
+		if (row->api != NULL && strcmp(row->api, sgip_task_api_name(api)) != 0 &&
+			get_value(options, row->name) != NULL)
+			return row;
+	}
+	return NULL;
+}
+
+/* Refuses options of a mapping that exclude each other, and a key that cannot be one. */
+static void
+check_mapping(List *options)
+{
+	const OptionRow *v2 = find_misplaced(options, SGIP_API_V3);
+	const OptionRow *v3 = find_misplaced(options, SGIP_API_V2);
+	const char *key = get_value(options, "api_key");
+	const char *problem = key ? sgip_option_key_problem(key, strlen(key), v2 ? SGIP_API_V2 : SGIP_API_V3) : NULL;
+
+	if ((key != NULL && get_value(options, "api_key_file") != NULL) || (v2 != NULL && v3 != NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("options \"%s\" and \"%s\" exclude each other",
+						v2 && v3 ? v2->name : "api_key", v2 && v3 ? v3->name : "api_key_file"),
+				 errhint("Drop one of them.")));
+	if (problem != NULL)
+		report_bad_value(find_option("api_key", ON_MAPPING),
+						 psprintf("The value %s; it must be the key and nothing else.", problem));
+}
+
+/*
+ * Refuses options of a server that do not go together.  server is NULL while
+ * they are being set, when nobody has told the validator its name.
+ */
+static void
+check_server(List *options, const SgipServer *server)
+{
+	const char *url = get_value(options, "base_url");
+	const char *proxy = get_value(options, "proxy");
+	bool		plain = url != NULL && pg_strncasecmp(url, "http:", 5) == 0;
+	const OptionRow *misplaced = find_misplaced(options, read_api(options));
+
+	if (misplaced != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"%s\" belongs to api_version %s", misplaced->name, misplaced->api),
+				 server ? errdetail("Server \"%s\" speaks %s.", server->name, sgip_task_api_name(server->api)) :
+				 errdetail("The server speaks %s.", sgip_task_api_name(read_api(options))),
+				 server ? errhint("%s", sgip_option_version_hint(server, sgip_option_alter_server(server, server->api))) :
+				 get_value(options, "api_version") ?
+				 errhint("Drop it in the same command (DROP %s), or speak %s (SET api_version '%s').",
+						 misplaced->name, misplaced->api, misplaced->api) :
+				 errhint("Leave it out, or say in the same command that the server speaks %s: OPTIONS (api_version '%s', …).",
+						 misplaced->api, misplaced->api)));
+	if (plain && !is_loopback(url + 7, host_length(url + 7)) && !read_boolean(options, "allow_http", false))
+		report_bad_value(find_option("base_url", ON_SERVER),
+						 "Credentials are sent with every request: use https, or http with a loopback host (localhost, 127.0.0.1, [::1]), "
+						 "or allow_http 'true' where all that is between is trusted.");
+	if (plain && proxy != NULL && proxy[0] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"proxy\" needs a base_url of https"),
+				 errdetail("Credentials are sent with every request, and the proxy of a plain http one would read them."),
+				 errhint("Drop the option \"proxy\".")));
+}
+
 /*
  * Validates the options of a CREATE or ALTER of a server, user mapping,
  * foreign table or column.
@@ -596,7 +743,6 @@ sgip_fdw_validator(PG_FUNCTION_ARGS)
 	int			object = object_of_catalog(PG_GETARG_OID(1), &noun);
 
 	validate(options, object, noun);
-
 	for (int i = 0; i < (int) lengthof(option_rows); i++)
 	{
 		if ((option_rows[i].objects & object) && option_rows[i].required &&
@@ -604,77 +750,60 @@ sgip_fdw_validator(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 					 errmsg("option \"%s\" is required for %s", option_rows[i].name, noun),
-					 errhint("Valid values are %s.", quote_words(catalogue_names(false)))));
+					 errhint("Valid values are %s.", sgip_option_quote_words(catalogue_names(false)))));
 	}
-
-	if (get_value(options, "api_key") != NULL && get_value(options, "api_key_file") != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("options \"api_key\" and \"api_key_file\" exclude each other"),
-				 errhint("Drop one of them.")));
-	if (is_plain_http(get_value(options, "base_url")) &&
-		get_value(options, "proxy") != NULL && get_value(options, "proxy")[0] != '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("option \"proxy\" needs a base_url of https"),
-				 errdetail("Credentials travel with every request, and the proxy of a plain http one would read them."),
-				 errhint("Drop the option \"proxy\": plain http stays on this machine.")));
+	if (object == ON_SERVER)
+		check_server(options, NULL);
+	if (object == ON_MAPPING)
+		check_mapping(options);
 	if (get_value(options, "constant") != NULL &&
 		(get_value(options, "field") != NULL || get_value(options, "match") != NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("option \"constant\" excludes \"field\" and \"match\""),
 				 errhint("A column with a constant is not remote.")));
-
 	PG_RETURN_VOID();
 }
 
-/*
- * Readers of one value, for values that the validator has accepted; they
- * give the default when the option is absent.  (An extension whose limits
- * were tightened by an update may meet an older value: it is refused then.)
- */
-static char *
-read_text(List *options, const char *name, const char *fallback)
+char *
+sgip_option_alter_server(const SgipServer *server, SgipApi api)
 {
-	char	   *value = get_value(options, name);
+	List	   *options = GetForeignServer(server->id)->options;
+	bool		has_url = get_value(options, "base_url") != NULL;
+	StringInfoData buf;
+	const char *comma = "";
 
-	return value ? value : (fallback ? pstrdup(fallback) : NULL);
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "ALTER SERVER %s OPTIONS (", quote_identifier(server->name));
+	if (api != server->api)
+	{
+		appendStringInfo(&buf, "%s api_version '%s'", get_value(options, "api_version") ? "SET" : "ADD",
+						 sgip_task_api_name(api));
+		comma = ", ";
+		/* what spoke v2 was a host of its own; that of v3 is the default */
+		if (api == SGIP_API_V3 ? has_url : !has_url)
+			appendStringInfoString(&buf, has_url ? ", DROP base_url" : ", ADD base_url 'https://…'");
+	}
+	for (int i = 0; i < (int) lengthof(option_rows); i++)
+	{
+		const OptionRow *row = &option_rows[i];
+
+		if (row->api == NULL || strcmp(row->api, sgip_task_api_name(api)) == 0 || get_value(options, row->name) == NULL)
+			continue;
+		appendStringInfo(&buf, "%sDROP %s", comma, row->name);
+		comma = ", ";
+	}
+	appendStringInfoString(&buf, ");");
+	return buf.data;
 }
 
-static int
-read_number(List *options, const char *name, int object, int fallback)
+char *
+sgip_option_version_hint(const SgipServer *server, const char *commands)
 {
-	char	   *value = get_value(options, name);
-	const OptionRow *row = find_option(name, object);
-	int			number;
+	SgipApi		other = SGIP_OTHER_API(server->api);
 
-	if (value == NULL)
-		return fallback;
-	check_value(row, value);
-	if (row->kind == KIND_DURATION)
-		(void) parse_duration(value, &number);
-	else
-		(void) parse_int(value, &number, 0, NULL);
-	return number;
-}
-
-static double
-read_cost(List *options, const char *name, double fallback)
-{
-	char	   *value = get_value(options, name);
-	double		real;
-
-	return value != NULL && parse_real(value, &real, 0, NULL) ? real : fallback;
-}
-
-static bool
-read_boolean(List *options, const char *name, bool fallback)
-{
-	char	   *value = get_value(options, name);
-	bool		flag;
-
-	return value != NULL && parse_bool(value, &flag) ? flag : fallback;
+	return psprintf("To speak %s: %s To speak %s: %s", sgip_task_api_name(server->api), commands,
+					sgip_task_api_name(other), sgip_option_alter_server(server, other));
 }
 
 SgipServer *
@@ -683,13 +812,11 @@ sgip_option_server(Oid server_id)
 	ForeignServer *catalog = GetForeignServer(server_id);
 	List	   *options = catalog->options;
 	SgipServer *server = palloc0(sizeof(SgipServer));
-	char	   *api = get_value(options, "api_version");
 	size_t		len;
 
 	server->id = server_id;
 	server->name = catalog->servername;
-	server->api = api != NULL && strcmp(api, "v2") == 0 ? SGIP_API_V2 : SGIP_API_V3;
-	server->base_url_is_set = get_value(options, "base_url") != NULL;
+	server->api = read_api(options);
 	server->base_url = read_text(options, "base_url",
 								 server->api == SGIP_API_V2 ? "https://sendgrid.com/api" :
 								 "https://api.sendgrid.com");
@@ -698,18 +825,20 @@ sgip_option_server(Oid server_id)
 		server->base_url[--len] = '\0';
 	server->resource = read_text(options, "resource", "distributor.ip");
 	server->post = strcmp(read_text(options, "http_method", "get"), "post") == 0;
-	server->connect_timeout_ms = read_number(options, "connect_timeout", ON_SERVER, 10000);
-	server->read_timeout_ms = read_number(options, "read_timeout", ON_SERVER, 30000);
-	server->max_retries = read_number(options, "max_retries", ON_SERVER, 3);
-	server->max_retry_wait_ms = read_number(options, "max_retry_wait", ON_SERVER, 60000);
-	server->max_concurrency = read_number(options, "max_concurrency", ON_SERVER, 4);
-	server->page_size = read_number(options, "page_size", ON_SERVER, 500);
+	server->connect_timeout_ms = read_number(options, "connect_timeout", 10000);
+	server->read_timeout_ms = read_number(options, "read_timeout", 30000);
+	server->max_retries = read_number(options, "max_retries", 3);
+	server->max_retry_wait_ms = read_number(options, "max_retry_wait", 120000);
+	server->max_concurrency = read_number(options, "max_concurrency", 4);
+	server->page_size = read_number(options, "page_size", INT_MAX);
 	server->ca_file = read_text(options, "ca_file", NULL);
 	server->proxy = read_text(options, "proxy", NULL);
 	server->on_behalf_of = read_text(options, "on_behalf_of", NULL);
 	server->async_capable = read_boolean(options, "async_capable", true);
+	server->analyzable = read_boolean(options, "analyzable", true);
 	server->startup_cost = read_cost(options, "fdw_startup_cost", SGIP_DEFAULT_STARTUP_COST);
 	server->tuple_cost = read_cost(options, "fdw_tuple_cost", SGIP_DEFAULT_TUPLE_COST);
+	check_server(options, server);
 	return server;
 }
 
@@ -718,12 +847,13 @@ sgip_option_table(Oid table_id, const SgipServer *server, SgipTableOptions *opti
 {
 	List	   *list = GetForeignTable(table_id)->options;
 
-	options->task = get_value(list, "task");
+	options->task = get_checked(list, "task");
 	if (options->task == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("foreign table \"%s\" has no option \"task\"", get_rel_name(table_id))));
 	options->async_capable = read_boolean(list, "async_capable", server->async_capable);
+	options->analyzable = read_boolean(list, "analyzable", server->analyzable);
 	options->startup_cost = read_cost(list, "fdw_startup_cost", server->startup_cost);
 	options->tuple_cost = read_cost(list, "fdw_tuple_cost", server->tuple_cost);
 }
@@ -734,8 +864,8 @@ sgip_option_column(Oid table_id, AttrNumber attnum, SgipColumnOptions *options)
 	List	   *list = GetForeignColumnOptions(table_id, attnum);
 
 	options->field = get_value(list, "field");
-	options->constant = get_value(list, "constant");
-	options->match = get_value(list, "match");
+	options->constant = get_checked(list, "constant");
+	options->match = get_checked(list, "match");
 }
 
 void
@@ -745,6 +875,7 @@ sgip_option_import(List *defelems, SgipImportOptions *options)
 	options->prefix = read_text(defelems, "prefix", "");
 	options->account = read_text(defelems, "account", NULL);
 	options->search_columns = read_boolean(defelems, "search_columns", true);
+	options->ip_type = read_text(defelems, "ip_type", "inet");
 }
 
 SgipMatch

@@ -25,7 +25,6 @@ typedef struct SgipServer
 	char	   *name;
 	SgipApi		api;
 	char	   *base_url;		/* without a trailing slash */
-	bool		base_url_is_set;
 	char	   *resource;		/* v2 */
 	bool		post;			/* v2: parameters travel in a form body */
 	int			connect_timeout_ms;
@@ -33,11 +32,12 @@ typedef struct SgipServer
 	int			max_retries;
 	int			max_retry_wait_ms;
 	int			max_concurrency;
-	int			page_size;		/* v3 */
+	int			page_size;		/* v3; at most the task's page_max */
 	char	   *ca_file;		/* or NULL */
 	char	   *proxy;			/* or NULL */
 	char	   *on_behalf_of;	/* v3, or NULL; in the database's encoding */
 	bool		async_capable;
+	bool		analyzable;
 	double		startup_cost;
 	double		tuple_cost;
 } SgipServer;
@@ -47,6 +47,7 @@ typedef struct SgipTableOptions
 {
 	char	   *task;			/* never NULL */
 	bool		async_capable;
+	bool		analyzable;
 	double		startup_cost;
 	double		tuple_cost;
 } SgipTableOptions;
@@ -65,10 +66,46 @@ typedef struct SgipImportOptions
 	char	   *prefix;			/* "" when absent */
 	char	   *account;		/* or NULL */
 	bool		search_columns;
+	char	   *ip_type;		/* of addresses: inet or text */
 } SgipImportOptions;
 
-/* The server's options; raises an error if the server does not exist */
+/*
+ * The server's options.  Raises an error if the server does not exist, or if
+ * its options are not what the validator lets through: a wrapper can be made
+ * without it.
+ */
 extern SgipServer *sgip_option_server(Oid server_id);
+
+/*
+ * "ALTER SERVER ...;" that makes the server speak api, and takes away what the
+ * other version has; for a hint
+ */
+extern char *sgip_option_alter_server(const SgipServer *server, SgipApi api);
+
+/*
+ * The two ways out of a mixture of the versions, for a hint: the commands
+ * given, which let all be of the server's version, or its ALTER SERVER
+ */
+extern char *sgip_option_version_hint(const SgipServer *server, const char *commands);
+
+/*
+ * What is wrong with a key of len bytes, as the end of a sentence about it;
+ * NULL if nothing.  A v2 password may be anything without control characters
+ * and blanks around it.
+ */
+extern const char *sgip_option_key_problem(const char *key, size_t len, SgipApi api);
+
+/* A list separated by blanks as "a", "b", "c" for a hint */
+extern char *sgip_option_quote_words(const char *list);
+
+/*
+ * The word of a list separated by blanks that name could be a misspelling of;
+ * palloc'd, or NULL
+ */
+extern char *sgip_option_closest(const char *list, const char *name);
+
+/* Raises HV024 if the value, read elsewhere, is not legal for the option */
+extern void sgip_option_check(const char *name, const char *value);
 
 /* Options of a foreign table; defaults come from its server */
 extern void sgip_option_table(Oid table_id, const SgipServer *server,

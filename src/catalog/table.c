@@ -14,6 +14,8 @@
 #include "catalog/pg_attribute.h"
 #include "foreign/fdwapi.h"
 #include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "catalog/table.h"
@@ -36,31 +38,47 @@ list_fields(const SgipTask *task)
 	return buf.data;
 }
 
+/*
+ * HINT for a table of the other api_version: the commands that drop it and
+ * import that of the server's, if there is one, or change the server.
+ */
+static int
+mixed_hint(const SgipTable *table, const char *task_name)
+{
+	const SgipTask *task = sgip_task_find(table->server->api, task_name);
+	StringInfoData commands;
+	const char *schema = quote_identifier(get_namespace_name(get_rel_namespace(table->id)));
+
+	initStringInfo(&commands);
+	appendStringInfo(&commands, "DROP FOREIGN TABLE %s.%s;", schema, quote_identifier(table->name));
+	if (task != NULL)
+		appendStringInfo(&commands, " IMPORT FOREIGN SCHEMA " SGIP_REMOTE_SCHEMA " LIMIT TO (%s) FROM SERVER %s INTO %s;",
+						 task->table, quote_identifier(table->server->name), schema);
+	return errhint("%s", sgip_option_version_hint(table->server, commands.data));
+}
+
 /* The task of a table; raises an error if the server's API has none so named. */
 static const SgipTask *
-find_task(const SgipServer *server, const char *name, const char *table_name)
+find_task(const SgipTable *table, const char *name)
 {
-	const SgipTask *task = sgip_task_find(server->api, name);
-	StringInfoData names;
-	const SgipTask *list;
-	int			count;
+	const SgipTask *task = sgip_task_find(table->server->api, name);
 
-	if (task != NULL)
-		return task;
+	if (task == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("foreign table \"%s\" has task \"%s\", which api_version %s does not have",
+						table->name, name, sgip_task_api_name(table->server->api)),
+				 mixed_hint(table, name)));
+	return task;
+}
 
-	initStringInfo(&names);
-	list = sgip_task_list(&count);
-	for (int i = 0; i < count; i++)
-	{
-		if (list[i].api == server->api)
-			appendStringInfo(&names, "%s\"%s\"", names.len > 0 ? ", " : "", list[i].name);
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-			 errmsg("foreign table \"%s\" has task \"%s\", which api_version %s does not have",
-					table_name, name, server->api == SGIP_API_V2 ? "v2" : "v3"),
-			 errhint("Tasks of server \"%s\" are %s.", server->name, names.data)));
-	return NULL;				/* keep compiler quiet */
+/* Does the task have that field in the other api_version? */
+static bool
+is_field_of_other(const SgipTask *task, const char *name)
+{
+	const SgipTask *other = sgip_task_find(SGIP_OTHER_API(task->api), task->name);
+
+	return other != NULL && sgip_task_find_field(other, name) >= 0;
 }
 
 /* Fills in one column from its declaration and its options. */
@@ -90,6 +108,7 @@ describe_column(const SgipTable *table, Form_pg_attribute attr, SgipColumn *colu
 				(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
 				 errmsg("column \"%s\" of foreign table \"%s\" names no field of task \"%s\"",
 						column->name, table->name, table->task->name),
+				 is_field_of_other(table->task, field_name) ? mixed_hint(table, table->task->name) :
 				 errhint("Fields of this task are %s; the column option \"field\" says which one a column is, "
 						 "\"constant\" gives it a fixed value.", list_fields(table->task))));
 	column->match = options.match ? sgip_option_match(options.match) :
@@ -108,8 +127,9 @@ sgip_table_describe(Oid table_id)
 	table->name = pstrdup(RelationGetRelationName(rel));
 	table->server = sgip_option_server(GetForeignServerIdByRelId(table_id));
 	sgip_option_table(table_id, table->server, &options);
-	table->task = find_task(table->server, options.task, table->name);
+	table->task = find_task(table, options.task);
 	table->async_capable = options.async_capable;
+	table->analyzable = options.analyzable;
 	table->startup_cost = options.startup_cost;
 	table->tuple_cost = options.tuple_cost;
 	table->column_count = desc->natts;

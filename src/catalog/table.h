@@ -29,6 +29,7 @@ typedef struct SgipTable
 	SgipServer *server;
 	const SgipTask *task;
 	bool		async_capable;
+	bool		analyzable;
 	double		startup_cost;
 	double		tuple_cost;
 	int			column_count;

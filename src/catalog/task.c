@@ -276,6 +276,12 @@ sgip_task_list(int *count)
 	return tasks;
 }
 
+const char *
+sgip_task_api_name(SgipApi api)
+{
+	return api == SGIP_API_V2 ? "v2" : "v3";
+}
+
 const SgipTask *
 sgip_task_find(SgipApi api, const char *name)
 {

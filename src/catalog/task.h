@@ -20,12 +20,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The only remote schema that IMPORT FOREIGN SCHEMA knows */
+#define SGIP_REMOTE_SCHEMA "sendgrid"
+
 /* Generations of the Web API, value of the server option api_version */
 typedef enum SgipApi
 {
 	SGIP_API_V2,				/* distributor.ip / reseller.ip, one answer */
 	SGIP_API_V3					/* the Web API of today, paged */
 } SgipApi;
+
+#define SGIP_OTHER_API(api) ((api) == SGIP_API_V2 ? SGIP_API_V3 : SGIP_API_V2)
 
 /* How the API compares the value of a search parameter with its field */
 typedef enum SgipMatch
@@ -122,6 +127,9 @@ typedef struct SgipTask
 
 /* All tasks, v2 first; *count receives how many */
 extern const SgipTask *sgip_task_list(int *count);
+
+/* "v2" or "v3" */
+extern const char *sgip_task_api_name(SgipApi api);
 
 /* The task of that name, or NULL */
 extern const SgipTask *sgip_task_find(SgipApi api, const char *name);

@@ -206,10 +206,8 @@ retired_hint(const SgipErrorContext *failed, const char *otherwise)
 	const SgipServer *server = failed->server;
 
 	if (asks_retired_api(server))
-		return errhint("SendGrid retired the v2 API in February 2025. To use the API of today: "
-					   "ALTER SERVER %s OPTIONS (SET api_version 'v3'%s);",
-					   quote_identifier(server->name),
-					   server->base_url_is_set ? ", DROP base_url" : "");
+		return errhint("SendGrid retired the v2 API in February 2025. To use the API of today: %s",
+					   sgip_option_alter_server(server, SGIP_API_V3));
 	return otherwise ? errhint("%s", otherwise) : 0;
 }
 

@@ -18,15 +18,18 @@
 #include "plan/import.h"
 #include "catalog/option.h"
 
-/* Appends one column definition. */
+/*
+ * Appends one column definition.  It always says which field the column is, so
+ * that a column can be renamed.
+ */
 static void
-append_column(StringInfo buf, const SgipField *field, bool *first)
+append_column(StringInfo buf, const SgipField *field, const char *ip_type)
 {
-	appendStringInfo(buf, "%s\n\t%s %s", *first ? "" : ",",
-					 quote_identifier(field->column), field->type);
-	*first = false;
-	if (strcmp(field->column, field->name) != 0)
-		appendStringInfo(buf, " OPTIONS (field %s)", quote_literal_cstr(field->name));
+	const char *is_inet = strncmp(field->type, "inet", 4) == 0 ? field->type + 4 : NULL;
+
+	appendStringInfo(buf, "%s\n\t%s %s%s OPTIONS (field %s)", buf->data[buf->len - 1] == '(' ? "" : ",",
+					 quote_identifier(field->column), is_inet ? ip_type : field->type, is_inet ? is_inet : "",
+					 quote_literal_cstr(field->name));
 }
 
 /* The CREATE FOREIGN TABLE of a task. */
@@ -36,7 +39,6 @@ create_table(const SgipTask *task, const ImportForeignSchemaStmt *stmt,
 {
 	StringInfoData buf;
 	char	   *table = psprintf("%s%s", options->prefix, task->table);
-	bool		first = true;
 
 	if (strlen(table) >= NAMEDATALEN)
 		ereport(ERROR,
@@ -48,19 +50,61 @@ create_table(const SgipTask *task, const ImportForeignSchemaStmt *stmt,
 	appendStringInfo(&buf, "CREATE FOREIGN TABLE %s.%s (",
 					 quote_identifier(stmt->local_schema), quote_identifier(table));
 	if (options->account != NULL)
-	{
 		appendStringInfo(&buf, "\n\taccount text OPTIONS (constant %s)",
 						 quote_literal_cstr(options->account));
-		first = false;
-	}
 	for (int i = 0; i < task->field_count; i++)
 	{
 		if (options->search_columns || task->fields[i].kind != SGIP_KIND_ARGUMENT)
-			append_column(&buf, &task->fields[i], &first);
+			append_column(&buf, &task->fields[i], options->ip_type);
 	}
 	appendStringInfo(&buf, "\n) SERVER %s OPTIONS (task %s)",
 					 quote_identifier(stmt->server_name), quote_literal_cstr(task->name));
 	return buf.data;
+}
+
+/*
+ * Refuses a name in LIMIT TO or EXCEPT that is no table of the server's
+ * api_version: what was misspelt there would be made, or not made, without a
+ * word.  Who gives the name that a table will have with the prefix is told.
+ */
+static void
+check_names(const ImportForeignSchemaStmt *stmt, const SgipServer *server, const char *prefix)
+{
+	StringInfoData tables;
+	StringInfoData others;
+	int			count;
+	const SgipTask *tasks = sgip_task_list(&count);
+	ListCell   *lc;
+
+	initStringInfo(&tables);
+	initStringInfo(&others);
+	for (int i = 0; i < count; i++)
+	{
+		StringInfo	list = tasks[i].api == server->api ? &tables : &others;
+
+		appendStringInfo(list, "%s%s", list->len > 0 ? " " : "", tasks[i].table);
+	}
+	foreach(lc, stmt->table_list)
+	{
+		const char *name = lfirst_node(RangeVar, lc)->relname;
+		size_t		len = strlen(prefix);
+		const char *closest;
+
+		if (sgip_task_has_word(tables.data, name))
+			continue;
+		if (strncmp(name, prefix, len) == 0 && sgip_task_has_word(tables.data, name + len))
+			closest = name + len;
+		else
+			closest = sgip_option_closest(tables.data, name);
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+				 errmsg("table \"%s\" is not present on server \"%s\"", name, server->name),
+				 sgip_task_has_word(others.data, name) ?
+				 errhint("It is one of api_version %s: %s", sgip_task_api_name(SGIP_OTHER_API(server->api)),
+						 sgip_option_alter_server(server, SGIP_OTHER_API(server->api))) :
+				 closest ? errhint("Perhaps you meant the table \"%s\"; names are without the prefix.", closest) :
+				 errhint("Tables of api_version %s are %s.", sgip_task_api_name(server->api), sgip_option_quote_words(tables.data))));
+	}
 }
 
 /*
@@ -85,6 +129,7 @@ sgipImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid)
 						stmt->remote_schema, server->name),
 				 errhint("The only remote schema is \"%s\".", SGIP_REMOTE_SCHEMA)));
 	sgip_option_import(stmt->options, &options);
+	check_names(stmt, server, options.prefix);
 
 	for (int i = 0; i < count; i++)
 	{

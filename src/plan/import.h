@@ -11,7 +11,6 @@
 #include "foreign/fdwapi.h"
 
 /* The one schema that can be imported */
-#define SGIP_REMOTE_SCHEMA "sendgrid"
 
 extern List *sgipImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid);
 

@@ -5,7 +5,8 @@
  *
  * One pass over all rows, with Vitter's algorithm as PostgreSQL has it: the
  * memory needed is that of the sample, however many rows there are.  Every
- * table can be read without a condition, so every table can be analyzed;
+ * table can be read without a condition, so every table can be analyzed
+ * (the option "analyzable" leaves one out);
  * search columns, which have no value then, get the statistics of what they
  * hold, and the planner does not see these (plan.c).
  *
@@ -93,9 +94,11 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 }
 
 /*
- * ANALYZE of a foreign table is possible.  How many pages it has nobody
- * knows before the rows are read; one is enough for ANALYZE to believe the
- * number of rows.
+ * ANALYZE of a foreign table is possible, unless an option says that nothing
+ * is to be asked for it: an ANALYZE of everything reads the foreign partitions
+ * of all accounts, and ends with the first one that cannot be asked.  How many
+ * pages a table has is not known before its rows are read; one is enough for
+ * ANALYZE to believe the number of rows.
  */
 bool
 sgipAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func,
@@ -103,6 +106,8 @@ sgipAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func,
 {
 	double		rows = Max(relation->rd_rel->reltuples, 0);
 
+	if (!sgip_table_describe(RelationGetRelid(relation))->analyzable)
+		return false;
 	*func = acquire_sample;
 	*totalpages = (BlockNumber) (1 + rows * ROW_BYTES / BLCKSZ);
 	return true;
