@@ -67,7 +67,7 @@ SELECT object, option, value, try(object, option, value) FROM (VALUES
 	('column', 'match', 'exact'), ('column', 'match', 'prefix'), ('column', 'match', 'anywhere'),
 	('column', 'match', 'suffix'),
 	('column', 'field', 'ip'), ('column', 'field', 'system'), ('column', 'field', 'include_system'),
-	('column', 'field', 'ips')) AS v(object, option, value);
+	('column', 'field', 'ipss')) AS v(object, option, value);
 
 -- base_url: https anywhere, http on this machine only, no user and no query
 SELECT value, try('server', 'base_url', value) FROM unnest(ARRAY[

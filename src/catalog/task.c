@@ -6,7 +6,8 @@
  * Sources: v2, SendGrid's "IP Management" page of the reseller API; v3, the
  * OpenAPI files of twilio/sendgrid-oai (tsg_ips_v3, tsg_ip_address_-
  * management_v3, tsg_ip_warmup_v3, tsg_subusers_v3, tsg_reverse_dns_v3,
- * tsg_account_provisioning_v3, tsg_ip_provisioning_v3; 22 Jan 2026).
+ * tsg_account_provisioning_v3, tsg_ip_provisioning_v3, tsg_user_v3,
+ * tsg_scopes_v3, tsg_domain_authentication_v3; 22 Jan 2026).
  *
  * How a parameter matches is chosen so that the API's answer is certain to
  * hold every row SQL wants, whichever reading of the documentation is true:
@@ -99,6 +100,8 @@ static const SgipField v3_member_fields[] = {
 static const SgipField v3_address_fields[] = {
 	V3_IP,
 	LIST("pools", "text[]", .subkey = "name"),
+	{.name = "pool_ids", .column = "pool_ids", .type = "bigint[]", .kind = SGIP_KIND_LIST,
+	.key = "pools", .subkey = "id", .items = SGIP_KIND_NUMBER},
 	TEXT("region"),
 	BOOLEAN("is_leased", .param = "is_leased", .match = SGIP_MATCH_EXACT, .values = "true false"),
 	BOOLEAN("is_enabled", .param = "is_enabled", .match = SGIP_MATCH_EXACT, .values = "true false"),
@@ -136,6 +139,11 @@ static const SgipField v3_subuser_fields[] = {
 	TEXT("region", .param = "region", .match = SGIP_MATCH_EXACT, .values = "global eu")
 };
 
+/* A member of the DNS record that a reverse DNS wants */
+#define A_RECORD(field_name, field_kind, sql_type, member) \
+	{.name = field_name, .column = field_name, .type = sql_type, .kind = field_kind, \
+	 .key = "a_record", .subkey = member}
+
 static const SgipField v3_reverse_dns_fields[] = {
 	NUMBER("id", "bigint", .identity = true),
 	IP(.param = "ip", .match = SGIP_MATCH_PREFIX),
@@ -146,7 +154,50 @@ static const SgipField v3_reverse_dns_fields[] = {
 	TEXT("domain"),
 	BOOLEAN("valid"),
 	BOOLEAN("legacy"),
-	TIME("last_validation_attempt_at", "last_validation_attempt_at")
+	TIME("last_validation_attempt_at", "last_validation_attempt_at"),
+	{.name = "user_ids", .column = "user_ids", .type = "bigint[]", .kind = SGIP_KIND_LIST,
+	.key = "users", .subkey = "user_id", .items = SGIP_KIND_NUMBER},
+	A_RECORD("a_record_valid", SGIP_KIND_BOOLEAN, "boolean", "valid"),
+	A_RECORD("a_record_host", SGIP_KIND_TEXT, "text", "host"),
+	A_RECORD("a_record_data", SGIP_KIND_TEXT, "text", "data")
+};
+
+static const SgipField v3_assigned_fields[] = {
+	IP(),
+	LIST("pools", "text[]"),
+	BOOLEAN("warmup"),
+	TIME("start_date", "warmup_started_at")
+};
+
+static const SgipField v3_pool_ip_fields[] = {
+	{.name = "pool", .column = "pool_id", .type = "bigint", .kind = SGIP_KIND_PARENT,
+	.key = "id", .param = "", .match = SGIP_MATCH_EXACT},
+	{.name = "pool_name", .column = "pool_name", .type = "text", .kind = SGIP_KIND_PARENT_ITEM,
+	.key = "pools", .subkey = "name"},
+	IP(),
+	TEXT("region")
+};
+
+static const SgipField v3_own_account_fields[] = {
+	TEXT("username", .identity = true),
+	NUMBER("user_id", "bigint")
+};
+
+static const SgipField v3_scope_fields[] = {
+	TEXT("scope", .identity = true)
+};
+
+static const SgipField v3_domain_fields[] = {
+	NUMBER("id", "bigint", .identity = true),
+	TEXT("domain"),
+	TEXT("subdomain"),
+	TEXT("username"),
+	NUMBER("user_id", "bigint"),
+	LIST("ips", "inet[]"),
+	{.name = "default", .column = "is_default", .type = "boolean", .kind = SGIP_KIND_BOOLEAN,
+	.key = "default"},
+	BOOLEAN("valid"),
+	BOOLEAN("legacy")
 };
 
 static const SgipField v3_account_fields[] = {
@@ -162,6 +213,12 @@ static const SgipField v3_account_ip_fields[] = {
 	.key = "id", .param = "", .match = SGIP_MATCH_EXACT},
 	IP(),
 	TEXT("region")
+};
+
+static const SgipField v3_account_state_fields[] = {
+	{.name = "account", .column = "account_id", .type = "text", .kind = SGIP_KIND_PARENT,
+	.key = "id", .param = "", .match = SGIP_MATCH_EXACT},
+	TEXT("state", .identity = true)
 };
 
 #define FIELDS(array) .fields = array, .field_count = lengthof_array(array)
@@ -224,6 +281,21 @@ static const SgipTask tasks[] = {
 		.paging = SGIP_PAGING_AFTER_KEY, .page_max = 100, .list_key = "result",
 		FIELDS(v3_pool_fields), .key_field = 0
 	},
+	/* which IP is in which pool, by the pool's id and with the IP's region */
+	{
+		.api = SGIP_API_V3, .name = "pool_ips", .table = "ip_pool_ips",
+		.path = "/v3/send_ips/pools/{}/ips", .query = "include_region=true",
+		.paging = SGIP_PAGING_AFTER_KEY, .page_max = 100, .list_key = "result",
+		.parent = "pools",
+		FIELDS(v3_pool_ip_fields), .key_field = 2
+	},
+	/* IPs that the account itself, or the subuser acted for, may send from */
+	{
+		.api = SGIP_API_V3, .name = "assigned", .table = "ips_assigned",
+		.path = "/v3/ips/assigned",
+		.paging = SGIP_PAGING_NONE,
+		FIELDS(v3_assigned_fields), .key_field = -1
+	},
 	/* IPs that are warming up */
 	{
 		.api = SGIP_API_V3, .name = "warmup", .table = "ip_warmup",
@@ -252,6 +324,27 @@ static const SgipTask tasks[] = {
 		.paging = SGIP_PAGING_OFFSET, .page_max = 500,
 		FIELDS(v3_reverse_dns_fields), .key_field = 0
 	},
+	/* domains that mail is authenticated for, and the IPs that send it */
+	{
+		.api = SGIP_API_V3, .name = "authenticated_domains", .table = "authenticated_domains",
+		.path = "/v3/whitelabel/domains",
+		.paging = SGIP_PAGING_OFFSET, .page_max = 500,
+		FIELDS(v3_domain_fields), .key_field = 0
+	},
+	/* the account that is asked, or the subuser acted for */
+	{
+		.api = SGIP_API_V3, .name = "account", .table = "account",
+		.path = "/v3/user/username",
+		.paging = SGIP_PAGING_NONE, .single = true,
+		FIELDS(v3_own_account_fields), .key_field = -1
+	},
+	/* what the key may do */
+	{
+		.api = SGIP_API_V3, .name = "scopes", .table = "scopes",
+		.path = "/v3/scopes",
+		.paging = SGIP_PAGING_NONE, .list_key = "scopes", .plain = true,
+		FIELDS(v3_scope_fields), .key_field = -1
+	},
 	/* customer accounts of a reseller */
 	{
 		.api = SGIP_API_V3, .name = "partner_accounts", .table = "partner_accounts",
@@ -266,6 +359,14 @@ static const SgipTask tasks[] = {
 		.paging = SGIP_PAGING_LAST, .page_max = 5000, .list_key = "result",
 		.parent = "partner_accounts",
 		FIELDS(v3_account_ip_fields), .key_field = 1
+	},
+	/* whether a reseller's customer accounts are active */
+	{
+		.api = SGIP_API_V3, .name = "partner_account_states", .table = "partner_account_states",
+		.path = "/v3/partners/accounts/{}/state",
+		.paging = SGIP_PAGING_NONE, .single = true,
+		.parent = "partner_accounts",
+		FIELDS(v3_account_state_fields), .key_field = -1
 	}
 };
 
@@ -318,6 +419,19 @@ sgip_task_parent_field(const SgipTask *task)
 	while (task->fields[field].kind != SGIP_KIND_PARENT)
 		field++;
 	return field;
+}
+
+const char *
+sgip_task_row_key(const SgipTask *task)
+{
+	for (int i = 0; i < task->field_count; i++)
+	{
+		const SgipField *field = &task->fields[i];
+
+		if (field->identity && (task->single || strcmp(field->key, "ip") == 0))
+			return field->key;
+	}
+	return NULL;
 }
 
 bool

@@ -51,6 +51,8 @@ typedef enum SgipKind
 	SGIP_KIND_LIST,				/* array of what "items" says */
 	SGIP_KIND_ITEM,				/* the item of the unnested array */
 	SGIP_KIND_PARENT,			/* id of the parent's row; stands in the path */
+	SGIP_KIND_PARENT_ITEM,		/* string: the member subkey of that item of the
+								 * list at key whose "id" is the parent's */
 	SGIP_KIND_ARGUMENT			/* not in the answer: argument of the search, sent
 								 * as param, or where that is NULL looked for in
 								 * the list at key */
@@ -82,8 +84,8 @@ typedef struct SgipField
 	const char *type;			/* SQL type of the column that IMPORT makes */
 	SgipKind	kind;
 	const char *key;			/* member of the element that holds it, or NULL */
-	const char *subkey;			/* SGIP_KIND_LIST: the items are objects, of which
-								 * this member is taken; NULL: they are not */
+	const char *subkey;			/* the value is an object, or the items of the list
+								 * are, of which this member is taken; or NULL */
 	SgipKind	items;			/* SGIP_KIND_LIST: what is in it, TEXT or NUMBER */
 	bool		identity;		/* an element that lacks it is no row of the task */
 	const char *param;			/* search parameter of the request, or NULL */
@@ -112,6 +114,7 @@ typedef struct SgipTask
 	const char *query;			/* v3: fixed part of the query string, or NULL */
 	SgipPaging	paging;
 	int			page_max;		/* most rows the API gives per page; 0 = unpaged */
+	bool		single;			/* the answer is one object, which is the row */
 	const char *list_key;		/* member that holds the elements when the answer
 								 * is an object, or NULL */
 	bool		plain;			/* the API documents lists of plain strings, each
@@ -139,6 +142,12 @@ extern int	sgip_task_find_field(const SgipTask *task, const char *name);
 
 /* Index of the field that stands in the path of a task whose rows have a parent */
 extern int	sgip_task_parent_field(const SgipTask *task);
+
+/*
+ * Member that tells a row from an object around rows, where a row may stand
+ * alone: in listings of IPs, and where the answer is one object; else NULL
+ */
+extern const char *sgip_task_row_key(const SgipTask *task);
 
 /* Is the word one of those that list holds, separated by blanks? */
 extern bool sgip_task_has_word(const char *list, const char *word);

@@ -131,12 +131,20 @@ is_of_kind(const SgipValue *value, SgipKind kind)
 			return word;
 		case SGIP_KIND_LIST:
 		case SGIP_KIND_ITEM:
+		case SGIP_KIND_PARENT_ITEM:
 			return value->kind == SGIP_VALUE_LIST;
 		case SGIP_KIND_PARENT:
 		case SGIP_KIND_ARGUMENT:
 			break;
 	}
 	return true;
+}
+
+/* Does a value of that kind stand in a list? */
+static bool
+is_list(SgipKind kind)
+{
+	return kind == SGIP_KIND_LIST || kind == SGIP_KIND_ITEM || kind == SGIP_KIND_PARENT_ITEM;
 }
 
 /* Is the value what the API documents for the field? */
@@ -147,7 +155,7 @@ has_type(const SgipField *field, const SgipValue *value)
 
 	if (value->kind == SGIP_VALUE_ABSENT || value->kind == SGIP_VALUE_NULL)
 		return true;
-	if (field->kind != SGIP_KIND_LIST && field->kind != SGIP_KIND_ITEM)
+	if (!is_list(field->kind))
 	{
 		if (field->subkey != NULL && value->kind != SGIP_VALUE_OBJECT)
 			return false;
@@ -184,6 +192,7 @@ type_name(const SgipField *field)
 			return "true or false";
 		case SGIP_KIND_LIST:
 		case SGIP_KIND_ITEM:
+		case SGIP_KIND_PARENT_ITEM:
 			return field->subkey != NULL ? "a list of objects" :
 				field->items == SGIP_KIND_NUMBER ? "a list of numbers" : "a list of strings";
 		case SGIP_KIND_PARENT:
@@ -229,6 +238,11 @@ sgip_decode_check(SgipElementCheck *check, const SgipElement *element, char *pro
 		snprintf(problem, SGIP_PROBLEM_BYTES, "element %ld is a string, not an object",
 				 element->number);
 		return task->plain;
+	}
+	if (task->single && element->number > 1)
+	{
+		snprintf(problem, SGIP_PROBLEM_BYTES, "more than one object");
+		return false;
 	}
 	for (int i = 0; i < task->field_count; i++)
 	{
@@ -362,6 +376,26 @@ member_text(const SgipElement *element, const SgipField *field, int *hint, SgipS
 	return SGIP_DECODED_TEXT;
 }
 
+/* Of the list's item whose "id" is the parent's, the member subkey. */
+static SgipDecoded
+parent_item_text(const SgipRow *row, const SgipField *field, int *hint, SgipSpan *text)
+{
+	SgipValue	list = sgip_json_member(row->element, field->key, hint);
+	size_t		count = list.kind == SGIP_VALUE_LIST ? sgip_json_list_length(&list) : 0;
+	size_t		len = row->parent ? strlen(row->parent) : 0;
+
+	for (size_t i = 0; i < count; i++)
+	{
+		SgipValue	item = sgip_json_list_item(&list, i);
+		SgipSpan	id;
+
+		if (item_text(&item, "id", &id) == SGIP_DECODED_TEXT &&
+			id.len == len && memcmp(id.data, row->parent, len) == 0)
+			return item_text(&item, field->subkey, text);
+	}
+	return SGIP_DECODED_NULL;
+}
+
 SgipDecoded
 sgip_decode_field(const SgipRow *row, const SgipField *field,
 				  int *hint, SgipScratch *scratch, SgipSpan *text)
@@ -384,6 +418,8 @@ sgip_decode_field(const SgipRow *row, const SgipField *field,
 		case SGIP_KIND_ITEM:
 			*text = row->item;
 			return SGIP_DECODED_TEXT;
+		case SGIP_KIND_PARENT_ITEM:
+			return parent_item_text(row, field, hint, text);
 		case SGIP_KIND_PARENT:
 			text->data = row->parent;
 			text->len = row->parent ? strlen(row->parent) : 0;

@@ -827,7 +827,8 @@ report_answer(SgipFetch *fetch, RemotePage *page, SgipJsonResult result)
 static void
 check_end(SgipFetch *fetch, RemotePage *page)
 {
-	if (sgip_json_is_bare(page->reader) && !sgip_http_head(page->transfer)->tells_end)
+	if (sgip_json_is_bare(page->reader) && !page->listing->task->single &&
+		!sgip_http_head(page->transfer)->tells_end)
 		sgip_report_invalid(failed_request(fetch, page),
 							"The list has no brackets, and neither Content-Length nor chunks tell whether this is all of it.");
 }

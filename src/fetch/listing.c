@@ -67,8 +67,8 @@ sgip_listing_shape(const SgipListing *listing)
 	SgipJsonShape shape;
 
 	shape.list_key = listing->task->list_key;
-	/* what tells a row from an envelope: every listing of IPs has it */
-	shape.row_key = sgip_task_find_field(listing->task, "ip") >= 0 ? "ip" : NULL;
+	/* what tells a row from an envelope */
+	shape.row_key = sgip_task_row_key(listing->task);
 	return shape;
 }
 
