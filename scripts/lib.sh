@@ -1,7 +1,7 @@
 # scripts/lib.sh - what the scripts share; to be sourced by bash
 #
 # Says where the project is, runs things as root or as user postgres, and makes and removes "stacks": a directory
-# with a throw-away PostgreSQL cluster and an emulator of the API that belong to one process, the owner.
+# with throw-away PostgreSQL clusters and an emulator of the API that belong to one process, the owner.
 
 set -euo pipefail
 
@@ -78,8 +78,6 @@ make_stack() {
 	stack=$(mktemp -d /tmp/sgip_fdw.XXXXXX)
 	echo "$owner $(start_of "$owner")" >"$stack/owner"
 	chmod 755 "$stack"
-	mkdir "$stack/pg"
-	[ "$(id -u)" != 0 ] || chown postgres "$stack/pg"
 }
 
 # Whether the owner of a stack has ended.
@@ -89,25 +87,51 @@ stack_is_orphan() {
 	[ "$(start_of "$pid" || true)" != "$start" ]
 }
 
-# Makes and starts the cluster of the stack; arguments are lines of its configuration.  $PG_SERVER, if set, is a
-# program that starts the server in place of postgres.
+# Makes and starts the cluster of the stack that psql finds; arguments are lines of its configuration.
 start_cluster() {
-	local bin setting
-	bin=$("$PG_CONFIG" --bindir)
-	[ -x "$bin/initdb" ] || die "no PostgreSQL server in $bin; run scripts/install-deps, or set PG_CONFIG"
 	export PG_CONFIG PGHOST=$stack/pg PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 	export PGDATA_DIR=$stack/pg/data PG_LOG=$stack/pg/log
-	as_postgres "$bin/initdb" -D "$PGDATA_DIR" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$stack/initdb" 2>&1 ||
+	add_cluster pg "$@"
+}
+
+# add_cluster NAME SETTING...: makes and starts a cluster in a directory of that name, where its socket is as well.
+# $PG_SERVER, if set, is a program that starts the server in place of postgres.
+add_cluster() {
+	local bin setting directory=$stack/$1
+	shift
+	bin=$("$PG_CONFIG" --bindir)
+	[ -x "$bin/initdb" ] || die "no PostgreSQL server in $bin; run scripts/install-deps, or set PG_CONFIG"
+	mkdir "$directory"
+	[ "$(id -u)" != 0 ] || chown postgres "$directory"
+	as_postgres "$bin/initdb" -D "$directory/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$stack/initdb" 2>&1 ||
 		{ cat "$stack/initdb" >&2; die "initdb failed"; }
 	{
-		echo "unix_socket_directories = '$PGHOST'"
+		echo "unix_socket_directories = '$directory'"
 		echo "listen_addresses = ''"
-		echo "port = $PGPORT"
+		echo "port = 5432"
 		echo "fsync = off"
 		for setting in "$@"; do echo "$setting"; done
-	} >>"$PGDATA_DIR/postgresql.conf"
-	as_postgres "$bin/pg_ctl" -D "$PGDATA_DIR" -l "$PG_LOG" -p "${PG_SERVER:-$bin/postgres}" -t 60 -w -s start >/dev/null ||
-		{ tail -n 20 "$PG_LOG" >&2; die "the server did not start"; }
+	} >>"$directory/data/postgresql.conf"
+	run_cluster "$directory" || { tail -n 20 "$directory/log" >&2; die "the server did not start"; }
+}
+
+# Starts the server of a cluster's directory.
+run_cluster() {
+	local bin
+	bin=$("$PG_CONFIG" --bindir)
+	as_postgres "$bin/pg_ctl" -D "$1/data" -l "$1/log" -p "${PG_SERVER:-$bin/postgres}" -t 60 -w -s start >/dev/null
+}
+
+# Ends the server of a cluster's directory, if there is one; in that mode, or fast and then immediately.
+stop_cluster() {
+	local bin mode
+	[ -s "$1/data/postmaster.pid" ] || return 0
+	bin=$("$PG_CONFIG" --bindir)
+	# fast first; that can wait for ever when a backend has just crashed
+	for mode in ${2:-fast immediate}; do
+		! as_postgres "$bin/pg_ctl" -D "$1/data" -m "$mode" -t 20 -w -s stop >/dev/null 2>&1 || return 0
+	done
+	return 1
 }
 
 # Starts an emulator that ends with a process, and not by an interrupt of ours; further arguments are the emulator's.
@@ -135,13 +159,10 @@ start_emulator() {
 
 # Ends the processes of a stack.
 stop_stack() {
-	local bin pid start
-	if [ -s "$1/pg/data/postmaster.pid" ]; then
-		bin=$("$PG_CONFIG" --bindir)
-		# fast first; that can wait for ever when a backend has just crashed
-		as_postgres "$bin/pg_ctl" -D "$1/pg/data" -m fast -t 20 -w -s stop >/dev/null 2>&1 ||
-			as_postgres "$bin/pg_ctl" -D "$1/pg/data" -m immediate -t 20 -w -s stop >/dev/null 2>&1 || true
-	fi
+	local cluster pid start
+	for cluster in "$1"/*/; do
+		stop_cluster "${cluster%/}" || true
+	done
 	if read -r pid start 2>/dev/null <"$1/emulator.pid" && [ "$(start_of "$pid" || true)" = "$start" ]; then
 		kill "$pid" 2>/dev/null || true
 	fi
@@ -153,9 +174,9 @@ remove_stack() {
 	rm -rf "$1"
 }
 
-# Prints what the server's log says about crashes, and what one with assertions says about misused memory; fails if
+# Prints what the servers' logs say about crashes, and what one with assertions says about misused memory; fails if
 # there is something.
 log_is_clean() {
-	[ -f "$1/pg/log" ] || return 0
-	! grep -aE 'was terminated by signal|TRAP:|PANIC: |detected write past chunk end|problem in alloc set|runtime error:' "$1/pg/log"
+	! cat "$1"/*/log 2>/dev/null |
+		grep -aE 'was terminated by signal|TRAP:|PANIC: |detected write past chunk end|problem in alloc set|runtime error:'
 }
