@@ -35,8 +35,8 @@ $(shell mkdir -p $(sort $(dir $(OBJS))))
 
 .PHONY: emulator dist
 emulator:
-	@echo "$$SGIP_EMULATOR" | sed '/^$$/d' > regression.emulator
-	@test -s regression.emulator || { \
+	@type curl python3 > /dev/null || { echo "make installcheck needs curl and python3" >&2; exit 1; }
+	@echo "$$SGIP_EMULATOR" | sed '/^$$/d' > regression.emulator; test -s regression.emulator || { \
 		python3 -B $(here)test/emulator.py --parent-pid $$PPID < /dev/null > regression.emulator & \
 		until test -s regression.emulator; do kill -0 $$! || exit 1; sleep 0.1; done; }
 
