@@ -68,7 +68,6 @@ static void sgipForeignAsyncNotify(AsyncRequest *areq);
 
 /* Helper functions */
 static SgipScan *scan_of(const AsyncRequest *areq);
-static bool all_are_queued(const AsyncRequest *areq);
 static void produce_async(AsyncRequest *areq);
 
 /* Module load: settings and callbacks of this backend. */
@@ -147,6 +146,7 @@ sgipBeginForeignScan(ForeignScanState *node, int eflags)
 								  ExecInitExprList(plan->fdw_exprs, (PlanState *) node),
 								  node->ss.ps.ps_ExprContext,
 								  intVal(list_nth(plan->fdw_private, SGIP_PLAN_MAX_SEARCHES)),
+								  intVal(list_nth(plan->fdw_private, SGIP_PLAN_ROWS)),
 								  keep_rows);
 	state->async = node->ss.ps.async_capable;
 	if (state->async)
@@ -235,54 +235,30 @@ sgipForeignAsyncRequest(AsyncRequest *areq)
 	produce_async(areq);
 }
 
-/* The scan of a request, which is NULL if another wrapper serves it. */
+/* The scan of a request. */
 static SgipScan *
 scan_of(const AsyncRequest *areq)
 {
-	ForeignScanState *node = (ForeignScanState *) areq->requestee;
-
-	return node->fdwroutine->ForeignAsyncRequest == sgipForeignAsyncRequest ?
-		((SgipScanState *) node->fdw_state)->scan : NULL;
+	return ((SgipScanState *) ((ForeignScanState *) areq->requestee)->fdw_state)->scan;
 }
 
 /*
- * Is this the last request that waits, in the order of Append, and do all of
- * them wait for a place?
- */
-static bool
-all_are_queued(const AsyncRequest *areq)
-{
-	const AppendState *requestor = (const AppendState *) areq->requestor;
-
-	for (int i = 0; i < requestor->as_nplans; i++)
-	{
-		const AsyncRequest *other = requestor->as_asyncrequests[i];
-
-		if (other == NULL || !other->callback_pending)
-			continue;
-		if (i > areq->request_index || scan_of(other) == NULL || !sgip_scan_is_queued(scan_of(other)))
-			return false;
-	}
-	return true;
-}
-
-/*
- * Append is going to wait: the one descriptor of the scan is added to its
- * set.  A scan that waits for a place among others adds none, or one where
- * nothing happens; they will wake Append, and it asks again.  But the others
- * may belong to a scan that does not go on before this Append does: an Append
- * around it, or on the other side of a join, or of another cursor.  They are
- * asked in order: if all wait for a place, the last one waits no longer.
+ * Append is going to wait: the one descriptor of the scan is added to its set.
+ * A scan that has not begun since the session has no free slot adds none, if
+ * another one of this Append is waited for, which will wake it.  The first one
+ * begins in any case: what holds the slots may belong to a scan that does not
+ * go on before this Append does, an Append around it or another cursor.
  */
 static void
 sgipForeignAsyncConfigureWait(AsyncRequest *areq)
 {
-	AppendState *requestor = (AppendState *) areq->requestor;
-	int			descriptor = sgip_scan_wait_begin(scan_of(areq), all_are_queued(areq));
+	WaitEventSet *set = ((AppendState *) areq->requestor)->as_eventset;
+	SgipScan   *scan = scan_of(areq);
 
 	Assert(areq->callback_pending);
-	if (descriptor >= 0)
-		AddWaitEventToSet(requestor->as_eventset, WL_SOCKET_READABLE, descriptor, NULL, areq);
+	if (!sgip_scan_may_begin(scan) && GetNumRegisteredWaitEvents(set) > 1)
+		return;
+	AddWaitEventToSet(set, WL_SOCKET_READABLE, sgip_scan_wait_begin(scan), NULL, areq);
 }
 
 /* The descriptor was readable. */

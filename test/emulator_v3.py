@@ -598,7 +598,7 @@ def account_of_id(call, text, problem=None):
     for a in range(account.account_count):
         if account.account(a)["id"] == text:
             return a
-    raise problem or not_found("No such account")
+    raise problem or not_found("Account not found")
 
 
 def partner_ips(call, text):

@@ -470,7 +470,7 @@ test_errors(void)
 		{"{\"message\":\"error\"}", 0, "error"},
 		{"{\"errors\":[{\"field\":null,\"message\":\"too many requests\"}]}", 0, "too many requests"},
 		{"{\"errors\":[{\"field\":\"ip\",\"message\":\"not found\",\"help\":{}}],\"id\":\"x\"}", 0, "ip: not found"},
-		{"{\"errors\":[{\"message\":\"a\",\"error_id\":\"10-5\"},{\"field\":\"\",\"message\":\"b\"}]}", 0, "a; b"},
+		{"{\"errors\":[{\"message\":\"a\",\"error_id\":\"10-5\"},{\"field\":\"\",\"message\":\"b\"}]}", 0, "a; error_id: 10-5; b"},
 		{"{\"error\":\"x\",\"ips\":[1,2]}", 0, "x"},
 		{"{\"error\":7}", 0, "7"},
 		{"{\"error\":{\"code\":99999999999,\"message\":null}}", 0, "error"},

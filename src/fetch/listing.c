@@ -1,95 +1,74 @@
 /*-------------------------------------------------------------------------
  *
  * listing.c
- *		A listing of the API: its pages, and which of its elements are new.
+ *		A listing of the API: where its pages are, and which of its elements
+ *		are new.
  *
- * A listing is all that the API has for one search (or one parent).  It comes
- * in one answer, or in pages of three kinds; the catalogue says which.  The
- * next page begins behind the rows received, whatever was asked for, and the
- * end has to be proven.  Since rows can be inserted and deleted between two
- * pages, the keys of all rows are remembered, and rows that come again are
- * dropped.
+ * A listing comes in one answer, or in pages of three kinds; the catalogue
+ * says which.  The next page begins behind the rows received, whatever was
+ * asked for, and the end has to be proven.  Since rows can be inserted and
+ * deleted between two pages, the keys of all rows are remembered, and rows
+ * that come again in another page are dropped.  Within a page rows are what
+ * they are: only paging makes repeats.
  *
- * Knows no transfer: fetch.c asks for the pages.
+ * Knows no transfer: answer.c asks for the pages.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "fetch/listing.h"
+#include "request/string_set.h"
 
 /*
- * Pages in a row that bring nothing but repeats before the listing is called
- * stuck.  One can happen when many rows are inserted between two pages.
+ * Pages in a row that bring nothing new before the listing is called stuck,
+ * empty ones included.  One can happen when many rows are inserted between
+ * two pages.
  */
 #define MAX_STALE_PAGES 3
 
+struct SgipListing
+{
+	const SgipTask *task;
+	const char *parent;			/* id in the path, or NULL */
+	int			limit;			/* rows that a page is asked for, 0: not paged */
+
+	/* keys of elements, NULL if the listing is not paged */
+	SgipStringSet *seen;		/* of earlier pages and tries */
+	SgipStringSet *present;		/* of this one */
+	int			key_hint;
+	int64		fresh;			/* elements with a key of this page that are new */
+	int			stale_pages;	/* pages in a row without a new element */
+
+	/* OFFSET: what the first page told about the others; step 0: nothing */
+	int			step;			/* rows per page */
+	int64		last_offset;	/* where the last page begins */
+};
+
 SgipListing *
-sgip_listing_new(SgipPurpose purpose, const SgipTask *task,
-				 const SgipSearch *search, const SgipArguments *arguments)
+sgip_listing_new(const SgipTask *task, const char *parent, int page_size)
 {
 	SgipListing *listing = palloc0(sizeof(SgipListing));
-	bool		filtered = false;
 
-	listing->purpose = purpose;
 	listing->task = task;
-	listing->search = search;
-	if (arguments != NULL)
-		listing->arguments = *arguments;
-	for (int i = 0; i < task->field_count; i++)
-	{
-		if (listing->arguments.values[i] == NULL)
-			continue;
-		filtered = true;
-		if (task->fields[i].kind == SGIP_KIND_PARENT)
-			listing->parent = pstrdup(listing->arguments.values[i]);
-	}
-	sgip_decode_check_begin(&listing->check, task,
-							purpose == SGIP_FOR_DISABLED ? "disabled" : NULL);
-	listing->may_fall_back = filtered && task->api == SGIP_API_V3;
+	listing->parent = parent;
+	if (task->paging != SGIP_PAGING_NONE)
+		listing->limit = Min(page_size, task->page_max);
 	if (task->paging != SGIP_PAGING_NONE && task->key_field >= 0)
+	{
 		listing->seen = sgip_string_set_new();
+		listing->present = sgip_string_set_new();
+	}
 	return listing;
 }
 
-void
-sgip_listing_free(SgipListing *listing)
-{
-	sgip_string_set_free(listing->seen);
-	if (listing->parent != NULL)
-		pfree(unconstify(char *, listing->parent));
-	pfree(listing);
-}
-
-SgipJsonShape
-sgip_listing_shape(const SgipListing *listing)
-{
-	SgipJsonShape shape;
-
-	shape.list_key = listing->task->list_key;
-	/* what tells a row from an envelope */
-	shape.row_key = sgip_task_row_key(listing->task);
-	return shape;
-}
-
-bool
-sgip_listing_is_inconclusive(const SgipListing *listing)
-{
-	for (int i = 0; i < listing->task->field_count; i++)
-	{
-		if (listing->arguments.values[i] != NULL && listing->task->fields[i].inconclusive)
-			return true;
-	}
-	return false;
-}
-
 SgipPage
-sgip_listing_first(const SgipListing *listing, int page_size)
+sgip_listing_first(const SgipListing *listing, int rows)
 {
-	SgipPage	page = {.parent = listing->parent};
+	SgipPage	page = {.parent = listing->parent, .limit = listing->limit};
 
-	if (listing->task->paging != SGIP_PAGING_NONE)
-		page.limit = Min(page_size, listing->task->page_max);
+	if (rows > 0)
+		page.limit = Min(rows, page.limit);
 	return page;
 }
 
@@ -114,7 +93,8 @@ sgip_listing_learn(SgipListing *listing, const SgipPage *page, const SgipHttpHea
 	int64		last = url_parameter(head->link_last, "offset");
 
 	if (listing->task->paging != SGIP_PAGING_OFFSET || listing->step != 0 ||
-		page->offset != 0 || next <= 0 || next > page->limit || last < next)
+		page->offset != 0 || page->limit < listing->limit ||
+		next <= 0 || next > page->limit || last < next)
 		return;
 	listing->step = (int) next;
 	listing->last_offset = last;
@@ -130,20 +110,57 @@ sgip_listing_ahead(const SgipListing *listing, const SgipPage *page, SgipPage *n
 	return true;
 }
 
+void
+sgip_listing_begin_page(SgipListing *listing)
+{
+	if (listing->seen != NULL)
+		sgip_string_set_move(listing->seen, listing->present);
+}
+
+bool
+sgip_listing_take(SgipListing *listing, const SgipElement *element)
+{
+	const SgipTask *task = listing->task;
+	SgipValue	key;
+
+	if (listing->seen == NULL)
+		return true;
+	key = sgip_json_member(element, task->fields[task->key_field].key, &listing->key_hint);
+	if ((key.kind != SGIP_VALUE_STRING && key.kind != SGIP_VALUE_LITERAL) ||
+		key.text.len > SGIP_MAX_KEY_BYTES)
+		return true;
+	if (sgip_string_set_has(listing->seen, key.text))
+		return false;
+	(void) sgip_string_set_add(listing->present, key.text);
+	listing->fresh++;
+	return true;
+}
+
+bool
+sgip_listing_knows_repeats(const SgipListing *listing)
+{
+	return listing->seen != NULL;
+}
+
 /*
  * OFFSET: the next page begins behind the rows received.  The end is an empty
- * page, or a Link header without a next one.  What was learnt is forgotten
- * where it proves to be wrong.
+ * page, or a Link header that speaks of pages and has no next one, unless its
+ * last one lies behind what was received.  What was learnt is forgotten where
+ * it proves to be wrong.
  */
 static SgipNextPage
 next_by_offset(SgipListing *listing, const SgipPage *page, int64 elements,
 			   const SgipHttpHead *head, SgipPage *next)
 {
-	if (elements == 0 || (head->has_link && head->link_next == NULL))
+	int64		last = url_parameter(head->link_last, "offset");
+
+	if (elements == 0)
+		return last > page->offset ? SGIP_NEXT_STUCK : SGIP_NEXT_END;
+	next->offset += elements;
+	if (head->has_link && head->link_next == NULL && last < next->offset)
 		return SGIP_NEXT_END;
 	if (elements != listing->step)
 		listing->step = 0;
-	next->offset += elements;
 	return SGIP_NEXT_PAGE;
 }
 
@@ -167,53 +184,41 @@ next_by_cursor(const SgipListing *listing, const SgipPage *page, int64 elements,
 		(listing->task->paging == SGIP_PAGING_LAST && elements == 0))
 		return SGIP_NEXT_END;
 	next->cursor = pnstrdup(cursor.text.data, cursor.text.len);
-	return sgip_listing_same_place(page, next) ? SGIP_NEXT_STUCK : SGIP_NEXT_PAGE;
+	return sgip_listing_same_position(page, next) ? SGIP_NEXT_STUCK : SGIP_NEXT_PAGE;
 }
 
 SgipNextPage
-sgip_listing_next(SgipListing *listing, const SgipPage *page, int64 elements, int64 fresh,
+sgip_listing_next(SgipListing *listing, const SgipPage *page, int64 elements,
 				  const SgipHttpHead *head, const SgipJsonReader *reader, SgipPage *next)
 {
-	if (listing->seen != NULL && elements > 0)
-	{
-		listing->stale_pages = fresh > 0 ? 0 : listing->stale_pages + 1;
-		if (listing->stale_pages >= MAX_STALE_PAGES)
-			return SGIP_NEXT_STUCK;
-	}
+	SgipNextPage follows = SGIP_NEXT_END;
+
 	*next = *page;
+	next->limit = listing->limit;
 	switch (listing->task->paging)
 	{
 		case SGIP_PAGING_NONE:
 			break;
 		case SGIP_PAGING_OFFSET:
-			return next_by_offset(listing, page, elements, head, next);
+			follows = next_by_offset(listing, page, elements, head, next);
+			break;
 		case SGIP_PAGING_AFTER_KEY:
 		case SGIP_PAGING_LAST:
-			return next_by_cursor(listing, page, elements, reader, next);
+			follows = next_by_cursor(listing, page, elements, reader, next);
+			break;
 	}
-	return SGIP_NEXT_END;
+	listing->stale_pages = listing->fresh > 0 ? 0 : listing->stale_pages + 1;
+	listing->fresh = 0;
+	if (follows == SGIP_NEXT_PAGE && listing->seen != NULL &&
+		listing->stale_pages >= MAX_STALE_PAGES)
+		return SGIP_NEXT_STUCK;
+	return follows;
 }
 
 bool
-sgip_listing_same_place(const SgipPage *page, const SgipPage *other)
+sgip_listing_same_position(const SgipPage *page, const SgipPage *other)
 {
 	if (page->cursor == NULL || other->cursor == NULL)
 		return page->cursor == other->cursor && page->offset == other->offset;
 	return strcmp(page->cursor, other->cursor) == 0;
-}
-
-bool
-sgip_listing_take(SgipListing *listing, const SgipElement *element)
-{
-	const SgipTask *task = listing->task;
-	SgipValue	key;
-
-	listing->elements++;
-	if (listing->seen == NULL)
-		return true;
-	key = sgip_json_member(element, task->fields[task->key_field].key, &listing->key_hint);
-	if ((key.kind != SGIP_VALUE_STRING && key.kind != SGIP_VALUE_LITERAL) ||
-		key.text.len > SGIP_MAX_KEY_BYTES)
-		return true;
-	return sgip_string_set_add(listing->seen, key.text);
 }

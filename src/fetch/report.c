@@ -211,6 +211,24 @@ retired_hint(const SgipErrorContext *failed, const char *otherwise)
 	return otherwise ? errhint("%s", otherwise) : 0;
 }
 
+/* Does what a server said, or its status, mean that another region has the account? */
+static bool
+is_about_region(int status, const char *said)
+{
+	return status == 451 ||
+		(said != NULL && (strcasestr(said, "region") != NULL || strcasestr(said, "residency") != NULL));
+}
+
+/* HINT for that. */
+static int
+region_hint(const SgipServer *server)
+{
+	bool		is_eu = strstr(server->base_url, "//api.eu.") != NULL;
+
+	return errhint("The key may belong to another region, where base_url is %s.",
+				   is_eu ? "https://api.sendgrid.com" : "https://api.eu.sendgrid.com");
+}
+
 /* Does the text of an error object say that the credentials are wrong? */
 static bool
 is_about_credentials(const SgipRemoteError *error)
@@ -242,13 +260,15 @@ is_about_credentials(const SgipRemoteError *error)
 static void
 report_refused(const SgipErrorContext *failed, const char *said)
 {
+	bool		is_v3 = failed->server->api == SGIP_API_V3;
+
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 errmsg("server \"%s\" refused the credentials", failed->server->name),
 			 said && *said ? errdetail("The server said: %s", said) : 0,
+			 is_v3 && is_about_region(0, said) ? region_hint(failed->server) :
 			 errhint("Check the options of the user mapping%s.",
-					 failed->server->api == SGIP_API_V3 ?
-					 ", the key's scopes, and that base_url is the host of the key's region" : ""),
+					 is_v3 ? ", the key's scopes, and that base_url is the host of the key's region" : ""),
 			 request_context(failed)));
 }
 
@@ -317,6 +337,15 @@ words_of_body(const SgipErrorContext *failed, const char *body, size_t len, Sgip
 	return said;
 }
 
+/* HINT for a path that the server does not have. */
+static const char *
+not_found_hint(const SgipServer *server)
+{
+	if (server->api == SGIP_API_V3)
+		return "Check the server option base_url; it ends before the \"/v3\" of the request's path.";
+	return "Check the server options base_url, resource and api_version.";
+}
+
 void
 sgip_report_status(const SgipErrorContext *failed, const char *body, size_t len)
 {
@@ -343,29 +372,35 @@ sgip_report_status(const SgipErrorContext *failed, const char *body, size_t len)
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("server \"%s\" answered with HTTP status %d", failed->server->name, status),
 			 *said ? errdetail("The server said: %s", said) : 0,
-			 status == 404 || status == 410 ?
-			 retired_hint(failed, "Check the server options base_url, resource and api_version.") : 0,
+			 status == 404 || status == 410 ? retired_hint(failed, not_found_hint(failed->server)) :
+			 failed->server->api == SGIP_API_V3 && is_about_region(status, said) ?
+			 region_hint(failed->server) : 0,
 			 request_context(failed)));
 }
 
 void
-sgip_report_retries(const SgipErrorContext *failed, int tries, int64 asked_ms)
+sgip_report_retries(const SgipErrorContext *failed, int tries, int64 asked_ms,
+					const char *body, size_t len)
 {
+	const SgipServer *server = failed->server;
 	int			status = failed->head->status;
-	double		seconds = asked_ms / 1000.0;
+	SgipRemoteError error;
+	char	   *said = words_of_body(failed, body, len, &error);
+	StringInfoData detail;
 
+	initStringInfo(&detail);
+	if (*said)
+		appendStringInfo(&detail, "The server said: %s\n", said);
+	if (asked_ms >= 0)
+		appendStringInfo(&detail, "The server asked to wait %.0f s; ", asked_ms / 1000.0);
+	appendStringInfo(&detail, "%d of at most %d tries were made, waiting at most %d ms in all.",
+					 tries, server->max_retries + 1, server->max_retry_wait_ms);
 	ereport(ERROR,
 			(errcode(status == 429 ? ERRCODE_CONFIGURATION_LIMIT_EXCEEDED : ERRCODE_FDW_ERROR),
 			 status == 429 ?
-			 errmsg("rate limit of server \"%s\" exceeded", failed->server->name) :
-			 errmsg("server \"%s\" answered with HTTP status %d", failed->server->name, status),
-			 asked_ms >= 0 ?
-			 errdetail("The server asked to wait %.0f s; %d of at most %d tries were made, waiting at most %d ms in all.",
-					   seconds, tries, failed->server->max_retries + 1,
-					   failed->server->max_retry_wait_ms) :
-			 errdetail("%d of at most %d tries were made, waiting at most %d ms in all.",
-					   tries, failed->server->max_retries + 1,
-					   failed->server->max_retry_wait_ms),
+			 errmsg("rate limit of server \"%s\" exceeded", server->name) :
+			 errmsg("server \"%s\" answered with HTTP status %d", server->name, status),
+			 errdetail_internal("%s", detail.data),
 			 errhint("Try again later, or raise the server options max_retries and max_retry_wait."),
 			 request_context(failed)));
 }

@@ -40,10 +40,10 @@ extern void sgip_report_status(const SgipErrorContext *failed,
 
 /*
  * The retry budget is used up or too small: "tries" were made; the server
- * asked for asked_ms, -1 if it did not say.
+ * asked for asked_ms, -1 if it did not say.  The body may say more.
  */
-extern void sgip_report_retries(const SgipErrorContext *failed, int tries,
-								int64 asked_ms) SGIP_NORETURN;
+extern void sgip_report_retries(const SgipErrorContext *failed, int tries, int64 asked_ms,
+								const char *body, size_t len) SGIP_NORETURN;
 
 /* The answer is the API's error object */
 extern void sgip_report_remote(const SgipErrorContext *failed,

@@ -404,8 +404,13 @@ append_error(Words *words, const json_t *error)
 	{
 		SgipValue	message = sgip_tree_value(json_object_get(error, "message"));
 
+		SgipValue	id = sgip_tree_value(json_object_get(error, "error_id"));
+
 		if (message.text.len > 0)
 			append_message(words, sgip_tree_value(json_object_get(error, "field")), message);
+		/* what the API's support asks for */
+		if (id.text.len > 0)
+			append_message(words, (SgipValue) {.text = {"error_id", 8}}, id);
 	}
 	else if (sgip_tree_value(error).text.len > 0)
 		append_message(words, none, sgip_tree_value(error));

@@ -544,6 +544,21 @@ has_distinct_on(const PlannerInfo *root)
 	return false;
 }
 
+/*
+ * How many elements a LIMIT lets the scan read, 0: perhaps all.  It only
+ * lowers what the first page is asked for, since it may be an estimate.
+ */
+static int
+expected_rows(const PlannerInfo *root, const SgipTable *table, const List *scan_clauses)
+{
+	if (root->limit_tuples <= 0 || root->limit_tuples > INT_MAX ||
+		bms_membership(root->all_baserels) != BMS_SINGLETON ||
+		root->parse->sortClause != NIL || scan_clauses != NIL ||
+		table->task->derive != SGIP_DERIVE_ALL || table->task->unnest != NULL)
+		return 0;
+	return (int) ceil(root->limit_tuples);
+}
+
 ForeignScan *
 sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 				   ForeignPath *best_path, List *tlist, List *scan_clauses,
@@ -570,9 +585,10 @@ sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 			filters = lappend(filters, clause->filter);
 	}
 
-	private = list_make4(sgip_pushdown_to_plan(conditions),
+	private = list_make5(sgip_pushdown_to_plan(conditions),
 						 used_columns(baserel, info->table, scan_clauses),
 						 makeInteger(estimate.max_searches),
+						 makeInteger(expected_rows(root, info->table, scan_clauses)),
 						 makeInteger(has_distinct_on(root)));
 	values = list_concat(values, filters);
 

@@ -24,6 +24,7 @@ typedef enum SgipPlanItem
 								 * rest of these are filters */
 	SGIP_PLAN_COLUMNS,			/* integers: attribute numbers to be filled */
 	SGIP_PLAN_MAX_SEARCHES,		/* integer: more searches cost more than one scan */
+	SGIP_PLAN_ROWS,				/* integer: no more are likely to be read; 0: all may be */
 	SGIP_PLAN_DISTINCT_ON		/* integer: this query level or one around it has
 								 * DISTINCT ON, which plans do not tell */
 } SgipPlanItem;

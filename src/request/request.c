@@ -200,6 +200,27 @@ sgip_request_wipe(SgipHttpRequest *request)
 	memset(request, 0, sizeof(*request));
 }
 
+/*
+ * Encodes control characters, which ids of a server's and options of another
+ * user's may have, so that nothing can pass for further lines of a message.
+ */
+static char *
+escape_controls(char *text)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (const char *p = text; *p; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 127)
+			appendStringInfo(&buf, "%%%02X", (unsigned char) *p);
+		else
+			appendStringInfoCharMacro(&buf, *p);
+	}
+	pfree(text);
+	return buf.data;
+}
+
 char *
 sgip_request_describe(const SgipServer *server, const SgipTask *task,
 					  const SgipArguments *arguments,
@@ -222,5 +243,5 @@ sgip_request_describe(const SgipServer *server, const SgipTask *task,
 	appendStringInfoString(&buf, path ? path : "");
 	append_path(&buf, server, task, parent, true);
 	append_query(&buf, &separator, task, arguments, texts, page);
-	return buf.data;
+	return escape_controls(buf.data);
 }

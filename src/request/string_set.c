@@ -61,30 +61,39 @@ compare_text(const void *a, const void *b, Size size)
 	return left->len != right->len || memcmp(left->data, right->data, left->len) != 0;
 }
 
-SgipStringSet *
-sgip_string_set_new(void)
+/* Makes the set empty, in a context of its own below that one. */
+static void
+make_empty(SgipStringSet *set, MemoryContext parent)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw keys",
-												  ALLOCSET_DEFAULT_SIZES);
-	SgipStringSet *set = MemoryContextAlloc(context, sizeof(SgipStringSet));
+	MemoryContext context = AllocSetContextCreate(parent, "sgip_fdw keys", ALLOCSET_DEFAULT_SIZES);
 	HASHCTL		networks = {.keysize = sizeof(uint32), .entrysize = sizeof(Network)};
 	HASHCTL		others = {.keysize = sizeof(SgipSpan), .entrysize = sizeof(Other),
 	.hash = hash_text, .match = compare_text};
 
-	set->context = context;
 	networks.hcxt = others.hcxt = context;
 	set->networks = hash_create("sgip_fdw networks", 64, &networks,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	set->others = hash_create("sgip_fdw keys", 64, &others,
 							  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	set->context = context;
+}
+
+SgipStringSet *
+sgip_string_set_new(void)
+{
+	SgipStringSet *set = palloc(sizeof(SgipStringSet));
+
+	make_empty(set, CurrentMemoryContext);
 	return set;
 }
 
 void
 sgip_string_set_free(SgipStringSet *set)
 {
-	if (set != NULL)
-		MemoryContextDelete(set->context);
+	if (set == NULL)
+		return;
+	MemoryContextDelete(set->context);
+	pfree(set);
 }
 
 /*
@@ -162,6 +171,40 @@ sgip_string_set_add(SgipStringSet *set, SgipSpan key)
 	other = hash_search(set->others, &key, HASH_ENTER, &found);
 	other->text = key;
 	return true;
+}
+
+void
+sgip_string_set_move(SgipStringSet *to, SgipStringSet *from)
+{
+	MemoryContext context = from->context;
+	HASH_SEQ_STATUS status;
+	Network    *network;
+	Other	   *other;
+
+	if (hash_get_num_entries(to->networks) == 0 && hash_get_num_entries(to->others) == 0)
+	{
+		SgipStringSet empty = *to;
+
+		*to = *from;
+		*from = empty;
+		return;
+	}
+	if (hash_get_num_entries(from->networks) == 0 && hash_get_num_entries(from->others) == 0)
+		return;
+	hash_seq_init(&status, from->networks);
+	while ((network = hash_seq_search(&status)) != NULL)
+	{
+		bool		found;
+		Network    *same = hash_search(to->networks, &network->prefix, HASH_ENTER, &found);
+
+		for (int i = 0; i < (int) lengthof(network->members); i++)
+			same->members[i] = network->members[i] | (found ? same->members[i] : 0);
+	}
+	hash_seq_init(&status, from->others);
+	while ((other = hash_seq_search(&status)) != NULL)
+		(void) sgip_string_set_add(to, other->text);
+	make_empty(from, MemoryContextGetParent(context));
+	MemoryContextDelete(context);
 }
 
 bool

@@ -21,6 +21,9 @@ extern void sgip_string_set_free(SgipStringSet *set);
 /* Adds a key, of which it keeps a copy; false if it was in the set */
 extern bool sgip_string_set_add(SgipStringSet *set, SgipSpan key);
 
+/* Moves the keys of one set into another */
+extern void sgip_string_set_move(SgipStringSet *to, SgipStringSet *from);
+
 /* Is the key in the set? */
 extern bool sgip_string_set_has(const SgipStringSet *set, SgipSpan key);
 

@@ -54,7 +54,7 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 			   double *totalrows, double *totaldeadrows)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
-	SgipScan   *scan = sgip_scan_begin(relation, GetUserId(), NIL, true, NIL, NIL, NULL, 1, false);
+	SgipScan   *scan = sgip_scan_begin(relation, GetUserId(), NIL, true, NIL, NIL, NULL, 1, 0, false);
 	ReservoirStateData state;
 	double		skip = -1;
 	double		seen = 0;

@@ -41,6 +41,7 @@ struct SgipScan
 	List	   *filters;			/* states of conditions on the whole scan */
 	ExprContext *econtext;
 	int			max_searches;
+	int			rows;			/* that are likely to be read, 0: all */
 	bool		async;
 
 	bool		started;		/* what is below is up to date with the values */
@@ -59,7 +60,7 @@ SgipScan *
 sgip_scan_begin(Relation rel, Oid user_id,
 				List *columns, bool all_columns,
 				List *conditions, List *values, ExprContext *econtext,
-				int max_searches, bool keep_rows)
+				int max_searches, int rows, bool keep_rows)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw scan",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -86,6 +87,7 @@ sgip_scan_begin(Relation rel, Oid user_id,
 	scan->values = list_truncate(list_copy(values), list_length(values) - list_length(scan->filters));
 	scan->econtext = econtext;
 	scan->max_searches = max_searches;
+	scan->rows = rows;
 	scan->keep_rows = keep_rows;
 	MemoryContextSwitchTo(caller);
 	return scan;
@@ -216,7 +218,7 @@ begin_fetch(SgipScan *scan)
 		return;
 	caller = MemoryContextSwitchTo(scan->values_context);
 	scan->fetch = sgip_fetch_begin(scan->table, scan->searches, scan->user_id,
-								   scan->async, &scan->counters);
+								   scan->rows, &scan->counters);
 	MemoryContextSwitchTo(caller);
 }
 
@@ -284,6 +286,13 @@ fetch_row(SgipScan *scan, TupleTableSlot *slot)
 	}
 }
 
+/* Is there a slot for the requests of another scan in this session? */
+static bool
+has_slot(void)
+{
+	return sgip_http_in_flight() < sgip_http_max_connections() && sgip_http_has_descriptors();
+}
+
 SgipScanResult
 sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 {
@@ -299,7 +308,7 @@ sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 	if (scan->fetched_all || scan->searches->count == 0)
 		return SGIP_SCAN_END;
 
-	if (scan->fetch == NULL && scan->async && !sgip_fetch_has_place())
+	if (scan->fetch == NULL && scan->async && !has_slot())
 		return SGIP_SCAN_WAIT;
 	begin_fetch(scan);
 	result = fetch_row(scan, slot);
@@ -345,43 +354,29 @@ sgip_scan_restart(SgipScan *scan, bool values_may_differ)
 }
 
 bool
-sgip_scan_is_queued(SgipScan *scan)
+sgip_scan_may_begin(SgipScan *scan)
 {
-	return scan->fetch == NULL || sgip_fetch_is_queued(scan->fetch);
+	return scan->fetch != NULL || has_slot();
 }
 
-/*
- * The descriptor to wait on together with those of other scans.  A scan that
- * waits for a place takes one now if there is one; what it sends is answered
- * when somebody asks for its next row.
- */
+/* What has come since the scan was last asked will not come again, so it is woken at once. */
 int
-sgip_scan_wait_begin(SgipScan *scan, bool must)
+sgip_scan_wait_begin(SgipScan *scan)
 {
-	if (scan->fetch == NULL)
-	{
-		if (!must && !sgip_fetch_has_place())
-			return -1;
-		begin_fetch(scan);
-		sgip_fetch_send(scan->fetch);
-	}
-	if (must)
-		sgip_fetch_jump_queue(scan->fetch);
-	return sgip_fetch_wait_begin(scan->fetch);
+	begin_fetch(scan);
+	return sgip_client_wait_begin(sgip_fetch_client(scan->fetch), sgip_fetch_has_news(scan->fetch));
 }
 
 void
 sgip_scan_wait_end(SgipScan *scan)
 {
 	if (scan->fetch != NULL)
-		sgip_fetch_wait_end(scan->fetch);
+		sgip_client_wait_end(sgip_fetch_client(scan->fetch));
 }
 
 const SgipFetchCounters *
 sgip_scan_counters(SgipScan *scan)
 {
-	if (scan->fetch != NULL)
-		sgip_fetch_count(scan->fetch);
 	return &scan->counters;
 }
 

@@ -33,13 +33,14 @@ typedef struct SgipScan SgipScan;
  * all_columns for all.  "conditions" as the plan carries them, "values" the
  * states of their expressions, evaluated in econtext when the scan starts;
  * both NIL for a full scan.  Further values are filters: unless all are true,
- * the scan has no rows and sends nothing.  keep_rows: rescans are expected, so rows are
+ * the scan has no rows and sends nothing.  rows: no more are likely to be
+ * read, 0: all may be.  keep_rows: rescans are expected, so rows are
  * kept for them.
  */
 extern SgipScan *sgip_scan_begin(Relation rel, Oid user_id,
 								 List *columns, bool all_columns,
 								 List *conditions, List *values, ExprContext *econtext,
-								 int max_searches, bool keep_rows);
+								 int max_searches, int rows, bool keep_rows);
 
 /* The next row; does not wait */
 extern SgipScanResult sgip_scan_next(SgipScan *scan, TupleTableSlot *slot);
@@ -47,7 +48,7 @@ extern SgipScanResult sgip_scan_next(SgipScan *scan, TupleTableSlot *slot);
 /* Waits until sgip_scan_next can have more to say; serves interrupts */
 extern void sgip_scan_wait(SgipScan *scan);
 
-/* Other scans run while this one waits: its requests may wait for a place */
+/* Other scans go on while this one waits: it begins when the session has a free slot */
 extern void sgip_scan_set_async(SgipScan *scan);
 
 /*
@@ -56,15 +57,14 @@ extern void sgip_scan_set_async(SgipScan *scan);
  */
 extern void sgip_scan_restart(SgipScan *scan, bool values_may_differ);
 
-/* Does the scan, which has no row now, wait for others to end? */
-extern bool sgip_scan_is_queued(SgipScan *scan);
+/* Has the scan begun, or is there a free slot for it to begin? */
+extern bool sgip_scan_may_begin(SgipScan *scan);
 
 /*
- * The descriptor to wait on, and the end of waiting; see fetch.h.  -1 if the
- * scan itself waits for others to end, unless "must" says that nobody else
- * would wake the caller: then it waits no longer.
+ * Begins to wait, and the scan if it has not begun: the descriptor to wait
+ * on, and the end of waiting.  See client.h.
  */
-extern int	sgip_scan_wait_begin(SgipScan *scan, bool must);
+extern int	sgip_scan_wait_begin(SgipScan *scan);
 extern void sgip_scan_wait_end(SgipScan *scan);
 
 /* Counted since the scan was prepared */

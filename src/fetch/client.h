@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.h
+ *		Who asks: a server and credentials, and what its requests share.
+ *
+ * A client leases connections, counts requests and bounds how many are in
+ * flight.  It waits for all of them together: a limit that one of them met
+ * delays the others on the same path, once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SGIP_CLIENT_H
+#define SGIP_CLIENT_H
+
+#include "lib/ilist.h"
+
+#include "catalog/credentials.h"
+#include "http/http.h"
+#include "request/request.h"
+
+/* What a scan caused; for EXPLAIN ANALYZE and for max_retry_wait */
+typedef struct SgipFetchCounters
+{
+	int64		requests;		/* sent, further tries included */
+	int64		retries;
+	int64		rows;			/* elements received */
+	int64		shared;			/* elements read that another scan has received */
+	int64		bytes;			/* of bodies, after decompression */
+	int64		connections;	/* opened */
+	int64		waited_ms;		/* before further tries, and for limits */
+} SgipFetchCounters;
+
+/* What the server said about the limit of one path */
+typedef struct SgipPathLimit
+{
+	const char *path;			/* the catalogue's */
+	TimestampTz used_up_until;	/* nothing remains before that; 0: unknown */
+	TimestampTz not_before;		/* nothing is sent before that */
+} SgipPathLimit;
+
+typedef struct SgipClient
+{
+	MemoryContext context;
+	const SgipServer *server;
+	Oid			user_id;
+
+	/* for whom it works at the moment */
+	const char *table;			/* foreign table, named in errors */
+	SgipFetchCounters *counters;
+
+	/* NULL while there is nothing to send */
+	MemoryContext lease_context;
+	SgipCredentials *credentials;
+	SgipChannel *lease;
+	MemoryContextCallback cleanup;
+	SgipHttpCounters counted;	/* what the lease had counted when last asked */
+
+	dlist_head	calls;			/* all requests, to be sent or in flight */
+	List	   *limits;			/* SgipPathLimits */
+	uint64		events;			/* grows whenever something came */
+} SgipClient;
+
+/* One request, until it is dropped: to be sent, in flight, or answered */
+typedef struct SgipCall
+{
+	dlist_node	node;			/* in its client's calls */
+	SgipClient *client;
+	SgipPathLimit *limit;		/* of its path */
+	SgipTransfer *transfer;		/* NULL: not sent yet */
+	bool		repeat;			/* what has come is void: it is to be sent again */
+	bool		noted;			/* what the headers say of limits was noted */
+	int			tries;			/* times it was sent */
+} SgipCall;
+
+/*
+ * A client in a child of the current context.  "server" must live as long.
+ * Nothing is looked up or opened before the first request.
+ */
+extern SgipClient *sgip_client_new(const SgipServer *server, Oid user_id);
+
+/* Lets the client work for that table, and count for it, until told otherwise */
+extern void sgip_client_serve(SgipClient *client, const char *table, SgipFetchCounters *counters);
+
+/* Adds a call for a listing of that task, to be sent */
+extern void sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task);
+
+/* Stops a call and forgets it; with the last one the lease is given back */
+extern void sgip_client_drop(SgipCall *call);
+
+/*
+ * May this call be sent now?  The one whose answer is read next may, unless
+ * the server asked to wait; one that is "ahead" also takes a free slot among
+ * max_concurrency and sgip_fdw.max_connections.
+ */
+extern bool sgip_client_may_send(const SgipCall *call, bool ahead);
+
+/* Is there a free slot for another call that is read later? */
+extern bool sgip_client_has_slot(SgipClient *client);
+
+/* Sends the call, for the first time or again */
+extern void sgip_client_send(SgipCall *call, const SgipTask *task,
+							 const SgipArguments *arguments, const SgipPage *page);
+
+/* The transfer of a call whose answer may be looked at, or NULL */
+static inline SgipTransfer *
+sgip_client_transfer(const SgipCall *call)
+{
+	return call->repeat ? NULL : call->transfer;
+}
+
+/*
+ * Has the call to be sent again?  False if that is used up: tries, or the
+ * time for waiting.  asked_ms: what the server asked to wait, -1 if it did
+ * not.
+ */
+extern bool sgip_client_try_again(SgipCall *call, int64 asked_ms);
+
+/* Does what can be done without waiting, and looks at what has come */
+extern void sgip_client_drive(SgipClient *client);
+
+/* Waits until there is more to do; serves interrupts */
+extern void sgip_client_wait(SgipClient *client);
+
+/*
+ * The same for several clients: the descriptor that becomes readable, between
+ * these two; at_once: without waiting.
+ */
+extern int	sgip_client_wait_begin(SgipClient *client, bool at_once);
+extern void sgip_client_wait_end(SgipClient *client);
+
+#endif							/* SGIP_CLIENT_H */
