@@ -180,132 +180,174 @@ put_model(Text *text, json_t *model)
 		put(text, json_is_true(model) ? "true" : json_is_false(model) ? "false" : "null");
 }
 
-static void put_value(Text *text, SgipValue value, json_t *model, bool exact);
-
-/* Adds a literal; says so if it is not the number that jansson read */
+/* Adds a number; says so if it is not the one that jansson read */
 static void
-put_literal(Text *text, SgipSpan literal, json_t *model, bool exact)
+put_number(Text *text, SgipSpan number, json_t *model, bool exact)
 {
-	char	   *copy = need(malloc(literal.len + 1));
+	char	   *copy = need(malloc(number.len + 1));
 
-	memcpy(copy, literal.data, literal.len);
-	copy[literal.len] = '\0';
-	if (json_is_number(model) && strtod(copy, NULL) != json_number_value(model))
+	memcpy(copy, number.data, number.len);
+	copy[number.len] = '\0';
+	if (model != NULL && (!json_is_number(model) || strtod(copy, NULL) != json_number_value(model)))
 		put(text, "MISREAD ");
-	if (exact || !json_is_number(model))
+	if (exact)
 		put(text, copy);
 	else
 		put_double(text, strtod(copy, NULL));
 	free(copy);
 }
 
-/* Adds an object through json.h; its keys are those of the model, if any */
+/* Adds a value as its nodes say; model is what jansson says it is, or NULL */
 static void
-put_object(Text *text, SgipValue value, json_t *model, bool exact)
+put_node(Text *text, const SgipElement *element, const SgipNode *node, json_t *model, bool exact)
 {
-	void	   *member;
+	bool		object = node->kind == SGIP_VALUE_OBJECT;
+	SgipSpan	words = sgip_node_text(element, node);
+	void	   *member = object ? json_object_iter(model) : NULL;
+	const SgipNode *item = node + 1;
+	int			contents = 0;
+	uint32_t	i;
 
-	if (model == NULL)
+	if (node->kind == SGIP_VALUE_STRING)
+		put_string(text, words.data, words.len);
+	else if (node->kind == SGIP_VALUE_NUMBER)
+		put_number(text, words, model, exact);
+	else if (node->kind == SGIP_VALUE_BOOLEAN)
+		put_bytes(text, words.data, words.len);
+	else if (node->kind == SGIP_VALUE_NULL || node->kind == SGIP_VALUE_ABSENT)
+		put(text, node->kind == SGIP_VALUE_NULL ? "null" : "absent");
+	if (!object && node->kind != SGIP_VALUE_LIST)
 	{
-		put(text, "(object)");
+		if (node->size != 1)
+			put(text, "MISSIZED ");
 		return;
 	}
-	put(text, "{");
-	for (member = json_object_iter(model); member != NULL;
-		 member = json_object_iter_next(model, member))
-	{
-		const char *key = json_object_iter_key(member);
-
-		put(text, member != json_object_iter(model) ? "," : "");
-		put_string(text, key, strlen(key));
-		put(text, ":");
-		put_value(text, sgip_json_object_member(&value, key),
-				  json_object_iter_value(member), exact);
-	}
-	put(text, "}");
-}
-
-/* Adds a value as json.h gives it; model is what jansson says it is, or NULL */
-static void
-put_value(Text *text, SgipValue value, json_t *model, bool exact)
-{
-	size_t		i;
-
-	switch (value.kind)
-	{
-		case SGIP_VALUE_ABSENT:
-			put(text, "absent");
-			break;
-		case SGIP_VALUE_NULL:
-			put(text, "null");
-			break;
-		case SGIP_VALUE_STRING:
-			put_string(text, value.text.data, value.text.len);
-			break;
-		case SGIP_VALUE_LITERAL:
-			put_literal(text, value.text, model, exact);
-			break;
-		case SGIP_VALUE_LIST:
-			put(text, "[");
-			for (i = 0; i < sgip_json_list_length(&value); i++)
-			{
-				put(text, i > 0 ? "," : "");
-				put_value(text, sgip_json_list_item(&value, i), json_array_get(model, i), exact);
-			}
-			put(text, "]");
-			break;
-		case SGIP_VALUE_OBJECT:
-			put_object(text, value, model, exact);
-			break;
-	}
-}
-
-/* Adds the members of an object element, asking for each by its name */
-static void
-put_members(Text *text, const SgipElement *element, json_t *model, bool exact)
-{
-	void	   *member;
-	int			hint = 0;
-
-	if (sgip_json_member(element, "no such member", &hint).kind != SGIP_VALUE_ABSENT)
-		put(text, "UNEXPECTED MEMBER ");
-	if (element->form == SGIP_ELEMENT_FLAT &&
-		element->member_count != (int) json_object_size(model))
+	if (model != NULL && node->len != (object ? json_object_size(model) : json_array_size(model)))
 		put(text, "MISCOUNTED ");
-	put(text, "{");
-	for (member = json_object_iter(model); member != NULL;
-		 member = json_object_iter_next(model, member))
+	put(text, object ? "{" : "[");
+	for (i = 0; i < node->len; i++, item += item->size)
 	{
-		const char *key = json_object_iter_key(member);
+		json_t	   *item_model = object ? json_object_iter_value(member) : json_array_get(model, i);
+		const char *key = object ? json_object_iter_key(member) : "";
 
-		put(text, member != json_object_iter(model) ? "," : "");
-		put_string(text, key, strlen(key));
-		put(text, ":");
-		put_value(text, sgip_json_member(element, key, &hint),
-				  json_object_iter_value(member), exact);
+		contents |= item->kind;
+		put(text, i > 0 ? "," : "");
+		if (object)
+		{
+			put_string(text, element->text.data + item->key_at, item->key_len);
+			put(text, ":");
+		}
+		if (object && model != NULL &&
+			(key == NULL || sgip_node_member(element, node, key) != item))
+			put(text, "MISNAMED ");
+		put_node(text, element, item, item_model, exact);
+		member = object ? json_object_iter_next(model, member) : NULL;
 	}
-	put(text, "}");
+	put(text, object ? "}" : "]");
+	if (item != node + node->size)
+		put(text, "MISSIZED ");
+	if (!object && node->contents != contents)
+		put(text, "MISDESCRIBED ");
 }
 
-/* Adds a line for the element */
+/* Says so if a slot of the element's shape is not for the key that it was for */
+static void
+check_slots(Text *text, const SgipElement *element)
+{
+	static uint64_t shape = 0;
+	static char keys[SGIP_MAX_SLOTS][64];
+	const SgipNode *member = element->nodes + 1;
+	uint32_t	i;
+
+	if (element->shape == 0)
+		return;
+	if (element->shape != shape)
+		memset(keys, 0, sizeof(keys));
+	shape = element->shape;
+	for (i = 0; i < element->nodes->len; i++, member += member->size)
+	{
+		char		key[64];
+
+		if (member->slot >= SGIP_MAX_SLOTS)
+		{
+			put(text, "MISPLACED ");
+			return;
+		}
+		snprintf(key, sizeof(key), ":%.*s", (int) member->key_len,
+				 element->text.data + member->key_at);
+		if (keys[member->slot][0] == '\0')
+			memcpy(keys[member->slot], key, sizeof(key));
+		if (strcmp(keys[member->slot], key) != 0)
+			put(text, "MISPLACED ");
+	}
+}
+
+/* Says so if a value that was written as JSON is another one */
+static void
+check_written(Text *text, const SgipElement *element, json_t *model)
+{
+	SgipBuffer	json = {NULL, 0, 0};
+	json_t	   *read;
+	Text		expected = {NULL, 0, 0};
+	Text		found = {NULL, 0, 0};
+
+	if (!sgip_node_write(element, element->nodes, &json))
+		need(NULL);
+	read = json_loadb(json.data, json.len, MODEL_FLAGS, NULL);
+	put_model(&expected, model);
+	if (read != NULL)
+		put_model(&found, read);
+	if (read == NULL || strcmp(expected.data, found.data) != 0)
+		put(text, "MISWRITTEN ");
+	json_decref(read);
+	free(expected.data);
+	free(found.data);
+	sgip_buffer_free(&json);
+}
+
+/*
+ * Adds a line for the element, from a copy that was packed: what stands in
+ * nothing but the copy.
+ */
 static void
 put_element(Text *text, const SgipElement *element, long number, bool exact)
 {
 	json_t	   *model = json_loadb(element->raw.data, element->raw.len, MODEL_FLAGS, NULL);
-	int			hint = 0;
+	size_t		size = sgip_element_pack_size(element);
+	char	   *packed = need(malloc(size));
+	SgipElement copy;
 
+	sgip_element_pack(element, packed);
+	sgip_element_unpack(packed, &copy);
 	if (model == NULL)
 		put(text, "NOT JSON ");
-	if (element->number != number)
-		put(text, "MISNUMBERED ");
-	if (json_is_object(model) != (element->form != SGIP_ELEMENT_STRING))
+	if (copy.number != number || copy.shape != element->shape || copy.text.len != element->text.len ||
+		copy.text.data + copy.text.len != packed + size)
+		put(text, "MISPACKED ");
+	if (!json_is_object(model) && !json_is_string(model))
 		put(text, "MISFORMED ");
-	if (element->form == SGIP_ELEMENT_STRING)
-		put_value(text, sgip_json_member(element, "any", &hint), model, exact);
-	else
-		put_members(text, element, model, exact);
+	check_slots(text, element);
+	check_written(text, element, model);
+	put_node(text, &copy, copy.nodes, model, exact);
 	put(text, "\n");
+	free(packed);
 	json_decref(model);
+}
+
+/* Adds a value of the envelope */
+static void
+put_value(Text *text, SgipValue value, bool exact)
+{
+	if (value.kind == SGIP_VALUE_STRING)
+		put_string(text, value.text.data, value.text.len);
+	else if (value.kind == SGIP_VALUE_NUMBER)
+		put_number(text, value.text, NULL, exact);
+	else if (value.kind == SGIP_VALUE_LIST || value.kind == SGIP_VALUE_OBJECT)
+		put(text, value.kind == SGIP_VALUE_LIST ? "(list)" : "(object)");
+	else if (value.kind == SGIP_VALUE_BOOLEAN)
+		put_bytes(text, value.text.data, value.text.len);
+	else
+		put(text, value.kind == SGIP_VALUE_NULL ? "null" : "absent");
 }
 
 /* Adds the lines for a result that is no element */
@@ -323,7 +365,7 @@ put_result(Text *text, const SgipJsonReader *reader, SgipJsonResult result,
 			{
 				put(text, how->paths[i]);
 				put(text, " = ");
-				put_value(text, sgip_json_envelope(reader, how->paths[i]), NULL, how->exact);
+				put_value(text, sgip_json_envelope(reader, how->paths[i]), how->exact);
 				put(text, "\n");
 			}
 			put(text, "end\n");

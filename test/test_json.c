@@ -3,7 +3,7 @@
  * test_json.c
  *		Tests the reader of JSON: a corpus of documents, limits, mutations, speed.
  *
- *	gcc -O2 -Wall -Wextra -Isrc test/test_json.c src/json/{json,flat,tree}.c -ljansson -o test_json
+ *	gcc -O2 -Wall -Wextra -Isrc test/test_json.c src/json/{element,json,plain,tree}.c -ljansson -o test_json
  *	./test_json [--seed N] [--mutations N] [DIRECTORY]
  *	./test_json --print FILE	what the reader says about one document
  *	./test_json --bench			time for each element
@@ -220,7 +220,7 @@ mutate(Text *text, const Case *cases, size_t count, uint64_t *state)
 		"\"", "\\", "{", "}", "[", "]", ",", ":", " ", "\n", "null", "true", "0", "-1", "1e999",
 		"12345678901234567890123", "1.50", "\\u0000", "\\ud83d\\ude00", "\\ud83d", "\\n", "\xC3\xA9",
 		"\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xFF",
-		"\x01", "\x7F", "\xEF\xBB\xBF", "\"ip\":", "\"ips\":", "\"ips\":[", "\"error\":", "\"errors\":[",
+		"\x01", "\x7F", "1.0", "-", "01", "1.", "false", "nul", "[\"a\",1]", "{\"a\":[]}", "\"pools\":[", "\"warmup\":true,", "\xEF\xBB\xBF", "\"ip\":", "\"ips\":", "\"ips\":[", "\"error\":", "\"errors\":[",
 		"\"message\":\"error\"", "{\"ip\":\"1\"}", "\"i\\u0070s\"", "},{", "\"a\",", "[]", "{}"
 	};
 	const Case *other = &cases[next_random(state) % count];
@@ -504,80 +504,106 @@ test_errors(void)
 	check(!sgip_json_parse_error(NULL, 0, NULL), "no body", "is no error");
 }
 
-/* Members of a flat object are found wherever the hint points */
-static void
-test_hints(void)
+/* Reads the first element of a document */
+static SgipJsonReader *
+read_first(const char *doc, SgipElement *element)
 {
-	static const char doc[] = "[{\"ip\":\"1\",\"user\":\"2\",\"\":\"3\",\"i\":\"4\"}]";
-	static const char *const keys[] = {"ip", "user", "", "i"};
-	static const char *const values[] = {"1", "2", "3", "4"};
 	SgipJsonShape shape = {NULL, NULL};
 	SgipJsonReader *reader = need(sgip_json_open(&shape, false));
-	SgipElement element;
 	size_t		consumed;
-	int			start;
+
+	if (sgip_json_next(reader, doc, strlen(doc), true, &consumed, element) != SGIP_JSON_ELEMENT)
+		check(false, doc, "is an element");
+	return reader;
+}
+
+/* Members are found by their whole names */
+static void
+test_members(void)
+{
+	static const char doc[] = "[{\"ip\":\"1\",\"user\":\"2\",\"\":\"3\",\"i\":\"4\",\"o\":{\"ipx\":\"5\"}}]";
+	static const char *const keys[] = {"ip", "user", "", "i"};
+	static const char *const values[] = {"1", "2", "3", "4"};
+	SgipElement element;
+	SgipJsonReader *reader = read_first(doc, &element);
 	int			i;
 
-	check(sgip_json_next(reader, doc, strlen(doc), true, &consumed, &element) ==
-		  SGIP_JSON_ELEMENT && element.form == SGIP_ELEMENT_FLAT, "hints", "flat element");
-	for (start = -1; start < 6; start++)
+	for (i = 0; i < 4; i++)
 	{
-		for (i = 0; i < 4; i++)
-		{
-			int			hint = start;
-			SgipValue	value = sgip_json_member(&element, keys[i], &hint);
+		SgipValue	value = sgip_json_member(&element, keys[i]);
 
-			check(value.kind == SGIP_VALUE_STRING && value.text.len == 1 &&
-				  value.text.data[0] == values[i][0] && hint == i, "hints", keys[i]);
-		}
-		i = start;
-		check(sgip_json_member(&element, "ipx", &i).kind == SGIP_VALUE_ABSENT, "hints", "ipx");
-		check(i == start, "hints", "a hint that failed stays");
+		check(value.kind == SGIP_VALUE_STRING && value.text.len == 1 &&
+			  value.text.data[0] == values[i][0], "members", keys[i]);
 	}
+	check(sgip_json_member(&element, "ipx").kind == SGIP_VALUE_ABSENT, "members", "ipx");
 	sgip_json_close(reader);
 }
 
-/* The form in which the first element of a document is handed out */
-static int
-first_form(const char *doc)
+/* Elements with some of the keys of the one before are of its shape */
+static void
+test_shapes(void)
 {
+	static const char doc[] = "[{\"a\":1,\"b\":[\"x\"],\"c\":null},{\"a\":2,\"c\":3},{\"b\":1},{\"b\":1,\"a\":2},"
+		"{\"b\":7,\"a\":8                                       }]";
 	SgipJsonShape shape = {NULL, NULL};
 	SgipJsonReader *reader = need(sgip_json_open(&shape, false));
 	SgipElement element;
+	size_t		done = 0;
 	size_t		consumed;
-	int			form = -1;
+	uint64_t	shapes[5] = {0};
+	int			i;
 
-	if (sgip_json_next(reader, doc, strlen(doc), true, &consumed, &element) == SGIP_JSON_ELEMENT)
-		form = element.form;
+	for (i = 0; i < 5; i++)
+	{
+		if (sgip_json_next(reader, doc + done, strlen(doc) - done, true, &consumed, &element) != SGIP_JSON_ELEMENT)
+			break;
+		done += consumed;
+		shapes[i] = element.shape;
+		if (i == 1)
+			check(element.nodes[2].slot == 2, "shapes", "slot of a member behind one that is missing");
+	}
+	check(i == 5 && shapes[0] != 0, "shapes", "there are");
+	check(shapes[1] == shapes[0] && shapes[2] == shapes[0], "shapes", "are the same with members missing");
+	check(shapes[3] != shapes[0] && shapes[3] != 0, "shapes", "differ where members come in another order");
+	check(shapes[4] == shapes[3], "shapes", "are the same whatever stands behind the members");
 	sgip_json_close(reader);
-	return form;
 }
 
 /* What is plain is used in place, and nothing else */
 static void
-test_forms(void)
+test_places(void)
 {
 	static const struct
 	{
 		const char *doc;
-		int			form;
-	}			forms[] = {
-		{"[\"a\"]", SGIP_ELEMENT_STRING},
-		{"[\"\\n\"]", SGIP_ELEMENT_STRING},
-		{"[{}]", SGIP_ELEMENT_FLAT},
-		{"[{\"a\":\"\xC3\xA9\"}]", SGIP_ELEMENT_FLAT},
-		{"[{\"a\":\"\\n\"}]", SGIP_ELEMENT_TREE},
-		{"[{\"a\":1}]", SGIP_ELEMENT_TREE},
-		{"[{\"a\":null}]", SGIP_ELEMENT_TREE},
-		{"[{\"a\":\"\",\"b\":\"\",\"c\":\"\",\"d\":\"\",\"e\":\"\",\"f\":\"\",\"g\":\"\",\"h\":\"\"}]",
-		SGIP_ELEMENT_FLAT},
-		{"[{\"a\":\"\",\"b\":\"\",\"c\":\"\",\"d\":\"\",\"e\":\"\",\"f\":\"\",\"g\":\"\",\"h\":\"\",\"i\":\"\"}]",
-		SGIP_ELEMENT_TREE}
+		bool		in_place;
+	}			places[] = {
+		{"[\"a\"]", true},
+		{"[\"\\n\"]", false},
+		{"[{}]", true},
+		{"[{\"a\":\"\xC3\xA9\"}]", true},
+		{"[{\"a\":\"\\n\"}]", false},
+		{"[{\"\\u0061\":\"n\"}]", false},
+		{"[{\"a\":1,\"b\":-0,\"c\":0.50,\"d\":true,\"e\":false,\"f\":null}]", true},
+		{"[{\"a\":1e3}]", false},
+		{"[{\"a\":1E3}]", false},
+		{"[{\"a\":1234567890123456789012345678901234567890}]", true},
+		{"[{\"a\":12345678901234567890123456789012345678901}]", false},
+		{"[{\"a\":[\"b\",1,null,{\"c\":[]}]}]", true},
+		{"[{\"a\":[[[]]]}]", true},
+		{"[{\"a\":[[[[]]]]}]", false},
+		{"[{\"a\":[\"\\/\"]}]", false}
 	};
 	size_t		i;
 
-	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
-		check(first_form(forms[i].doc) == forms[i].form, forms[i].doc, "form");
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+	{
+		SgipElement element;
+		SgipJsonReader *reader = read_first(places[i].doc, &element);
+
+		check((element.text.data == places[i].doc + 1) == places[i].in_place, places[i].doc, "in place");
+		sgip_json_close(reader);
+	}
 }
 
 /* Calls of jansson's allocator until it fails; negative: never */
@@ -669,8 +695,6 @@ bench_read(const Text *doc, bool force_tree, bool members, long *count)
 	size_t		there = 0;
 	size_t		bytes = 0;
 	size_t		consumed;
-	int			ip = 0;
-	int			user = 0;
 
 	do
 	{
@@ -681,8 +705,8 @@ bench_read(const Text *doc, bool force_tree, bool members, long *count)
 			there = doc->len - there < BENCH_WINDOW ? doc->len : there + BENCH_WINDOW;
 		else if (result == SGIP_JSON_ELEMENT && members)
 		{
-			bytes += sgip_json_member(&element, "ip", &ip).text.len;
-			bytes += sgip_json_member(&element, "user", &user).text.len;
+			bytes += sgip_json_member(&element, "ip").text.len;
+			bytes += sgip_json_member(&element, "user").text.len;
 		}
 	} while (result == SGIP_JSON_ELEMENT || result == SGIP_JSON_MORE);
 	*count = element.number;
@@ -705,7 +729,7 @@ bench(const char *name, const char *format, bool force_tree, bool members)
 	put(&doc, "[");
 	for (i = 0; i < BENCH_ELEMENTS; i++)
 	{
-		char		row[200];
+		char		row[300];
 
 		snprintf(row, sizeof(row), format, i > 0 ? "," : "", i >> 16 & 255, i >> 8 & 255, i & 255, i);
 		put(&doc, row);
@@ -729,10 +753,16 @@ run_bench(void)
 {
 	static const char usage[] = "%s{\"ip\":\"10.%03d.%03d.%03d\",\"user\":\"customer_%07d\"}";
 
+	static const char ips[] = "%s{\"ip\":\"10.%d.%d.%d\",\"subusers\":[\"customer_%d\"],\"rdns\":\"o1.em.example.com\","
+		"\"pools\":[\"west\",\"east\"],\"warmup\":false,\"start_date\":null,\"whitelabeled\":true,"
+		"\"assigned_at\":1482883200}";
+
 	bench("usage rows", usage, false, false);
 	bench("usage rows, both members", usage, false, true);
 	bench("usage rows, spaced", "%s\n { \"ip\" : \"10.%d.%d.%d\", \"user\" : \"customer_%d\" }", false, true);
 	bench("rows beyond ASCII", "%s{\"ip\":\"10.%d.%d.%d\",\"user\":\"k\xC3\xB6ln_%07d\"}", false, true);
+	bench("rows of /v3/ips", ips, false, false);
+	bench("rows of /v3/ips, as trees", ips, true, false);
 	bench("strings", "%s\"10.%d.%d.%d\"", false, true);
 	bench("usage rows, as trees", usage, true, true);
 	return 0;
@@ -824,8 +854,9 @@ main(int argc, char **argv)
 	test_depths();
 	test_many();
 	test_errors();
-	test_hints();
-	test_forms();
+	test_members();
+	test_shapes();
+	test_places();
 	test_memory();
 	check(sgip_tree_version()[0] != '\0', "version", "is known");
 	sgip_json_close(NULL);

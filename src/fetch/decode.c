@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * decode.c
- *		From an element of an answer to the texts of a row's fields.
+ *		What the members of an element are to a task: its fields.
  *
- * What a text means as a value of a column's type is not decided here but by
- * the type's input function.
+ * What a text means as a value of a column's type is not decided here, but
+ * that a number can be a time, and that 1.0 is a whole number.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,8 +12,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 /*
@@ -22,466 +20,307 @@
  */
 #define MAX_UNIX_SECONDS 253402300799.0
 
+/* The year 1, the first that ISO 8601 can name without a sign */
+#define MIN_UNIX_SECONDS (-62135596800.0)
+
+/*
+ * Least number that a string must be to be taken for seconds: smaller ones
+ * could be dates, such as 20060102.
+ */
+#define MIN_STRING_SECONDS 100000000.0
+
 #define MICROS_PER_SECOND 1000000
 
-void
-sgip_decode_free(SgipScratch *scratch)
-{
-	free(scratch->data);
-	memset(scratch, 0, sizeof(*scratch));
-}
+/* In the place of a member's number: it has not been looked up yet */
+#define SLOT_UNKNOWN (-2)
 
-/* Appends bytes; false when out of memory. */
-static bool
-append(SgipScratch *scratch, const char *data, size_t len)
-{
-	if (scratch->len + len > scratch->size)
-	{
-		size_t		size = scratch->size ? scratch->size : 256;
-		char	   *bigger;
-
-		while (size < scratch->len + len)
-			size *= 2;
-		bigger = realloc(scratch->data, size);
-		if (bigger == NULL)
-			return false;
-		scratch->data = bigger;
-		scratch->size = size;
-	}
-	memcpy(scratch->data + scratch->len, data, len);
-	scratch->len += len;
-	return true;
-}
-
-/* Appends an element of an array literal, quoted. */
-static bool
-append_quoted(SgipScratch *scratch, SgipSpan text)
-{
-	if (!append(scratch, "\"", 1))
-		return false;
-	for (size_t i = 0; i < text.len; i++)
-	{
-		if ((text.data[i] == '"' || text.data[i] == '\\') && !append(scratch, "\\", 1))
-			return false;
-		if (!append(scratch, &text.data[i], 1))
-			return false;
-	}
-	return append(scratch, "\"", 1);
-}
-
-/* A string's or literal's text; NULL and misfits as such. */
-static SgipDecoded
-scalar_text(const SgipValue *value, SgipSpan *text)
-{
-	switch (value->kind)
-	{
-		case SGIP_VALUE_ABSENT:
-		case SGIP_VALUE_NULL:
-			return SGIP_DECODED_NULL;
-		case SGIP_VALUE_STRING:
-		case SGIP_VALUE_LITERAL:
-			*text = value->text;
-			return SGIP_DECODED_TEXT;
-		default:
-			return SGIP_DECODED_MISFIT;
-	}
-}
-
-/* What the field takes of a value: itself, or the member of an object. */
-static SgipValue
-part_of(const SgipValue *value, const char *subkey)
-{
-	SgipValue	absent = {SGIP_VALUE_ABSENT, {NULL, 0}, NULL};
-
-	if (subkey == NULL || value->kind == SGIP_VALUE_NULL)
-		return *value;
-	return value->kind == SGIP_VALUE_OBJECT ? sgip_json_object_member(value, subkey) : absent;
-}
-
-/* The scalar that an item of a list stands for: itself, or its subkey's. */
-static SgipDecoded
-item_text(const SgipValue *item, const char *subkey, SgipSpan *text)
-{
-	SgipValue	part = part_of(item, subkey);
-
-	return scalar_text(&part, text);
-}
+/* ... and there is no such member */
+#define SLOT_UNUSED (-1)
 
 /*-------------------------------------------------------------------------
- * Is the element a row?
+ * Which members there are
  *-------------------------------------------------------------------------
  */
 
-/* Is the value of that kind, or null? */
-static bool
-is_of_kind(const SgipValue *value, SgipKind kind)
+/* The kinds of value, null apart, that a field or an item of that kind has. */
+static int
+kinds_of(SgipKind kind)
 {
-	bool		string = value->kind == SGIP_VALUE_STRING;
-	bool		literal = value->kind == SGIP_VALUE_LITERAL;
-	bool		word = literal && (value->text.data[0] == 't' || value->text.data[0] == 'f');
-
 	switch (kind)
 	{
 		case SGIP_KIND_TEXT:
-			return string;
+			return SGIP_VALUE_STRING;
 		case SGIP_KIND_NUMBER:
 		case SGIP_KIND_TIME:
-			return string || (literal && !word);
+			return SGIP_VALUE_NUMBER | SGIP_VALUE_STRING;
 		case SGIP_KIND_BOOLEAN:
-			return word;
+			return SGIP_VALUE_BOOLEAN;
 		case SGIP_KIND_LIST:
 		case SGIP_KIND_ITEM:
 		case SGIP_KIND_PARENT_ITEM:
-			return value->kind == SGIP_VALUE_LIST;
-		case SGIP_KIND_PARENT:
 		case SGIP_KIND_ARGUMENT:
+			return SGIP_VALUE_LIST;
+		case SGIP_KIND_PARENT:
 			break;
 	}
-	return true;
+	return 0;
 }
 
-/* Does a value of that kind stand in a list? */
+/* Is the value of a field an array of the element, or taken from one? */
 static bool
-is_list(SgipKind kind)
+is_list(const SgipField *field)
 {
-	return kind == SGIP_KIND_LIST || kind == SGIP_KIND_ITEM || kind == SGIP_KIND_PARENT_ITEM;
-}
-
-/* Is the value what the API documents for the field? */
-static bool
-has_type(const SgipField *field, const SgipValue *value)
-{
-	SgipValue	part = *value;
-
-	if (value->kind == SGIP_VALUE_ABSENT || value->kind == SGIP_VALUE_NULL)
-		return true;
-	if (!is_list(field->kind))
-	{
-		if (field->subkey != NULL && value->kind != SGIP_VALUE_OBJECT)
-			return false;
-		part = part_of(value, field->subkey);
-		return part.kind == SGIP_VALUE_ABSENT || part.kind == SGIP_VALUE_NULL ||
-			is_of_kind(&part, field->kind);
-	}
-	if (value->kind != SGIP_VALUE_LIST)
-		return false;
-	for (size_t i = 0; i < sgip_json_list_length(value); i++)
-	{
-		SgipValue	item = sgip_json_list_item(value, i);
-
-		part = part_of(&item, field->subkey);
-		if (!is_of_kind(&part, field->items))
-			return false;
-	}
-	return true;
+	return kinds_of(field->kind) == SGIP_VALUE_LIST;
 }
 
 /* What the API documents for the field, as a noun with its article. */
 static const char *
 type_name(const SgipField *field)
 {
+	if (is_list(field))
+		return field->subkey != NULL ? "a list of objects" :
+			field->items == SGIP_KIND_NUMBER ? "a list of numbers" : "a list of strings";
+	if (field->subkey != NULL)
+		return "an object";
 	switch (field->kind)
 	{
-		case SGIP_KIND_TEXT:
-			break;
 		case SGIP_KIND_NUMBER:
 			return "a number";
 		case SGIP_KIND_TIME:
 			return "a time";
 		case SGIP_KIND_BOOLEAN:
 			return "true or false";
-		case SGIP_KIND_LIST:
-		case SGIP_KIND_ITEM:
-		case SGIP_KIND_PARENT_ITEM:
-			return field->subkey != NULL ? "a list of objects" :
-				field->items == SGIP_KIND_NUMBER ? "a list of numbers" : "a list of strings";
-		case SGIP_KIND_PARENT:
-		case SGIP_KIND_ARGUMENT:
-			break;
+		default:
+			return "a string";
 	}
-	return "a string";
 }
 
-/* Must the member be there? */
-static bool
-is_decisive(const SgipElementCheck *check, const char *key)
+/* The member with that key, or NULL. */
+static SgipMember *
+find_member(SgipMembers *members, const char *key, size_t len)
 {
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < members->count; i++)
 	{
-		if (check->decisive[i] != NULL && strcmp(check->decisive[i], key) == 0)
-			return true;
+		SgipMember *member = &members->members[i];
+
+		if (member->key_len == len && memcmp(member->key, key, len) == 0)
+			return member;
 	}
-	return false;
+	return NULL;
+}
+
+/* A member of that name, or NULL. */
+static SgipMember *
+named_member(SgipMembers *members, const char *key)
+{
+	return key != NULL ? find_member(members, key, strlen(key)) : NULL;
+}
+
+/* Something is decided by the member, if there is one. */
+static const SgipMember *
+require(SgipMember *member)
+{
+	if (member != NULL)
+	{
+		member->required = true;
+		member->not_null |= member->kinds == (SGIP_VALUE_BOOLEAN | SGIP_VALUE_NULL);
+	}
+	return member;
+}
+
+/* Adds the member that a field is, unless another field is it too. */
+static SgipMember *
+add_member(SgipMembers *members, const SgipField *field)
+{
+	SgipMember *member = named_member(members, field->key);
+
+	if (member != NULL)
+		return member;
+	member = &members->members[members->count++];
+	member->key = field->key;
+	member->key_len = strlen(field->key);
+	member->field = field;
+	member->kinds = SGIP_VALUE_NULL |
+		(field->subkey != NULL && !is_list(field) ? SGIP_VALUE_OBJECT : kinds_of(field->kind));
+	member->contents = field->subkey != NULL ? SGIP_VALUE_OBJECT : kinds_of(field->items);
+	return member;
 }
 
 void
-sgip_decode_check_begin(SgipElementCheck *check, const SgipTask *task, const char *decisive)
+sgip_members_begin(SgipMembers *members, const SgipTask *task, const char *decisive)
 {
-	memset(check, 0, sizeof(*check));
-	check->task = task;
-	if (task->derive != SGIP_DERIVE_ALL)
-	{
-		check->decisive[0] = "subusers";
-		check->decisive[1] = "pools";
-	}
-	else
-		check->decisive[0] = decisive != NULL ? decisive : task->unnest;
-}
-
-bool
-sgip_decode_check(SgipElementCheck *check, const SgipElement *element, char *problem)
-{
-	const SgipTask *task = check->task;
-
-	if (element->form == SGIP_ELEMENT_STRING)
-	{
-		snprintf(problem, SGIP_PROBLEM_BYTES, "element %ld is a string, not an object",
-				 element->number);
-		return task->plain;
-	}
-	if (task->single && element->number > 1)
-	{
-		snprintf(problem, SGIP_PROBLEM_BYTES, "more than one object");
-		return false;
-	}
+	memset(members, 0, sizeof(*members));
+	members->task = task;
 	for (int i = 0; i < task->field_count; i++)
 	{
 		const SgipField *field = &task->fields[i];
-		SgipValue	value;
+		SgipMember *member;
 
-		if (field->kind == SGIP_KIND_PARENT || field->kind == SGIP_KIND_ARGUMENT)
+		members->of_field[i] = -1;
+		if (field->key == NULL || field->kind == SGIP_KIND_PARENT)
 			continue;
-		value = sgip_json_member(element, field->key, &check->hints[i]);
-		if (value.kind == SGIP_VALUE_ABSENT ?
-			field->identity || is_decisive(check, field->key) :
-			value.kind == SGIP_VALUE_NULL &&
-			(field->identity || (field->kind == SGIP_KIND_BOOLEAN && is_decisive(check, field->key))))
+		member = add_member(members, field);
+		members->of_field[i] = (int) (member - members->members);
+		members->has_parts |= field->subkey != NULL;
+		member->required |= field->identity;
+		member->not_null |= field->identity;
+	}
+	members->unnest = require(named_member(members, task->unnest));
+	(void) require(named_member(members, decisive));
+	if (task->derive != SGIP_DERIVE_ALL)
+	{
+		members->subusers = require(named_member(members, "subusers"));
+		members->pools = require(named_member(members, "pools"));
+	}
+}
+
+/*-------------------------------------------------------------------------
+ * The members of an element
+ *-------------------------------------------------------------------------
+ */
+
+const SgipNode *
+sgip_item_part(const SgipElement *element, const SgipNode *item, const SgipField *field)
+{
+	return field->subkey != NULL ? sgip_node_member(element, item, field->subkey) : item;
+}
+
+/* Are the parts that fields take of their members of the right kind? */
+static bool
+has_good_parts(const SgipMembers *members, const SgipElement *element, const SgipField **bad)
+{
+	for (int i = 0; i < members->task->field_count; i++)
+	{
+		const SgipField *field = &members->task->fields[i];
+		const SgipNode *node = members->of_field[i] >= 0 ?
+			members->members[members->of_field[i]].node : NULL;
+		const SgipNode *part;
+		SgipItems	items;
+
+		if (field->subkey == NULL || node == NULL || node->kind == SGIP_VALUE_NULL)
+			continue;
+		*bad = field;
+		if (!is_list(field))
+		{
+			part = sgip_node_member(element, node, field->subkey);
+			if (part != NULL && (part->kind & ~(kinds_of(field->kind) | SGIP_VALUE_NULL)) != 0)
+				return false;
+			continue;
+		}
+		sgip_items_begin(&items, &members->members[members->of_field[i]]);
+		while ((node = sgip_items_next(&items)) != NULL)
+		{
+			part = sgip_item_part(element, node, field);
+			if (part == NULL || (part->kind & ~kinds_of(field->items)) != 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* The member that stands in that slot of the shape, or -1. */
+static inline int
+member_of_slot(SgipMembers *members, const SgipElement *element, const SgipNode *node)
+{
+	const SgipMember *member;
+
+	if (element->shape != 0 && members->of_slot[node->slot] != SLOT_UNKNOWN)
+		return members->of_slot[node->slot];
+	member = find_member(members, element->text.data + node->key_at, node->key_len);
+	if (element->shape != 0)
+		members->of_slot[node->slot] = member ? (int) (member - members->members) : SLOT_UNUSED;
+	return member ? (int) (member - members->members) : SLOT_UNUSED;
+}
+
+/* Says that a member is not of the type that the API documents. */
+static bool
+refuse_type(const SgipField *field, const SgipElement *element, char *problem)
+{
+	snprintf(problem, SGIP_PROBLEM_BYTES, "\"%s\" of element %ld is not %s",
+			 field->key, element->number, type_name(field));
+	return false;
+}
+
+/* Finds the members of an object. */
+static bool
+find_members(SgipMembers *members, const SgipElement *element, char *problem)
+{
+	const SgipNode *node = element->nodes + 1;
+	const SgipField *bad;
+
+	for (uint32_t n = element->nodes->len; n > 0; n--, node += node->size)
+	{
+		int			number = member_of_slot(members, element, node);
+		SgipMember *member = &members->members[number];
+
+		if (number < 0)
+			continue;
+		member->node = node;
+		if ((node->kind & ~member->kinds) != 0 || (node->contents & ~member->contents) != 0)
+			return refuse_type(member->field, element, problem);
+	}
+	if (members->has_parts && !has_good_parts(members, element, &bad))
+		return refuse_type(bad, element, problem);
+	for (int i = 0; i < members->count; i++)
+	{
+		const SgipMember *member = &members->members[i];
+
+		if (member->required &&
+			(member->node == NULL || (member->not_null && member->node->kind == SGIP_VALUE_NULL)))
 		{
 			snprintf(problem, SGIP_PROBLEM_BYTES, "element %ld has no \"%s\"",
-					 element->number, field->key);
-			return false;
-		}
-		if (!has_type(field, &value))
-		{
-			snprintf(problem, SGIP_PROBLEM_BYTES, "\"%s\" of element %ld is not %s",
-					 field->key, element->number, type_name(field));
+					 element->number, member->key);
 			return false;
 		}
 	}
 	return true;
 }
 
-/*-------------------------------------------------------------------------
- * Fields
- *-------------------------------------------------------------------------
- */
-
-/* A list as array literal. */
-static SgipDecoded
-list_text(const SgipValue *list, const char *subkey, SgipScratch *scratch, SgipSpan *text)
+bool
+sgip_members_find(SgipMembers *members, const SgipElement *element, char *problem)
 {
-	size_t		count;
-
-	if (list->kind == SGIP_VALUE_ABSENT)
-		return SGIP_DECODED_NULL;
-	if (list->kind != SGIP_VALUE_LIST && list->kind != SGIP_VALUE_NULL)
-		return SGIP_DECODED_MISFIT;
-
-	scratch->len = 0;
-	if (!append(scratch, "{", 1))
-		return SGIP_DECODED_NO_MEMORY;
-	count = list->kind == SGIP_VALUE_LIST ? sgip_json_list_length(list) : 0;
-	for (size_t i = 0; i < count; i++)
+	for (int i = 0; i < members->count; i++)
+		members->members[i].node = NULL;
+	if (element->nodes->kind == SGIP_VALUE_STRING)
 	{
-		SgipValue	item = sgip_json_list_item(list, i);
-		SgipSpan	one;
-		SgipDecoded decoded = item_text(&item, subkey, &one);
-
-		if (decoded == SGIP_DECODED_MISFIT)
-			return decoded;
-		if (i > 0 && !append(scratch, ",", 1))
-			return SGIP_DECODED_NO_MEMORY;
-		if (!(decoded == SGIP_DECODED_NULL ? append(scratch, "NULL", 4) :
-			  append_quoted(scratch, one)))
-			return SGIP_DECODED_NO_MEMORY;
+		members->members[0].node = element->nodes;
+		snprintf(problem, SGIP_PROBLEM_BYTES, "element %ld is a string, not an object",
+				 element->number);
+		return members->task->plain;
 	}
-	if (!append(scratch, "}", 1))
-		return SGIP_DECODED_NO_MEMORY;
-	text->data = scratch->data;
-	text->len = scratch->len;
-	return SGIP_DECODED_TEXT;
+	if (members->task->single && element->number > 1)
+	{
+		snprintf(problem, SGIP_PROBLEM_BYTES, "more than one object");
+		return false;
+	}
+	if (element->shape != 0 && element->shape != members->shape)
+	{
+		members->shape = element->shape;
+		for (int i = 0; i < SGIP_MAX_SLOTS; i++)
+			members->of_slot[i] = SLOT_UNKNOWN;
+	}
+	return find_members(members, element, problem);
 }
 
-/* Unix seconds as ISO 8601; a string (ISO already) as it stands. */
-static SgipDecoded
-time_text(const SgipValue *value, SgipScratch *scratch, SgipSpan *text)
+/* Has the list something in it? */
+static inline bool
+is_filled(const SgipMember *list)
 {
-	char		number[64];
-	char		iso[64];
-	char	   *end;
-	double		seconds;
-	long long	micros;
-	time_t		whole;
-	struct tm	tm;
-	int			len;
-
-	if (value->kind != SGIP_VALUE_LITERAL)
-		return scalar_text(value, text);
-	if (value->text.len >= sizeof(number))
-		return SGIP_DECODED_MISFIT;
-	memcpy(number, value->text.data, value->text.len);
-	number[value->text.len] = '\0';
-	seconds = strtod(number, &end);
-	if (end == number || *end != '\0' || !(fabs(seconds) <= MAX_UNIX_SECONDS))
-		return SGIP_DECODED_MISFIT;
-
-	/* microseconds, PostgreSQL's resolution, are exact in a double up to 2255 */
-	micros = llrint(seconds * MICROS_PER_SECOND);
-	whole = (time_t) (micros / MICROS_PER_SECOND);
-	micros %= MICROS_PER_SECOND;
-	if (micros < 0)
-	{
-		micros += MICROS_PER_SECOND;
-		whole--;
-	}
-	if (gmtime_r(&whole, &tm) == NULL || tm.tm_year < -1899)
-		return SGIP_DECODED_MISFIT;
-	len = snprintf(iso, sizeof(iso), "%04d-%02d-%02dT%02d:%02d:%02d.%06lldZ",
-				   tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-				   tm.tm_hour, tm.tm_min, tm.tm_sec, micros);
-	scratch->len = 0;
-	if (!append(scratch, iso, (size_t) len))
-		return SGIP_DECODED_NO_MEMORY;
-	text->data = scratch->data;
-	text->len = scratch->len;
-	return SGIP_DECODED_TEXT;
-}
-
-/* A field that is a string or a literal. */
-static inline SgipDecoded
-member_text(const SgipElement *element, const SgipField *field, int *hint, SgipSpan *text)
-{
-	const SgipSpan *flat;
-	SgipValue	value;
-
-	if (element->form != SGIP_ELEMENT_FLAT)
-	{
-		value = sgip_json_member(element, field->key, hint);
-		return item_text(&value, field->subkey, text);
-	}
-	flat = sgip_json_flat_member(element, field->key, hint);
-	if (flat == NULL)
-		return SGIP_DECODED_NULL;
-	*text = *flat;
-	return SGIP_DECODED_TEXT;
-}
-
-/* Of the list's item whose "id" is the parent's, the member subkey. */
-static SgipDecoded
-parent_item_text(const SgipRow *row, const SgipField *field, int *hint, SgipSpan *text)
-{
-	SgipValue	list = sgip_json_member(row->element, field->key, hint);
-	size_t		count = list.kind == SGIP_VALUE_LIST ? sgip_json_list_length(&list) : 0;
-	size_t		len = row->parent ? strlen(row->parent) : 0;
-
-	for (size_t i = 0; i < count; i++)
-	{
-		SgipValue	item = sgip_json_list_item(&list, i);
-		SgipSpan	id;
-
-		if (item_text(&item, "id", &id) == SGIP_DECODED_TEXT &&
-			id.len == len && memcmp(id.data, row->parent, len) == 0)
-			return item_text(&item, field->subkey, text);
-	}
-	return SGIP_DECODED_NULL;
-}
-
-SgipDecoded
-sgip_decode_field(const SgipRow *row, const SgipField *field,
-				  int *hint, SgipScratch *scratch, SgipSpan *text)
-{
-	SgipValue	value;
-
-	switch (field->kind)
-	{
-		case SGIP_KIND_TEXT:
-		case SGIP_KIND_NUMBER:
-		case SGIP_KIND_BOOLEAN:
-			return member_text(row->element, field, hint, text);
-		case SGIP_KIND_TIME:
-			value = sgip_json_member(row->element, field->key, hint);
-			value = part_of(&value, field->subkey);
-			return time_text(&value, scratch, text);
-		case SGIP_KIND_LIST:
-			value = sgip_json_member(row->element, field->key, hint);
-			return list_text(&value, field->subkey, scratch, text);
-		case SGIP_KIND_ITEM:
-			*text = row->item;
-			return SGIP_DECODED_TEXT;
-		case SGIP_KIND_PARENT_ITEM:
-			return parent_item_text(row, field, hint, text);
-		case SGIP_KIND_PARENT:
-			text->data = row->parent;
-			text->len = row->parent ? strlen(row->parent) : 0;
-			return row->parent ? SGIP_DECODED_TEXT : SGIP_DECODED_NULL;
-		case SGIP_KIND_ARGUMENT:
-			break;
-	}
-	return SGIP_DECODED_NULL;
-}
-
-size_t
-sgip_decode_item_count(const SgipElement *element, const char *key)
-{
-	int			hint = 0;
-	SgipValue	list = sgip_json_member(element, key, &hint);
-
-	return list.kind == SGIP_VALUE_LIST ? sgip_json_list_length(&list) : 0;
+	return list->node != NULL && list->node->kind == SGIP_VALUE_LIST && list->node->len > 0;
 }
 
 bool
-sgip_decode_item(const SgipElement *element, const char *key,
-				 const char *subkey, size_t index, SgipSpan *text)
-{
-	int			hint = 0;
-	SgipValue	list = sgip_json_member(element, key, &hint);
-	SgipValue	item = sgip_json_list_item(&list, index);
-
-	return item_text(&item, subkey, text) == SGIP_DECODED_TEXT;
-}
-
-void
-sgip_items_begin(SgipItems *items, const SgipElement *element, const char *key)
-{
-	items->element = element;
-	items->key = key;
-	items->next = 0;
-	items->count = key ? sgip_decode_item_count(element, key) : 0;
-}
-
-bool
-sgip_items_next(SgipItems *items, SgipSpan *item)
-{
-	while (items->next < items->count)
-	{
-		if (sgip_decode_item(items->element, items->key, NULL, items->next++, item))
-			return true;
-	}
-	return false;
-}
-
-bool
-sgip_decode_derive(const SgipTask *task, const SgipElement *element, bool *inconclusive)
+sgip_members_derive(const SgipMembers *members, bool *inconclusive)
 {
 	bool		used;
 	bool		pooled;
 
 	*inconclusive = false;
-	if (task->derive == SGIP_DERIVE_ALL)
+	if (members->task->derive == SGIP_DERIVE_ALL)
 		return true;
-	used = sgip_decode_item_count(element, "subusers") > 0;
-	pooled = sgip_decode_item_count(element, "pools") > 0;
-	switch (task->derive)
+	used = is_filled(members->subusers);
+	pooled = is_filled(members->pools);
+	switch (members->task->derive)
 	{
 		case SGIP_DERIVE_FREE:
 			return !used && !pooled;
@@ -494,4 +333,220 @@ sgip_decode_derive(const SgipTask *task, const SgipElement *element, bool *incon
 			break;
 	}
 	return true;
+}
+
+/* Of a list of objects the one whose "id" is the parent's, or NULL. */
+static const SgipNode *
+item_of_parent(const SgipRow *row, const SgipMember *list)
+{
+	size_t		len = row->parent ? strlen(row->parent) : 0;
+	SgipItems	items;
+	const SgipNode *item;
+
+	sgip_items_begin(&items, list);
+	while ((item = sgip_items_next(&items)) != NULL)
+	{
+		SgipSpan	id = sgip_node_value(row->element,
+										 sgip_node_member(row->element, item, "id")).text;
+
+		if (id.len == len && len > 0 && memcmp(id.data, row->parent, len) == 0)
+			break;
+	}
+	return item;
+}
+
+const SgipNode *
+sgip_row_node(const SgipRow *row, int number)
+{
+	const SgipField *field = &row->members->task->fields[number];
+	const SgipMember *member = row->members->of_field[number] >= 0 ?
+		&row->members->members[row->members->of_field[number]] : NULL;
+	const SgipNode *node = member ? member->node : NULL;
+
+	if (field->kind == SGIP_KIND_ITEM)
+		return row->item;
+	if (field->kind == SGIP_KIND_LIST || field->subkey == NULL || node == NULL)
+		return node;
+	if (field->kind == SGIP_KIND_PARENT_ITEM)
+		node = item_of_parent(row, member);
+	return node ? sgip_node_member(row->element, node, field->subkey) : NULL;
+}
+
+void
+sgip_items_begin(SgipItems *items, const SgipMember *list)
+{
+	const SgipNode *node = list != NULL ? list->node : NULL;
+
+	items->next = node ? node + 1 : NULL;
+	items->left = node != NULL && node->kind == SGIP_VALUE_LIST ? node->len : 0;
+}
+
+const SgipNode *
+sgip_items_next(SgipItems *items)
+{
+	const SgipNode *item = items->next;
+
+	if (items->left == 0)
+		return NULL;
+	items->left--;
+	items->next += item->size;
+	return item;
+}
+
+/*-------------------------------------------------------------------------
+ * Numbers
+ *-------------------------------------------------------------------------
+ */
+
+/* A number as JSON writes it, in parts */
+typedef struct Number
+{
+	bool		negative;
+	SgipSpan	whole;			/* digits before the point */
+	SgipSpan	fraction;		/* ... and behind it */
+	int			exponent;		/* of ten; cut off at 9999 either way */
+} Number;
+
+/* Takes the digits at *p. */
+static SgipSpan
+take_digits(const char **p, const char *end)
+{
+	SgipSpan	digits = {*p, 0};
+
+	while (*p < end && **p >= '0' && **p <= '9')
+		(*p)++;
+	digits.len = (size_t) (*p - digits.data);
+	return digits;
+}
+
+/* Takes a number apart; false if the text is none. */
+static bool
+take_apart(SgipSpan text, Number *number)
+{
+	const char *p = text.data;
+	const char *end = p + text.len;
+	SgipSpan	exponent;
+	bool		down;
+
+	memset(number, 0, sizeof(*number));
+	number->negative = p < end && *p == '-';
+	p += number->negative;
+	number->whole = take_digits(&p, end);
+	if (number->whole.len == 0)
+		return false;
+	if (p < end && *p == '.')
+	{
+		p++;
+		number->fraction = take_digits(&p, end);
+		if (number->fraction.len == 0)
+			return false;
+	}
+	if (p < end && (*p == 'e' || *p == 'E'))
+	{
+		p++;
+		down = p < end && *p == '-';
+		p += p < end && (*p == '-' || *p == '+');
+		exponent = take_digits(&p, end);
+		if (exponent.len == 0)
+			return false;
+		for (size_t i = 0; i < exponent.len && number->exponent < 1000; i++)
+			number->exponent = 10 * number->exponent + (exponent.data[i] - '0');
+		number->exponent = down ? -number->exponent : number->exponent;
+	}
+	return p == end;
+}
+
+/* The digit of a number that stands so many places from its first one; 0 behind the last. */
+static char
+digit_at(const Number *number, size_t i)
+{
+	if (i < number->whole.len)
+		return number->whole.data[i];
+	i -= number->whole.len;
+	return i < number->fraction.len ? number->fraction.data[i] : '0';
+}
+
+bool
+sgip_decode_whole(SgipSpan text, char digits[SGIP_NUMBER_BYTES])
+{
+	Number		number;
+	long		places;
+	size_t		len = 0;
+
+	if (!take_apart(text, &number))
+		return false;
+
+	/* so many of its digits stand before the point */
+	places = (long) number.whole.len + number.exponent;
+	for (size_t i = places > 0 ? (size_t) places : 0; i < number.whole.len + number.fraction.len; i++)
+	{
+		if (digit_at(&number, i) != '0')
+			return false;
+	}
+	if (number.negative)
+		digits[len++] = '-';
+	for (long i = 0; i < places; i++)
+	{
+		char		digit = digit_at(&number, (size_t) i);
+
+		/* without leading zeros, which could be many */
+		if (digit == '0' && len == (size_t) number.negative)
+			continue;
+		if (len == SGIP_NUMBER_BYTES - 2)
+			return false;
+		digits[len++] = digit;
+	}
+	if (len == (size_t) number.negative)
+		digits[len++] = '0';
+	digits[len] = '\0';
+	return true;
+}
+
+/*-------------------------------------------------------------------------
+ * Times
+ *-------------------------------------------------------------------------
+ */
+
+SgipTime
+sgip_decode_time(SgipSpan text, bool is_string, int64_t *micros)
+{
+	Number		number;
+	char		copy[SGIP_NUMBER_BYTES];
+	double		seconds;
+
+	if (text.len == 0)
+		return SGIP_TIME_NONE;
+	if (!take_apart(text, &number) || text.len >= sizeof(copy))
+		return is_string ? SGIP_TIME_TEXT : SGIP_TIME_MISFIT;
+	memcpy(copy, text.data, text.len);
+	copy[text.len] = '\0';
+	seconds = strtod(copy, NULL);
+	if (is_string && !(seconds >= MIN_STRING_SECONDS && seconds <= MAX_UNIX_SECONDS))
+		return SGIP_TIME_TEXT;
+	if (!(seconds >= MIN_UNIX_SECONDS && seconds <= MAX_UNIX_SECONDS))
+		return SGIP_TIME_MISFIT;
+
+	/* microseconds, PostgreSQL's resolution, are exact in a double up to 2255 */
+	*micros = number.fraction.len == 0 && number.exponent == 0 ?
+		strtoll(copy, NULL, 10) * MICROS_PER_SECOND : llrint(seconds * MICROS_PER_SECOND);
+	return SGIP_TIME_MICROS;
+}
+
+void
+sgip_write_time(int64_t micros, char iso[SGIP_TIME_BYTES])
+{
+	time_t		whole = (time_t) (micros / MICROS_PER_SECOND);
+	int64_t		rest = micros % MICROS_PER_SECOND;
+	struct tm	tm;
+
+	if (rest < 0)
+	{
+		rest += MICROS_PER_SECOND;
+		whole--;
+	}
+	memset(&tm, 0, sizeof(tm));
+	(void) gmtime_r(&whole, &tm);
+	snprintf(iso, SGIP_TIME_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
+			 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+			 tm.tm_hour, tm.tm_min, tm.tm_sec, (int) rest);
 }

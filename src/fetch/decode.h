@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * decode.h
- *		From an element of an answer to the texts of a row's fields.
+ *		What the members of an element are to a task: its fields.
  *
  * Needs no PostgreSQL, so that it can be fuzzed by itself.
  *
@@ -13,97 +13,117 @@
 #include "json/json.h"
 #include "catalog/task.h"
 
-/* A growing buffer for values that are not texts of the answer as they stand */
-typedef struct SgipScratch
+/* Room for what is wrong with an element; longer names of members are cut */
+#define SGIP_PROBLEM_BYTES 160
+
+/* Room for a whole number, and for a time, both terminated */
+#define SGIP_NUMBER_BYTES 64
+#define SGIP_TIME_BYTES 64
+
+/* A member of the elements that one or more of a task's fields are */
+typedef struct SgipMember
 {
-	char	   *data;			/* malloc'd, or NULL */
-	size_t		len;
-	size_t		size;
-} SgipScratch;
+	const char *key;
+	size_t		key_len;
+	int			kinds;			/* of value that it may have */
+	int			contents;		/* kinds that the items of its list may have */
+	bool		required;		/* it must be there ... */
+	bool		not_null;		/* ... and must not be null */
+	const SgipField *field;		/* one of them */
+	const SgipNode *node;		/* in the element at hand; NULL: it is absent */
+} SgipMember;
+
+/*
+ * The members of a task's elements.  Which slot of a shape is which of them is
+ * remembered, so that elements that are made alike need no look at their keys.
+ */
+typedef struct SgipMembers
+{
+	const SgipTask *task;
+	int			count;
+	SgipMember	members[SGIP_MAX_FIELDS];
+	int			of_field[SGIP_MAX_FIELDS];	/* the member that it is; -1: none */
+	bool		has_parts;		/* a field is a part of its member */
+	const SgipMember *subusers; /* those by which tasks decide, or NULL */
+	const SgipMember *pools;
+	const SgipMember *unnest;
+	uint64_t	shape;			/* of the latest element that had one */
+	int			of_slot[SGIP_MAX_SLOTS];
+} SgipMembers;
 
 /* One row of a task: an element, or one item of the array it is unnested by */
 typedef struct SgipRow
 {
 	const SgipElement *element;
-	SgipSpan	item;			/* of the unnested array */
+	const SgipMembers *members; /* of the element */
+	const SgipNode *item;		/* of the unnested array, or NULL */
 	const char *parent;			/* id of the parent's row, or NULL */
 } SgipRow;
 
-typedef enum SgipDecoded
-{
-	SGIP_DECODED_NULL,			/* absent or null */
-	SGIP_DECODED_TEXT,			/* *text: UTF-8, without NUL, not terminated */
-	SGIP_DECODED_MISFIT,		/* not a value that the field can have */
-	SGIP_DECODED_NO_MEMORY
-} SgipDecoded;
+/*
+ * Sets up the members of a task.  "decisive" is one more that must be there,
+ * since something is decided by it; or NULL.
+ */
+extern void sgip_members_begin(SgipMembers *members, const SgipTask *task, const char *decisive);
 
 /*
- * The value of a field as text that PostgreSQL's input functions read: lists
- * as array literals, times as ISO 8601 in UTC.  *text lives until the next
- * call with the same scratch, and no longer than the element.  *hint as in
- * sgip_json_member.
+ * Finds the members of an element; they stay valid as long as it is.  False if
+ * it is none of the task's rows: one has what identifies it, its members are
+ * of the types that the API documents, and those by which the task decides
+ * are there.  Then "problem" (of SGIP_PROBLEM_BYTES) says why.
  */
-extern SgipDecoded sgip_decode_field(const SgipRow *row, const SgipField *field,
-									 int *hint, SgipScratch *scratch, SgipSpan *text);
-
-/* Room for what sgip_decode_check says; longer names of members are cut */
-#define SGIP_PROBLEM_BYTES 160
-
-/* What an element has to have to be taken for a row of a task */
-typedef struct SgipElementCheck
-{
-	const SgipTask *task;
-	const char *decisive[2];	/* members by which the task decides, or NULL */
-	int			hints[SGIP_MAX_FIELDS];
-} SgipElementCheck;
+extern bool sgip_members_find(SgipMembers *members, const SgipElement *element, char *problem);
 
 /*
- * Sets up the check for a task.  "decisive" is one more member that must be
- * there, since something is decided by it; or NULL.
+ * Does the task give rows for the element whose members these are?
+ * *inconclusive: it does if all its subusers are disabled, which the element
+ * does not tell.
  */
-extern void sgip_decode_check_begin(SgipElementCheck *check, const SgipTask *task,
-									const char *decisive);
+extern bool sgip_members_derive(const SgipMembers *members, bool *inconclusive);
 
-/*
- * Is the element one of the task's rows?  It has what identifies one, its
- * members are of the types that the API documents, and those by which the
- * task decides are there.  If not, "problem" (of SGIP_PROBLEM_BYTES) says
- * why.
- */
-extern bool sgip_decode_check(SgipElementCheck *check, const SgipElement *element,
-							  char *problem);
+/* The value of a field, which is no list; NULL if it is absent */
+extern const SgipNode *sgip_row_node(const SgipRow *row, int field);
 
-/*
- * Does the task give rows for this element?  *inconclusive: it does if all its
- * subusers are disabled, which the element does not tell.
- */
-extern bool sgip_decode_derive(const SgipTask *task, const SgipElement *element,
-							   bool *inconclusive);
-
-/* Items of a list member: how many (0 if it is null or absent), and one */
-extern size_t sgip_decode_item_count(const SgipElement *element, const char *key);
-extern bool sgip_decode_item(const SgipElement *element, const char *key,
-							 const char *subkey, size_t index, SgipSpan *text);
+/* The part of a list's item that the field takes: itself, or a member of it */
+extern const SgipNode *sgip_item_part(const SgipElement *element, const SgipNode *item,
+									  const SgipField *field);
 
 /* Where handing out the items of a list stands */
 typedef struct SgipItems
 {
-	const SgipElement *element;
-	const char *key;			/* member that is the list */
-	size_t		next;
-	size_t		count;
+	const SgipNode *next;
+	uint32_t	left;
 } SgipItems;
 
-/* Begins with the list of that name (NULL: with an empty one) */
-extern void sgip_items_begin(SgipItems *items, const SgipElement *element, const char *key);
+/* Begins with the items of a member (NULL, absent, null: with none) */
+extern void sgip_items_begin(SgipItems *items, const SgipMember *list);
+
+/* The next item; NULL at the end */
+extern const SgipNode *sgip_items_next(SgipItems *items);
+
+/* What a text is as a time */
+typedef enum SgipTime
+{
+	SGIP_TIME_NONE,				/* an empty text: there is none */
+	SGIP_TIME_MICROS,			/* *micros since 1970 */
+	SGIP_TIME_TEXT,				/* perhaps one that is written in another way */
+	SGIP_TIME_MISFIT			/* a number that is no time of the years 1 to 9999 */
+} SgipTime;
 
 /*
- * The next item that is a text; false at the end.  The element must be the
- * one that it was begun with.
+ * A time as the API gives it: a number, in a string or not, is Unix seconds.
+ * A string is taken for a number only from 1973 on, since 20060102 is a date
+ * as well.
  */
-extern bool sgip_items_next(SgipItems *items, SgipSpan *item);
+extern SgipTime sgip_decode_time(SgipSpan text, bool is_string, int64_t *micros);
 
-/* Frees what the scratch holds */
-extern void sgip_decode_free(SgipScratch *scratch);
+/* Writes a time as ISO 8601 in UTC */
+extern void sgip_write_time(int64_t micros, char iso[SGIP_TIME_BYTES]);
+
+/*
+ * Writes the digits of a whole number that is written in another way, as 1.0
+ * or 1e6; false if it is none, or too long.
+ */
+extern bool sgip_decode_whole(SgipSpan text, char digits[SGIP_NUMBER_BYTES]);
 
 #endif							/* SGIP_DECODE_H */

@@ -41,7 +41,7 @@ typedef struct Source
 	SgipAnswer *answer;
 	const SgipSearch *search;	/* whose rows these are, or NULL */
 	char	   *parent;			/* id of the parent's row that it belongs to, or NULL */
-	SgipElementCheck check;		/* what its elements have to have */
+	SgipMembers members;		/* of its elements, and what they have to be */
 } Source;
 
 struct SgipFetch
@@ -119,7 +119,7 @@ add_source(SgipFetch *fetch, Purpose purpose, const SgipTask *task,
 		source->parent = MemoryContextStrdup(fetch->context, arguments->values[parent_field]);
 	source->answer = sgip_answer_begin(fetch->client, task, arguments ? arguments : &none,
 									   source->parent, purpose == FOR_ROWS ? fetch->rows : 0);
-	sgip_decode_check_begin(&source->check, task, purpose == FOR_DISABLED ? "disabled" : NULL);
+	sgip_members_begin(&source->members, task, purpose == FOR_DISABLED ? "disabled" : NULL);
 	dlist_push_tail(&fetch->sources, &source->node);
 	return source;
 }
@@ -244,13 +244,16 @@ check_element(Source *source, const SgipElement *element)
 	SgipErrorContext *failed;
 	SgipRemoteError error;
 
-	if (sgip_decode_check(&source->check, element, problem))
+	if (sgip_members_find(&source->members, element, problem))
 		return;
 	failed = sgip_answer_error_context(source->answer);
-	if (sgip_json_parse_error(element->raw.data, element->raw.len, &error))
+	if (sgip_element_is_error(element))
 	{
-		char	   *said = pstrdup(error.text);
+		char	   *said;
 
+		if (!sgip_element_describe_error(element, &error))
+			sgip_report_no_memory();
+		said = pstrdup(error.text);
 		free(error.text);
 		error.text = said;
 		sgip_report_remote(failed, &error);
@@ -265,11 +268,10 @@ check_element(Source *source, const SgipElement *element)
 static void
 take_parent(SgipFetch *fetch, Source *source, const SgipElement *element)
 {
-	int			hint = 0;
-	SgipValue	id = sgip_json_member(element, "id", &hint);
+	SgipValue	id = sgip_json_member(element, "id");
 	MemoryContext caller;
 
-	if ((id.kind != SGIP_VALUE_STRING && id.kind != SGIP_VALUE_LITERAL) ||
+	if ((id.kind != SGIP_VALUE_STRING && id.kind != SGIP_VALUE_NUMBER) ||
 		id.text.len == 0 || id.text.len > MAX_ID_BYTES)
 		sgip_report_invalid(sgip_answer_error_context(source->answer),
 							psprintf("Element %ld has no usable id.", element->number));
@@ -279,27 +281,14 @@ take_parent(SgipFetch *fetch, Source *source, const SgipElement *element)
 	MemoryContextSwitchTo(caller);
 }
 
-/* The text of a member; false if it is none. */
-static bool
-member_text(const SgipElement *element, const char *key, SgipSpan *text)
-{
-	int			hint = 0;
-	SgipValue	value = sgip_json_member(element, key, &hint);
-
-	*text = value.text;
-	return value.kind == SGIP_VALUE_STRING || value.kind == SGIP_VALUE_LITERAL;
-}
-
 /* Takes note of a subuser if it is disabled. */
 static void
 take_subuser(SgipFetch *fetch, const SgipElement *subuser)
 {
-	SgipSpan	flag;
-	SgipSpan	name;
+	SgipSpan	disabled = sgip_json_member(subuser, "disabled").text;
+	SgipSpan	name = sgip_json_member(subuser, "username").text;
 
-	if (member_text(subuser, "disabled", &flag) &&
-		flag.len == 4 && memcmp(flag.data, "true", 4) == 0 &&
-		member_text(subuser, "username", &name) && name.len <= SGIP_MAX_KEY_BYTES)
+	if (disabled.data[0] == 't' && name.len <= SGIP_MAX_KEY_BYTES)
 		(void) sgip_string_set_add(fetch->disabled, name);
 }
 
@@ -308,16 +297,15 @@ take_subuser(SgipFetch *fetch, const SgipElement *subuser)
  * counts as active: an IP that may be in use is not available.
  */
 static bool
-all_disabled(const SgipFetch *fetch, const SgipElement *element)
+all_disabled(const SgipFetch *fetch, const Source *source, const SgipElement *element)
 {
-	size_t		count = sgip_decode_item_count(element, "subusers");
+	SgipItems	items;
+	const SgipNode *name;
 
-	for (size_t i = 0; i < count; i++)
+	sgip_items_begin(&items, source->members.subusers);
+	while ((name = sgip_items_next(&items)) != NULL)
 	{
-		SgipSpan	name;
-
-		if (!sgip_decode_item(element, "subusers", NULL, i, &name) ||
-			!sgip_string_set_has(fetch->disabled, name))
+		if (!sgip_string_set_has(fetch->disabled, sgip_node_text(element, name)))
 			return false;
 	}
 	return true;
@@ -327,7 +315,6 @@ all_disabled(const SgipFetch *fetch, const SgipElement *element)
 static bool
 take_element(SgipFetch *fetch, Source *source, const SgipElement *element)
 {
-	const SgipTask *task = fetch->table->task;
 	bool		inconclusive;
 
 	check_element(source, element);
@@ -342,19 +329,28 @@ take_element(SgipFetch *fetch, Source *source, const SgipElement *element)
 		case FOR_ROWS:
 			break;
 	}
-	return sgip_decode_derive(task, element, &inconclusive) &&
-		(!inconclusive || all_disabled(fetch, element));
+	return sgip_members_derive(&source->members, &inconclusive) &&
+		(!inconclusive || all_disabled(fetch, source, element));
+}
+
+/* The present element as a row. */
+static void
+show_row(SgipFetch *fetch, Source *source, SgipRow *row, const SgipSearch **search)
+{
+	row->element = fetch->element;
+	row->members = &source->members;
+	row->parent = source->parent;
+	*search = source->search;
 }
 
 /* The next item of the present element as a row; false if there is none. */
 static bool
 next_item(SgipFetch *fetch, Source *source, SgipRow *row, const SgipSearch **search)
 {
-	if (!sgip_items_next(&fetch->items, &row->item))
+	row->item = sgip_items_next(&fetch->items);
+	if (row->item == NULL)
 		return false;
-	row->element = fetch->element;
-	row->parent = source->parent;
-	*search = source->search;
+	show_row(fetch, source, row, search);
 	return true;
 }
 
@@ -383,16 +379,14 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 			case SGIP_ANSWER_ELEMENT:
 				if (!take_element(fetch, source, fetch->element))
 					break;
-				sgip_items_begin(&fetch->items, fetch->element, unnest);
+				sgip_items_begin(&fetch->items, source->members.unnest);
 				if (unnest != NULL)
 				{
 					if (!next_item(fetch, source, row, search))
 						break;
 					return SGIP_FETCH_ROW;
 				}
-				row->element = fetch->element;
-				row->parent = source->parent;
-				*search = source->search;
+				show_row(fetch, source, row, search);
 				return SGIP_FETCH_ROW;
 			case SGIP_ANSWER_END:
 				drop_source(source);

@@ -36,7 +36,6 @@ struct SgipListing
 	/* keys of elements, NULL if the listing is not paged */
 	SgipStringSet *seen;		/* of earlier pages and tries */
 	SgipStringSet *present;		/* of this one */
-	int			key_hint;
 	int64		fresh;			/* elements with a key of this page that are new */
 	int			stale_pages;	/* pages in a row without a new element */
 
@@ -125,8 +124,8 @@ sgip_listing_take(SgipListing *listing, const SgipElement *element)
 
 	if (listing->seen == NULL)
 		return true;
-	key = sgip_json_member(element, task->fields[task->key_field].key, &listing->key_hint);
-	if ((key.kind != SGIP_VALUE_STRING && key.kind != SGIP_VALUE_LITERAL) ||
+	key = sgip_json_member(element, task->fields[task->key_field].key);
+	if ((key.kind != SGIP_VALUE_STRING && key.kind != SGIP_VALUE_NUMBER) ||
 		key.text.len > SGIP_MAX_KEY_BYTES)
 		return true;
 	if (sgip_string_set_has(listing->seen, key.text))
@@ -179,7 +178,7 @@ next_by_cursor(const SgipListing *listing, const SgipPage *page, int64 elements,
 		if (cursor.kind == SGIP_VALUE_ABSENT)
 			cursor = sgip_json_envelope(reader, "_metadata.after_key");
 	}
-	if ((cursor.kind != SGIP_VALUE_STRING && cursor.kind != SGIP_VALUE_LITERAL) ||
+	if ((cursor.kind != SGIP_VALUE_STRING && cursor.kind != SGIP_VALUE_NUMBER) ||
 		cursor.text.len == 0 ||
 		(listing->task->paging == SGIP_PAGING_LAST && elements == 0))
 		return SGIP_NEXT_END;

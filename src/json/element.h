@@ -3,8 +3,10 @@
  * element.h
  *		What an answer consists of: elements and the values within them.
  *
- * The types that the reader of JSON and its parts share with those who use
- * what it read.
+ * A value is a node, followed by the nodes of what is in it: an object by its
+ * members, a list by its items.  Nodes name their texts by where these stand,
+ * not by pointers, so that an element can be copied as it is (packed) and
+ * used again without being read again.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,10 +15,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "json/buffer.h"
 
 /*
- * Largest element (and largest rest of an enclosing object).  A row of this
- * API is some hundred bytes; a v3 IP shared by 1,000 subusers some ten
+ * Largest element (and largest remainder of an enclosing object).  A row of
+ * this API is some hundred bytes; a v3 IP shared by 1,000 subusers some ten
  * kilobytes.  1 MiB leaves room for a hundred times that and keeps a hostile
  * server from filling the memory of the backend.
  */
@@ -28,57 +33,106 @@
  */
 #define SGIP_JSON_MAX_DEPTH 32
 
-/* Most members of an object that is used in place; more go to jansson */
-#define SGIP_JSON_MAX_FLAT 8
-
-/* Bytes that somebody else owns; not terminated */
+/* Bytes of which another is the owner; not terminated */
 typedef struct SgipSpan
 {
 	const char *data;
 	size_t		len;
 } SgipSpan;
 
+/* Bits, so that a set of kinds is a number */
 typedef enum SgipValueKind
 {
-	SGIP_VALUE_ABSENT,
-	SGIP_VALUE_NULL,
-	SGIP_VALUE_STRING,			/* text: decoded UTF-8, without NUL */
-	SGIP_VALUE_LITERAL,			/* text: a number as written, true or false */
-	SGIP_VALUE_LIST,
-	SGIP_VALUE_OBJECT
+	SGIP_VALUE_ABSENT = 0,
+	SGIP_VALUE_NULL = 1,
+	SGIP_VALUE_STRING = 2,
+	SGIP_VALUE_NUMBER = 4,
+	SGIP_VALUE_BOOLEAN = 8,
+	SGIP_VALUE_LIST = 16,
+	SGIP_VALUE_OBJECT = 32
 } SgipValueKind;
 
-/* A value within an element; lives as long as the element */
-typedef struct SgipValue
+/* Most members of an element that are told apart by slots */
+#define SGIP_MAX_SLOTS 16
+
+typedef struct SgipNode
 {
-	SgipValueKind kind;
-	SgipSpan	text;			/* STRING, LITERAL: see above */
-	const void *node;			/* LIST, OBJECT: the parsed value */
-} SgipValue;
+	uint8_t		kind;			/* an SgipValueKind */
+	uint8_t		contents;		/* LIST: kinds of its items */
+	uint8_t		slot;			/* member of an element that has a shape: the same
+								 * for the same key in all elements of that shape */
+	uint32_t	size;			/* in nodes, with all that is in it: the next item or
+								 * member is so much further */
+	uint32_t	at;				/* STRING: where its decoded UTF-8, without NUL,
+								 * begins; NUMBER: as written; BOOLEAN: the word */
+	uint32_t	len;			/* ... and how long it is; LIST, OBJECT: how many */
+	uint32_t	key_at;			/* member of an object: where its key begins ... */
+	uint32_t	key_len;		/* ... and how long it is */
+} SgipNode;
 
 /*
  * One element.  Valid until the next call of sgip_json_next on the same
- * reader, and only while the bytes given to that call stay where they were.
+ * reader, and only while the bytes given to that call stay where they were;
+ * if unpacked, as long as the bytes that it was unpacked from.
  */
 typedef struct SgipElement
 {
 	long		number;			/* 1 for the first element of the document */
-	SgipSpan	raw;			/* its text as received */
-	enum
-	{
-		SGIP_ELEMENT_STRING,	/* a string: raw value in "string" */
-		SGIP_ELEMENT_FLAT,		/* object of plain strings: "members" */
-		SGIP_ELEMENT_TREE		/* anything else: "tree" */
-	}			form;
-	SgipSpan	string;
-	int			member_count;
-	struct
-	{
-		SgipSpan	key;
-		SgipSpan	value;
-	}			members[SGIP_JSON_MAX_FLAT];
-	void	   *tree;			/* jansson's value, the reader's own */
+	SgipSpan	raw;			/* its text as received; not kept by packing */
+	uint64_t	shape;			/* elements with the same number have the same keys in
+								 * the same slots, some of which may be absent; 0:
+								 * nothing is known */
+	const SgipNode *nodes;		/* a string or an object, and what is in it */
+	SgipSpan	text;			/* what the nodes' positions are relative to */
 } SgipElement;
+
+/* A value with its text; lives as long as the element */
+typedef struct SgipValue
+{
+	SgipValueKind kind;
+	SgipSpan	text;			/* STRING, NUMBER, BOOLEAN: see above */
+} SgipValue;
+
+/* The text of a STRING, NUMBER or BOOLEAN; of anything else it is empty */
+static inline SgipSpan
+sgip_node_text(const SgipElement *element, const SgipNode *node)
+{
+	SgipSpan	text = {element->text.data + node->at, node->len};
+
+	if ((node->kind & (SGIP_VALUE_STRING | SGIP_VALUE_NUMBER | SGIP_VALUE_BOOLEAN)) == 0)
+		text.len = 0;
+	return text;
+}
+
+/* Is this the key of the member? */
+static inline bool
+sgip_node_has_key(const SgipElement *element, const SgipNode *member, const char *key, size_t len)
+{
+	return member->key_len == len &&
+		(len == 0 || memcmp(element->text.data + member->key_at, key, len) == 0);
+}
+
+/* A member of an OBJECT, or NULL */
+extern const SgipNode *sgip_node_member(const SgipElement *element, const SgipNode *object,
+										const char *key);
+
+/* A value with its text; NULL is an absent one */
+extern SgipValue sgip_node_value(const SgipElement *element, const SgipNode *node);
+
+/* A member of an element by its name; a string has none */
+extern SgipValue sgip_json_member(const SgipElement *element, const char *key);
+
+/* Appends a value as JSON; false when out of memory */
+extern bool sgip_node_write(const SgipElement *element, const SgipNode *node, SgipBuffer *json);
+
+/*
+ * Copies of an element that need no reading: how many bytes one takes;
+ * writing it there; and using it where it is, which must be aligned for
+ * SgipNode.  The raw text of what was unpacked is empty.
+ */
+extern size_t sgip_element_pack_size(const SgipElement *element);
+extern void sgip_element_pack(const SgipElement *element, char *to);
+extern void sgip_element_unpack(const char *from, SgipElement *element);
 
 /* The API's own words when it reports an error in JSON */
 typedef struct SgipRemoteError
@@ -88,11 +142,18 @@ typedef struct SgipRemoteError
 								 * NULL after success */
 } SgipRemoteError;
 
-/* Items of a LIST value: how many, and one of them */
-extern size_t sgip_json_list_length(const SgipValue *list);
-extern SgipValue sgip_json_list_item(const SgipValue *list, size_t index);
+/*
+ * Is this object the API's way to report an error?  An "error" that is not
+ * null, "errors" that are not empty, or "message" that says "error": what the
+ * v2 and v3 APIs are known to send, in part under HTTP status 200.
+ */
+extern bool sgip_element_is_error(const SgipElement *element);
 
-/* Member of an OBJECT value */
-extern SgipValue sgip_json_object_member(const SgipValue *object, const char *key);
+/*
+ * What an error object says, into *remote, whose text is the caller's to
+ * free.  Its "message" counts only if there is nothing better, because it
+ * may be just "error".  False when out of memory.
+ */
+extern bool sgip_element_describe_error(const SgipElement *element, SgipRemoteError *remote);
 
 #endif							/* SGIP_ELEMENT_H */

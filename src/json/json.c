@@ -6,12 +6,13 @@
  * The bytes of an answer pass through once.  What may stand between the
  * elements (white space, brackets, commas, the members of an enclosing
  * object) is read here, byte by byte, so that a document can be cut
- * anywhere.  An element is read in one of two ways:
+ * anywhere.  An element is read in one of two ways, which put the same nodes
+ * onto a tape:
  *
- *	in place	flat.c walks a string, or a flat object of strings, and
- *				notes on that walk where its keys and values stand.  It takes
- *				only what needs no decoding, and never complains: what it does
- *				not take is "odd", and judged by the other way.
+ *	in place	plain.c walks through what needs no decoding, and notes on
+ *				that walk where its keys and values stand.  It never
+ *				complains: what it does not take is "odd", and judged by the
+ *				other way.
  *	as a tree	walk_value() finds the end of the element by its brackets and
  *				quotes alone, holding the limits of size and depth before
  *				anything is parsed; then jansson parses it (tree.c).
@@ -37,11 +38,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json/flat.h"
+#include "json/plain.h"
 #include "json/tree.h"
-
-/* First memory for an enclosing object; most are shorter than this */
-#define REST_START_BYTES 512
 
 /*
  * Room for the text of a problem: that of a tree's, and ours around it, which
@@ -113,16 +111,14 @@ struct SgipJsonReader
 	long		count;			/* elements handed out */
 	SgipJsonResult last;		/* AT_REST: the result that stays */
 
-	SgipFlatPattern pattern;	/* how elements are made */
+	SgipPattern pattern;		/* how elements are made */
 
 	/* the element that stands at the front, if it was incomplete */
 	bool		cut;
 	Walk		walk;
 
 	/* the enclosing object: its text without the elements */
-	char	   *rest;
-	size_t		rest_len;
-	size_t		rest_size;
+	SgipBuffer	rest;
 	size_t		rest_byte;		/* position of its first byte */
 	size_t		list_at;		/* where in it the elements were left out */
 	size_t		list_bytes;		/* how many bytes were left out there */
@@ -133,9 +129,9 @@ struct SgipJsonReader
 	bool		at_list;		/* that key is the list's */
 	bool		odd_list;		/* the list's value is no list */
 
-	/* values handed out; freed by the next call, and by close */
-	SgipTree   *tree;			/* of the element */
-	SgipTree   *envelope;		/* of the enclosing object */
+	/* values handed out */
+	SgipTape	tape;			/* of the element */
+	SgipTape	envelope;		/* of the enclosing object; empty before its end */
 
 	/* what is wrong */
 	char		problem[PROBLEM_BYTES];
@@ -280,29 +276,18 @@ static int
 read_tree(SgipJsonReader *reader, const char *text, size_t len, SgipElement *element)
 {
 	SgipTreeError error;
-	SgipValue	value;
 
-	reader->tree = sgip_tree_parse(text, len, &error);
-	if (reader->tree == NULL)
+	if (sgip_tree_parse(text, len, &reader->tape, &error))
 	{
-		if (error.no_memory)
-			return rest_at(reader, SGIP_JSON_NO_MEMORY);
-		return refuse(reader, "element %ld, at byte %zu, is not valid JSON: %s (near byte %zu)",
-					  reader->count + 1, byte_number(reader, text), error.text,
-					  byte_number(reader, text) + error.offset);
+		element->shape = 0;
+		sgip_tape_show(&reader->tape, reader->tape.text.data, reader->tape.text.len, element);
+		return SGIP_JSON_ELEMENT;
 	}
-	value = sgip_tree_value(reader->tree);
-	if (value.kind == SGIP_VALUE_STRING)
-	{
-		element->form = SGIP_ELEMENT_STRING;
-		element->string = value.text;
-	}
-	else
-	{
-		element->form = SGIP_ELEMENT_TREE;
-		element->tree = reader->tree;
-	}
-	return SGIP_JSON_ELEMENT;
+	if (error.no_memory)
+		return rest_at(reader, SGIP_JSON_NO_MEMORY);
+	return refuse(reader, "element %ld, at byte %zu, is not valid JSON: %s (near byte %zu)",
+				  reader->count + 1, byte_number(reader, text), error.text,
+				  byte_number(reader, text) + error.offset);
 }
 
 /*-------------------------------------------------------------------------
@@ -339,6 +324,28 @@ wait_for_element(SgipJsonReader *reader)
 	return run_out(reader);
 }
 
+/* Reads an element in place, if it is plain */
+static inline int
+read_plain(SgipJsonReader *reader, const char *limit, SgipElement *element)
+{
+	const char *text = reader->at;
+	const char *p = text;
+
+	switch (sgip_plain_read(&p, limit, &reader->pattern, &reader->tape, &element->shape))
+	{
+		case SGIP_PLAIN_DONE:
+			sgip_tape_show(&reader->tape, text, (size_t) (p - text), element);
+			return hand_out(reader, text, p, element);
+		case SGIP_PLAIN_SHORT:
+			return wait_for_element(reader);
+		case SGIP_PLAIN_NO_MEMORY:
+			return rest_at(reader, SGIP_JSON_NO_MEMORY);
+		case SGIP_PLAIN_ODD:
+			break;
+	}
+	return GO_ON;
+}
+
 /*
  * Reads an element that may have been cut before, or that is known not to be
  * plain: first its end, then what is in it.
@@ -347,7 +354,6 @@ static int
 read_walked(SgipJsonReader *reader, const char *limit, bool plain, SgipElement *element)
 {
 	const char *text = reader->at;
-	const char *p = text;
 	int			result;
 
 	if (!reader->cut)
@@ -365,8 +371,8 @@ read_walked(SgipJsonReader *reader, const char *limit, bool plain, SgipElement *
 			break;
 	}
 	limit = text + reader->walk.done;
-	if (plain && sgip_flat_read(&p, limit, &reader->pattern, element) == SGIP_FLAT_DONE)
-		return hand_out(reader, text, limit, element);
+	if (plain && (result = read_plain(reader, limit, element)) != GO_ON)
+		return result;
 	result = read_tree(reader, text, (size_t) (limit - text), element);
 	if (result == SGIP_JSON_ELEMENT)
 		hand_out(reader, text, limit, element);
@@ -379,7 +385,7 @@ read_element(SgipJsonReader *reader, SgipElement *element)
 {
 	const char *text = reader->at;
 	const char *limit = reader->end;
-	const char *p = text;
+	int			result;
 
 	if (*text != '{' && *text != '"')
 	{
@@ -394,16 +400,8 @@ read_element(SgipJsonReader *reader, SgipElement *element)
 		return read_walked(reader, limit, !reader->force_tree, element);
 	if (reader->force_tree)
 		return read_walked(reader, limit, false, element);
-	switch (sgip_flat_read(&p, limit, &reader->pattern, element))
-	{
-		case SGIP_FLAT_DONE:
-			return hand_out(reader, text, p, element);
-		case SGIP_FLAT_SHORT:
-			return wait_for_element(reader);
-		case SGIP_FLAT_ODD:
-			break;
-	}
-	return read_walked(reader, limit, false, element);
+	result = read_plain(reader, limit, element);
+	return result != GO_ON ? result : read_walked(reader, limit, false, element);
 }
 
 /* Goes on behind the closing bracket of the list */
@@ -460,68 +458,81 @@ read_list(SgipJsonReader *reader, SgipElement *element)
  *-------------------------------------------------------------------------
  */
 
-/* Ends the document with what the API said in the object */
-static int
-report_error(SgipJsonReader *reader, const SgipTree *object)
+/* What was parsed of the enclosing object; as an element */
+static SgipElement
+enclosing_object(const SgipJsonReader *reader)
 {
-	if (!sgip_tree_describe_error(object, &reader->remote))
-		return rest_at(reader, SGIP_JSON_NO_MEMORY);
-	return rest_at(reader, SGIP_JSON_REMOTE_ERROR);
+	SgipElement object;
+
+	memset(&object, 0, sizeof(object));
+	sgip_tape_show(&reader->envelope, reader->envelope.text.data, reader->envelope.text.len,
+				   &object);
+	return object;
 }
 
 /* Keeps one byte of the enclosing object */
 static int
 keep_byte(SgipJsonReader *reader, char c)
 {
-	if (reader->rest_len == SGIP_JSON_MAX_ELEMENT_BYTES)
+	if (reader->rest.len == SGIP_JSON_MAX_ELEMENT_BYTES)
 		return refuse(reader, "the object at byte %zu is larger than %d bytes",
 					  reader->rest_byte, SGIP_JSON_MAX_ELEMENT_BYTES);
-	if (reader->rest_len == reader->rest_size)
-	{
-		size_t		size = reader->rest_size > 0 ? 2 * reader->rest_size : REST_START_BYTES;
-		char	   *rest = realloc(reader->rest, size);
-
-		if (rest == NULL)
-			return rest_at(reader, SGIP_JSON_NO_MEMORY);
-		reader->rest = rest;
-		reader->rest_size = size;
-	}
-	reader->rest[reader->rest_len++] = c;
+	if (!sgip_buffer_add(&reader->rest, &c, 1))
+		return rest_at(reader, SGIP_JSON_NO_MEMORY);
 	return GO_ON;
 }
 
-/* Parses the enclosing object, or as much of it as makes one */
+/*
+ * Parses the enclosing object, or as much of it as makes one, which must not
+ * be an error
+ */
 static int
-parse_rest(SgipJsonReader *reader, const char *text, size_t len, SgipTree **value)
+parse_rest(SgipJsonReader *reader)
 {
 	SgipTreeError error;
+	SgipElement object;
 	size_t		position;
 
-	*value = sgip_tree_parse(text, len, &error);
-	if (*value != NULL)
+	if (!sgip_tree_parse(reader->rest.data, reader->rest.len, &reader->envelope, &error))
+	{
+		if (error.no_memory)
+			return rest_at(reader, SGIP_JSON_NO_MEMORY);
+		position = reader->rest_byte + error.offset;
+		if (reader->enclosed && error.offset >= reader->list_at)
+			position += reader->list_bytes;
+		return refuse(reader, "the object at byte %zu is not valid JSON: %s (near byte %zu)",
+					  reader->rest_byte, error.text, position);
+	}
+	object = enclosing_object(reader);
+	if (!sgip_element_is_error(&object))
 		return GO_ON;
-	if (error.no_memory)
+	if (!sgip_element_describe_error(&object, &reader->remote))
 		return rest_at(reader, SGIP_JSON_NO_MEMORY);
-	position = reader->rest_byte + error.offset;
-	if (reader->enclosed && error.offset >= reader->list_at)
-		position += reader->list_bytes;
-	return refuse(reader, "the object at byte %zu is not valid JSON: %s (near byte %zu)",
-				  reader->rest_byte, error.text, position);
+	return rest_at(reader, SGIP_JSON_REMOTE_ERROR);
 }
 
 /* Is the latest key that of the list?  Escapes are decoded: \u0069ps is ips */
 static bool
-key_is_list(const SgipJsonReader *reader)
+key_is_list(SgipJsonReader *reader)
 {
-	const char *key = reader->rest + reader->key_at;
+	const char *key = reader->rest.data + reader->key_at;
 	size_t		len = reader->key_end - reader->key_at;
 	const char *list_key = reader->shape.list_key;
+	SgipTreeError error;
+	SgipValue	decoded = {SGIP_VALUE_ABSENT, {key + 1, len - 2}};
+	SgipElement string;
 
 	if (list_key == NULL)
 		return false;
-	if (memchr(key, '\\', len) == NULL)
-		return len == strlen(list_key) + 2 && memcmp(key + 1, list_key, len - 2) == 0;
-	return sgip_tree_spells(key, len, list_key);
+	if (memchr(key, '\\', len) != NULL)
+	{
+		if (!sgip_tree_parse(key, len, &reader->envelope, &error))
+			return false;
+		string = enclosing_object(reader);
+		decoded = sgip_node_value(&string, string.nodes);
+	}
+	return decoded.text.len == strlen(list_key) &&
+		memcmp(decoded.text.data, list_key, decoded.text.len) == 0;
 }
 
 /*
@@ -531,33 +542,23 @@ key_is_list(const SgipJsonReader *reader)
 static int
 open_list(SgipJsonReader *reader)
 {
-	static const char closing[] = {']', '}'};
-	char	   *head;
-	SgipTree   *value;
+	size_t		len = reader->rest.len;
 	int			result;
 
 	if (reader->enclosed)
 		return refuse(reader, "a second \"%s\" at byte %zu", reader->shape.list_key,
 					  byte_number(reader, reader->at));
-	if ((head = malloc(reader->rest_len + sizeof(closing))) == NULL)
+	if (!sgip_buffer_add(&reader->rest, "]}", 2))
 		return rest_at(reader, SGIP_JSON_NO_MEMORY);
-	memcpy(head, reader->rest, reader->rest_len);
-	memcpy(head + reader->rest_len, closing, sizeof(closing));
-	result = parse_rest(reader, head, reader->rest_len + sizeof(closing), &value);
-	free(head);
+	result = parse_rest(reader);
+	reader->rest.len = len;
 	if (result != GO_ON)
 		return result;
-	if (sgip_tree_is_error(value))
-		result = report_error(reader, value);
-	else
-	{
-		reader->enclosed = true;
-		reader->bracketed = true;
-		reader->list_at = reader->rest_len;
-		reader->place = AT_FIRST;
-	}
-	sgip_tree_free(value);
-	return result;
+	reader->enclosed = true;
+	reader->bracketed = true;
+	reader->list_at = len;
+	reader->place = AT_FIRST;
+	return GO_ON;
 }
 
 /* The enclosing object is complete: what is it? */
@@ -566,36 +567,40 @@ close_object(SgipJsonReader *reader, SgipElement *element)
 {
 	const char *list_key = reader->shape.list_key;
 	const char *row_key = reader->shape.row_key;
+	SgipTape	tape = reader->tape;
+	SgipElement object;
+	const SgipNode *list;
 	int			result;
 
-	result = parse_rest(reader, reader->rest, reader->rest_len, &reader->envelope);
-	if (result != GO_ON)
+	if ((result = parse_rest(reader)) != GO_ON)
 		return result;
-	if (sgip_tree_is_error(reader->envelope))
-		return report_error(reader, reader->envelope);
+	object = enclosing_object(reader);
 	if (reader->odd_list)
 		return refuse(reader, "\"%s\" is not a list", list_key);
 	if (reader->enclosed)
 	{
 		/* our own empty list, not the API's */
-		sgip_tree_drop(reader->envelope, list_key);
+		list = sgip_node_member(&object, object.nodes, list_key);
+		reader->envelope.nodes[list - object.nodes].kind = SGIP_VALUE_ABSENT;
 		reader->place = AT_TAIL;
 		return GO_ON;
 	}
 	if (list_key == NULL && row_key == NULL)
 		return refuse(reader, "expected a list, found an object at byte %zu", reader->rest_byte);
-	if (row_key == NULL || sgip_tree_member(reader->envelope, row_key) == NULL)
+	if (row_key == NULL || sgip_node_member(&object, object.nodes, row_key) == NULL)
 		return refuse(reader, "the object at byte %zu has no \"%s\"", reader->rest_byte,
 					  list_key != NULL ? list_key : row_key);
 
 	/* the first, or only, row of a list without brackets */
-	reader->tree = reader->envelope;
-	reader->envelope = NULL;
-	element->form = SGIP_ELEMENT_TREE;
-	element->tree = reader->tree;
+	reader->tape = reader->envelope;
+	reader->envelope = tape;
+	reader->envelope.count = 0;
+	element->shape = 0;
+	element->nodes = object.nodes;
+	element->text = object.text;
 	result = hand_out(reader, reader->at, reader->at, element);
-	element->raw.data = reader->rest;
-	element->raw.len = reader->rest_len;
+	element->raw.data = reader->rest.data;
+	element->raw.len = reader->rest.len;
 	return result;
 }
 
@@ -618,7 +623,7 @@ note_byte(SgipJsonReader *reader, char c)
 		case EXPECT_KEY:
 			if (c == '"')
 			{
-				reader->key_at = reader->rest_len - 1;
+				reader->key_at = reader->rest.len - 1;
 				reader->expect = EXPECT_COLON;
 			}
 			break;
@@ -659,7 +664,7 @@ read_object_byte(SgipJsonReader *reader)
 	{
 		walk_string_byte(walk, c);
 		if (!walk->in_string && reader->expect == EXPECT_COLON)
-			reader->key_end = reader->rest_len;
+			reader->key_end = reader->rest.len;
 		return GO_ON;
 	}
 	if (!walk_byte(walk, c))
@@ -798,9 +803,11 @@ sgip_json_close(SgipJsonReader *reader)
 {
 	if (reader == NULL)
 		return;
-	sgip_tree_free(reader->tree);
-	sgip_tree_free(reader->envelope);
-	free(reader->rest);
+	sgip_buffer_free(&reader->tape.room);
+	sgip_buffer_free(&reader->tape.text);
+	sgip_buffer_free(&reader->envelope.room);
+	sgip_buffer_free(&reader->envelope.text);
+	sgip_buffer_free(&reader->rest);
 	free(reader->remote.text);
 	free(reader);
 }
@@ -811,11 +818,6 @@ sgip_json_next(SgipJsonReader *reader, const char *data, size_t len, bool at_end
 {
 	int			result;
 
-	if (reader->tree != NULL)
-	{
-		sgip_tree_free(reader->tree);
-		reader->tree = NULL;
-	}
 	reader->front = data != NULL ? data : "";
 	reader->at = reader->front;
 	reader->end = reader->front + len;
@@ -849,7 +851,8 @@ sgip_json_remote_error(const SgipJsonReader *reader)
 SgipValue
 sgip_json_envelope(const SgipJsonReader *reader, const char *path)
 {
-	const SgipTree *node = reader->envelope;
+	SgipElement object = enclosing_object(reader);
+	const SgipNode *node = reader->envelope.count > 0 ? object.nodes : NULL;
 
 	while (node != NULL && *path != '\0')
 	{
@@ -857,31 +860,14 @@ sgip_json_envelope(const SgipJsonReader *reader, const char *path)
 		size_t		len = strcspn(path, ".");
 
 		if (len >= sizeof(name))
-			return sgip_tree_value(NULL);
+			return sgip_node_value(&object, NULL);
 		memcpy(name, path, len);
 		name[len] = '\0';
-		node = sgip_tree_member(node, name);
+		node = sgip_node_member(&object, node, name);
 		path += len;
 		path += *path == '.';
 	}
-	return sgip_tree_value(node);
-}
-
-SgipValue
-sgip_json_member(const SgipElement *element, const char *key, int *hint)
-{
-	SgipValue	value = {SGIP_VALUE_STRING, {NULL, 0}, NULL};
-	const SgipSpan *text = &element->string;
-
-	if (element->form == SGIP_ELEMENT_TREE)
-		return sgip_tree_value(sgip_tree_member(element->tree, key));
-	if (element->form == SGIP_ELEMENT_FLAT)
-		text = sgip_json_flat_member(element, key, hint);
-	if (text != NULL)
-		value.text = *text;
-	else
-		value.kind = SGIP_VALUE_ABSENT;
-	return value;
+	return sgip_node_value(&object, node);
 }
 
 bool

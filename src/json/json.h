@@ -5,15 +5,15 @@
  *
  * The reader is fed the bytes of one HTTP answer and hands out its elements
  * (array items, or items of a bare comma list) one at a time, without ever
- * holding the document.  Flat objects of plain strings, and plain strings,
- * are validated and used in place on the pass that finds their end;
+ * holding the document.  Elements without escapes, exponents and deep
+ * nesting are validated and used in place on the pass that finds their end;
  * everything else is jansson's.  Both ways accept the same documents and
  * give the same values.
  *
  * Knows no socket, no option and no PostgreSQL: errors are return values,
  * memory is malloc's and owned by the reader.  json.c walks the document,
- * flat.c takes what can be used in place, tree.c is the wall around
- * jansson.
+ * plain.c takes what can be used in place, tree.c is the wall around
+ * jansson; element.c knows the values, whichever way they were read.
  *
  *-------------------------------------------------------------------------
  */
@@ -84,41 +84,6 @@ extern bool sgip_json_is_bare(const SgipJsonReader *reader);
  * as "_metadata.next_params.after_key"; ABSENT if there is none.
  */
 extern SgipValue sgip_json_envelope(const SgipJsonReader *reader, const char *path);
-
-/*
- * Member of an element.  A string element has one member, of every name.
- * *hint is a guess where to look, updated on success; start with 0, one for
- * each key that is asked for.
- */
-extern SgipValue sgip_json_member(const SgipElement *element, const char *key, int *hint);
-
-/*
- * The same for a FLAT element alone: the member's text, or NULL.  This is what
- * most rows are made of, so that it is worth being inline; names are so short
- * that a call of strncmp() would cost more than the loop.  A plain key holds no
- * NUL, so that the loop ends within both.
- */
-static inline const SgipSpan *
-sgip_json_flat_member(const SgipElement *element, const char *key, int *hint)
-{
-	for (int tried = 0, i = *hint; tried < element->member_count; tried++, i++)
-	{
-		const SgipSpan *name;
-		size_t		n = 0;
-
-		if (i < 0 || i >= element->member_count)
-			i = 0;
-		name = &element->members[i].key;
-		while (n < name->len && key[n] == name->data[n])
-			n++;
-		if (n == name->len && key[n] == '\0')
-		{
-			*hint = i;
-			return &element->members[i].value;
-		}
-	}
-	return NULL;
-}
 
 /*
  * Is this complete document one of the API's error objects?  If so its words

@@ -32,6 +32,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "request/address.h"
 #include "request/string_set.h"
 #include "request/search.h"
 
@@ -114,21 +115,14 @@ is_address(const SgipField *field)
 	return strcmp(field->type, "inet") == 0;
 }
 
-/* Is the text four decimal numbers with dots between, without leading zeros? */
+/* Is the text an address as the API writes them? */
 static bool
 is_canonical_ipv4(const char *text)
 {
-	for (int i = 0; i < 4; i++)
-	{
-		size_t		digits = strspn(text, "0123456789");
+	SgipSpan	span = {text, strlen(text)};
+	uint32		address;
 
-		if (digits < 1 || digits > 3 || (digits > 1 && text[0] == '0') || atoi(text) > 255)
-			return false;
-		text += digits;
-		if (*text++ != (i < 3 ? '.' : '\0'))
-			return false;
-	}
-	return true;
+	return sgip_parse_ipv4(span, &address);
 }
 
 /*

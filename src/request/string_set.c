@@ -17,6 +17,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "request/address.h"
 #include "request/string_set.h"
 
 /* Bits of a machine word in the map of a network */
@@ -96,34 +97,6 @@ sgip_string_set_free(SgipStringSet *set)
 	pfree(set);
 }
 
-/*
- * Is the text an IPv4 address as the API writes them, four decimal numbers
- * without leading zeros?  Any other spelling is a text like any other, for
- * two of them are two keys.
- */
-static bool
-parse_ipv4(SgipSpan text, uint32 *address)
-{
-	const char *p = text.data;
-	const char *end = p + text.len;
-
-	*address = 0;
-	for (int i = 0; i < 4; i++)
-	{
-		const char *begin = p;
-		uint32		octet = 0;
-
-		while (p < end && *p >= '0' && *p <= '9' && p - begin < 3)
-			octet = octet * 10 + (uint32) (*p++ - '0');
-		if (p == begin || octet > 255 || (*begin == '0' && p - begin > 1))
-			return false;
-		*address = *address << 8 | octet;
-		if (i < 3 && (p == end || *p++ != '.'))
-			return false;
-	}
-	return p == end;
-}
-
 /* The word and bit of an address in the map of its network. */
 static uint64 *
 member_word(Network *network, uint32 address, uint64 *bit)
@@ -159,7 +132,7 @@ sgip_string_set_add(SgipStringSet *set, SgipSpan key)
 	Other	   *other;
 	char	   *copy;
 
-	if (parse_ipv4(key, &address))
+	if (sgip_parse_ipv4(key, &address))
 		return add_address(set, address);
 	if (hash_search(set->others, &key, HASH_FIND, NULL) != NULL)
 		return false;
@@ -215,7 +188,7 @@ sgip_string_set_has(const SgipStringSet *set, SgipSpan key)
 	uint64		bit;
 	Network    *network;
 
-	if (!parse_ipv4(key, &address))
+	if (!sgip_parse_ipv4(key, &address))
 		return hash_search(set->others, &key, HASH_FIND, NULL) != NULL;
 	prefix = address >> 8;
 	network = hash_search(set->networks, &prefix, HASH_FIND, NULL);

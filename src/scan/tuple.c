@@ -3,8 +3,10 @@
  * tuple.c
  *		From a row of the API to the values of a tuple.
  *
- * Texts become values through the types' own input functions, looked up once
- * for a scan.  Columns that the query does not use are not converted.
+ * A value is made by the input function of its column's type, looked up once
+ * for a scan.  For the types that most columns have, what that function would
+ * give is made at less cost: see Way.  Columns that the query does not use are
+ * not converted.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,12 +15,50 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "port/pg_bswap.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inet.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "fetch/report.h"
+#include "request/address.h"
 #include "scan/tuple.h"
+
+/* Longest integer that is read here: no number of so many digits overflows */
+#define PLAIN_INTEGER_DIGITS 18
+
+/* Microseconds from 1970 to 2000 */
+#define UNIX_TO_POSTGRES_MICROS \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * USECS_PER_SEC)
+
+/* How a type's values are made where that is not left to its input function */
+typedef enum Way
+{
+	WAY_INPUT,					/* it is */
+	WAY_TEXT,					/* text, or varchar without length: as it stands */
+	WAY_INET,					/* inet: a plain IPv4 address */
+	WAY_BOOLEAN,				/* boolean: the words of JSON */
+	WAY_INTEGER,				/* int2, int4, int8: digits; 1.0 is one as well */
+	WAY_TIMESTAMPTZ,			/* timestamptz: seconds */
+	WAY_JSON					/* json, jsonb: the value as JSON, whatever it is */
+} Way;
+
+/* How values of a type are made */
+typedef struct Maker
+{
+	Oid			type;
+	int32		typmod;
+	Way			way;
+	FmgrInfo	input;
+	Oid			ioparam;
+	int16		len;			/* as items of an array are stored */
+	bool		byval;
+	char		align;
+} Maker;
 
 /* How one column is made */
 typedef struct Converter
@@ -27,12 +67,10 @@ typedef struct Converter
 	const char *name;			/* of the column */
 	const SgipField *field;		/* NULL: constant */
 	int			field_index;
-	Oid			type;
-	int32		typmod;
-	FmgrInfo	input;
-	Oid			ioparam;
-	bool		plain_text;		/* text or varchar without length */
-	int			hint;			/* where the member was found last time */
+	Maker		maker;
+	bool		takes_null;		/* the type has something to say about NULL */
+	bool		is_array;
+	Maker		item;			/* of a list: if it is none, of text */
 	Datum		constant;		/* where there is no field */
 } Converter;
 
@@ -44,7 +82,7 @@ struct SgipTupleBuilder
 	Converter  *converters;
 	bool		local_search;	/* the task has fields that are searched here */
 	bool		recode;			/* the database's encoding is not the answer's */
-	SgipScratch scratch;
+	SgipBuffer	json;			/* for values that become JSON */
 	MemoryContextCallback cleanup;
 
 	/* for the error context: what is being converted */
@@ -52,32 +90,25 @@ struct SgipTupleBuilder
 	const char *column;
 };
 
-/* Frees the scratch, which is malloc's. */
+/* Frees what is malloc's. */
 static void
-free_scratch(void *arg)
+free_json(void *arg)
 {
-	sgip_decode_free(&((SgipTupleBuilder *) arg)->scratch);
+	sgip_buffer_free(&((SgipTupleBuilder *) arg)->json);
 }
 
 /* Says which value an input function refused. */
 static void
 conversion_context(void *arg)
 {
-	SgipTupleBuilder *maker = arg;
+	SgipTupleBuilder *builder = arg;
 
-	if (maker->column != NULL && maker->element_number == 0)
+	if (builder->column != NULL && builder->element_number == 0)
 		errcontext("constant of column \"%s\" of foreign table \"%s\"",
-				   maker->column, maker->table->name);
-	else if (maker->column != NULL)
+				   builder->column, builder->table->name);
+	else if (builder->column != NULL)
 		errcontext("column \"%s\" of foreign table \"%s\", element %ld of the answer",
-				   maker->column, maker->table->name, maker->element_number);
-}
-
-/* Value of a type's input function for a text in the server's encoding. */
-static Datum
-convert(Converter *converter, char *text)
-{
-	return InputFunctionCall(&converter->input, text, converter->ioparam, converter->typmod);
+				   builder->column, builder->table->name, builder->element_number);
 }
 
 /* Is the field a search column of which this wrapper decides, and not the API? */
@@ -99,59 +130,117 @@ has_local_search(const SgipTask *task)
 	return false;
 }
 
+/*-------------------------------------------------------------------------
+ * Setting up
+ *-------------------------------------------------------------------------
+ */
+
+/* Value of a type's input function for a text in the server's encoding; NULL is NULL. */
+static Datum
+convert(Maker *maker, char *text)
+{
+	return InputFunctionCall(&maker->input, text, maker->ioparam, maker->typmod);
+}
+
+/* How values of a type are made, if it has no modifier. */
+static Way
+way_of(Oid type)
+{
+	switch (type)
+	{
+		case TEXTOID:
+		case VARCHAROID:
+			return WAY_TEXT;
+		case INETOID:
+			return WAY_INET;
+		case BOOLOID:
+			return WAY_BOOLEAN;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return WAY_INTEGER;
+		case TIMESTAMPTZOID:
+			return WAY_TIMESTAMPTZ;
+		case JSONOID:
+		case JSONBOID:
+			return WAY_JSON;
+	}
+	return WAY_INPUT;
+}
+
+/* Looks up how values of a type are made. */
+static void
+prepare_maker(Maker *maker, Oid type, int32 typmod)
+{
+	Oid			function;
+
+	maker->type = type;
+	maker->typmod = typmod;
+	maker->way = typmod < 0 ? way_of(type) : WAY_INPUT;
+	getTypeInputInfo(type, &function, &maker->ioparam);
+	fmgr_info(function, &maker->input);
+	get_typlenbyvalalign(type, &maker->len, &maker->byval, &maker->align);
+}
+
 /* Sets up one column; a constant is converted here, once. */
 static void
-prepare_column(SgipTupleBuilder *maker, Converter *converter, AttrNumber attnum)
+prepare_column(SgipTupleBuilder *builder, Converter *converter, AttrNumber attnum)
 {
-	const SgipColumn *column = &maker->table->columns[attnum - 1];
-	Oid			function;
+	const SgipColumn *column = &builder->table->columns[attnum - 1];
+	Oid			item_type = get_element_type(column->type);
 
 	converter->attnum = attnum;
 	converter->name = column->name;
-	converter->field = sgip_table_field(maker->table, attnum);
+	converter->field = sgip_table_field(builder->table, attnum);
 	converter->field_index = column->field;
-	converter->type = column->type;
-	converter->typmod = column->typmod;
-	converter->plain_text = column->typmod < 0 &&
-		(column->type == TEXTOID || column->type == VARCHAROID);
-	getTypeInputInfo(column->type, &function, &converter->ioparam);
-	fmgr_info(function, &converter->input);
+	converter->is_array = OidIsValid(item_type);
+	prepare_maker(&converter->maker, column->type, column->typmod);
+	converter->takes_null = !converter->maker.input.fn_strict;
+	if (converter->is_array)
+		prepare_maker(&converter->item, item_type, column->typmod);
+	else
+		prepare_maker(&converter->item, TEXTOID, -1);
 	if (column->constant != NULL)
 	{
-		maker->column = column->name;
-		converter->constant = convert(converter, pstrdup(column->constant));
-		maker->column = NULL;
+		builder->column = column->name;
+		converter->constant = convert(&converter->maker, pstrdup(column->constant));
+		builder->column = NULL;
 	}
 }
 
 SgipTupleBuilder *
 sgip_tuple_prepare(const SgipTable *table, TupleDesc desc, Bitmapset *needed)
 {
-	SgipTupleBuilder *maker = palloc0(sizeof(SgipTupleBuilder));
+	SgipTupleBuilder *builder = palloc0(sizeof(SgipTupleBuilder));
 	ErrorContextCallback callback;
 
-	maker->table = table;
-	maker->local_search = has_local_search(table->task);
-	maker->recode = GetDatabaseEncoding() != PG_UTF8;
-	maker->column_count = desc->natts;
-	maker->converters = palloc0(desc->natts * sizeof(Converter));
-	maker->cleanup.func = free_scratch;
-	maker->cleanup.arg = maker;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &maker->cleanup);
+	builder->table = table;
+	builder->local_search = has_local_search(table->task);
+	builder->recode = GetDatabaseEncoding() != PG_UTF8;
+	builder->column_count = desc->natts;
+	builder->converters = palloc0(desc->natts * sizeof(Converter));
+	builder->cleanup.func = free_json;
+	builder->cleanup.arg = builder;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &builder->cleanup);
 
 	callback.callback = conversion_context;
-	callback.arg = maker;
+	callback.arg = builder;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	for (AttrNumber attnum = 1; attnum <= desc->natts; attnum++)
 	{
 		if (table->columns[attnum - 1].live &&
 			(needed == NULL || bms_is_member(attnum, needed)))
-			prepare_column(maker, &maker->converters[maker->count++], attnum);
+			prepare_column(builder, &builder->converters[builder->count++], attnum);
 	}
 	error_context_stack = callback.previous;
-	return maker;
+	return builder;
 }
+
+/*-------------------------------------------------------------------------
+ * Values
+ *-------------------------------------------------------------------------
+ */
 
 /* Does the text hold ASCII only, which is the same in every server encoding? */
 static bool
@@ -165,41 +254,204 @@ is_ascii(const char *text, size_t len)
 	return true;
 }
 
-/* The value of a text of the answer, UTF-8. */
+/* A plain IPv4 address, as inet_in() would make it; false if it is none. */
+static bool
+make_address(SgipSpan text, Datum *value)
+{
+	inet	   *address;
+	uint32		number;
+
+	if (!sgip_parse_ipv4(text, &number))
+		return false;
+	address = palloc0(sizeof(inet));
+	ip_family(address) = PGSQL_AF_INET;
+	ip_bits(address) = 32;
+	number = pg_hton32(number);
+	memcpy(ip_addr(address), &number, sizeof(number));
+	SET_INET_VARSIZE(address);
+	*value = InetPGetDatum(address);
+	return true;
+}
+
+/*
+ * An integer of few digits, as the type's input function would make it; false
+ * if it is none, or does not fit.
+ */
+static bool
+make_integer(Oid type, SgipSpan text, Datum *value)
+{
+	bool		negative = text.len > 0 && text.data[0] == '-';
+	int64		number = 0;
+
+	if (text.len == (size_t) negative || text.len - negative > PLAIN_INTEGER_DIGITS)
+		return false;
+	for (size_t i = negative; i < text.len; i++)
+	{
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return false;
+		number = number * 10 + (text.data[i] - '0');
+	}
+	number = negative ? -number : number;
+	if (type == INT8OID)
+		*value = Int64GetDatum(number);
+	else if (type == INT4OID && number == (int32) number)
+		*value = Int32GetDatum((int32) number);
+	else if (type == INT2OID && number == (int16) number)
+		*value = Int16GetDatum((int16) number);
+	else
+		return false;
+	return true;
+}
+
+/* What the input function makes of a text of the answer, UTF-8. */
 static Datum
-text_datum(const SgipTupleBuilder *maker, Converter *converter, SgipSpan text)
+input_value(const SgipTupleBuilder *builder, Maker *maker, SgipSpan text)
 {
 	char		small[64];
-	char	   *terminated;
+	char	   *terminated = small;
 
-	if (maker->recode && !is_ascii(text.data, text.len))
-	{
-		char	   *source = pnstrdup(text.data, text.len);
-
-		terminated = pg_any_to_server(source, text.len, PG_UTF8);
-		return convert(converter, terminated);
-	}
-	if (converter->plain_text)
-		return PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
+	if (builder->recode && !is_ascii(text.data, text.len))
+		return convert(maker, pg_any_to_server(pnstrdup(text.data, text.len), text.len, PG_UTF8));
 
 	/* input functions want a terminated string, and keep no pointer to it */
-	if (text.len < sizeof(small))
-		terminated = small;
-	else
+	if (text.len >= sizeof(small))
 		terminated = palloc(text.len + 1);
 	memcpy(terminated, text.data, text.len);
 	terminated[text.len] = '\0';
-	return convert(converter, terminated);
+	return convert(maker, terminated);
 }
 
-/* The text that a search column holds in the rows of this search. */
-static bool
-search_text(const SgipField *field, int index, const SgipSearch *search, SgipSpan *text)
+/* The value of a text of the answer, UTF-8. */
+static Datum
+make_value(const SgipTupleBuilder *builder, Maker *maker, SgipSpan text)
 {
-	const char *value = search ? search->held.values[index] : NULL;
+	char		digits[SGIP_NUMBER_BYTES];
+	Datum		value;
 
-	if (value == NULL)
-		value = field->absent;
+	switch (maker->way)
+	{
+		case WAY_TEXT:
+			if (builder->recode && !is_ascii(text.data, text.len))
+				break;
+			return PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
+		case WAY_INET:
+			if (!make_address(text, &value))
+				break;
+			return value;
+		case WAY_BOOLEAN:
+			if (text.len == 4 && memcmp(text.data, "true", 4) == 0)
+				return BoolGetDatum(true);
+			if (text.len == 5 && memcmp(text.data, "false", 5) == 0)
+				return BoolGetDatum(false);
+			break;
+		case WAY_INTEGER:
+			if (make_integer(maker->type, text, &value))
+				return value;
+			if (sgip_decode_whole(text, digits))
+				return convert(maker, digits);
+			break;
+		case WAY_INPUT:
+		case WAY_TIMESTAMPTZ:
+		case WAY_JSON:
+			break;
+	}
+	return input_value(builder, maker, text);
+}
+
+/* Refuses a value that is not what its field can be. */
+static void
+refuse_value(const SgipField *field)
+{
+	ereport(ERROR,
+			(errcode(SGIP_ERRCODE_NOT_JSON),
+			 errmsg("field \"%s\" of the answer has an unexpected form", field->key)));
+}
+
+/* A time; *isnull if there is none. */
+static Datum
+make_moment(const SgipTupleBuilder *builder, Converter *converter, SgipSpan text, bool is_string,
+		  bool *isnull)
+{
+	char		iso[SGIP_TIME_BYTES];
+	int64		micros = 0;
+
+	switch (sgip_decode_time(text, is_string, &micros))
+	{
+		case SGIP_TIME_NONE:
+			*isnull = true;
+			return (Datum) 0;
+		case SGIP_TIME_MISFIT:
+			refuse_value(converter->field);
+			break;
+		case SGIP_TIME_TEXT:
+			break;
+		case SGIP_TIME_MICROS:
+			if (converter->maker.way == WAY_TIMESTAMPTZ)
+				return TimestampTzGetDatum(micros - UNIX_TO_POSTGRES_MICROS);
+			sgip_write_time(micros, iso);
+			text.data = iso;
+			text.len = strlen(iso);
+			break;
+	}
+	return make_value(builder, &converter->maker, text);
+}
+
+/* A list: an array, or what the type's input function makes of the text of one. */
+static Datum
+make_list(const SgipTupleBuilder *builder, Converter *converter, const SgipElement *element,
+		  const SgipNode *list)
+{
+	Maker	   *item = &converter->item;
+	uint32		count = list->kind == SGIP_VALUE_LIST ? list->len : 0;
+	const SgipNode *node = list + 1;
+	Datum		few[16];
+	Datum	   *items = count <= lengthof(few) ? few : palloc(count * sizeof(Datum));
+	ArrayType  *array;
+
+	for (uint32 i = 0; i < count; i++, node += node->size)
+		items[i] = make_value(builder, item,
+							  sgip_node_text(element, sgip_item_part(element, node, converter->field)));
+	array = construct_array(items, (int) count, item->type, item->len, item->byval, item->align);
+	if (converter->is_array)
+		return PointerGetDatum(array);
+	return convert(&converter->maker, OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array)));
+}
+
+/* A value as JSON; a list that is null is an empty one. */
+static Datum
+make_json(SgipTupleBuilder *builder, Converter *converter, const SgipElement *element,
+		  const SgipNode *node)
+{
+	SgipSpan	json;
+
+	builder->json.len = 0;
+	if (!(node->kind == SGIP_VALUE_NULL ? sgip_buffer_add(&builder->json, "[]", 2) :
+		  sgip_node_write(element, node, &builder->json)))
+		sgip_report_no_memory();
+	json.data = builder->json.data;
+	json.len = builder->json.len;
+	return input_value(builder, &converter->maker, json);
+}
+
+/*-------------------------------------------------------------------------
+ * Rows
+ *-------------------------------------------------------------------------
+ */
+
+/* The text of a field that is no part of the answer. */
+static bool
+given_text(const Converter *converter, const SgipRow *row, const SgipSearch *search,
+		   SgipSpan *text)
+{
+	const char *value;
+
+	if (converter->field->kind == SGIP_KIND_PARENT)
+		value = row->parent;
+	else
+	{
+		value = search ? search->held.values[converter->field_index] : NULL;
+		value = value ? value : converter->field->absent;
+	}
 	if (value == NULL)
 		return false;
 	text->data = value;
@@ -207,46 +459,50 @@ search_text(const SgipField *field, int index, const SgipSearch *search, SgipSpa
 	return true;
 }
 
-/* Fills in one column. */
-static void
-make_column(SgipTupleBuilder *maker, Converter *converter, const SgipRow *row,
-			const SgipSearch *search, Datum *value, bool *isnull)
+/* The value of a field; *isnull if it has none. */
+static Datum
+make_field(SgipTupleBuilder *builder, Converter *converter, const SgipRow *row,
+		   const SgipSearch *search, bool *isnull)
 {
 	const SgipField *field = converter->field;
-	SgipSpan	text = {NULL, 0};
-	SgipDecoded decoded;
+	const SgipElement *element = row->element;
+	const SgipNode *node;
+	SgipSpan	text;
 
-	if (field == NULL)
+	if (field->kind == SGIP_KIND_ARGUMENT || field->kind == SGIP_KIND_PARENT)
+	{
+		*isnull = !given_text(converter, row, search, &text);
+		return *isnull ? (Datum) 0 : make_value(builder, &converter->maker, text);
+	}
+	node = sgip_row_node(row, converter->field_index);
+	*isnull = node == NULL || (node->kind == SGIP_VALUE_NULL && field->kind != SGIP_KIND_LIST);
+	if (*isnull)
+		return (Datum) 0;
+	if (converter->maker.way == WAY_JSON)
+		return make_json(builder, converter, element, node);
+	if (field->kind == SGIP_KIND_LIST)
+		return make_list(builder, converter, element, node);
+	text = sgip_node_text(element, node);
+	if (field->kind == SGIP_KIND_TIME)
+		return make_moment(builder, converter, text, node->kind == SGIP_VALUE_STRING, isnull);
+	return make_value(builder, &converter->maker, text);
+}
+
+/* Fills in one column. */
+static void
+make_column(SgipTupleBuilder *builder, Converter *converter, const SgipRow *row,
+			const SgipSearch *search, Datum *value, bool *isnull)
+{
+	if (converter->field == NULL)
 	{
 		*value = converter->constant;
 		*isnull = false;
 		return;
 	}
-	maker->column = converter->name;
-	if (field->kind == SGIP_KIND_ARGUMENT)
-		decoded = search_text(field, converter->field_index, search, &text) ?
-			SGIP_DECODED_TEXT : SGIP_DECODED_NULL;
-	else
-		decoded = sgip_decode_field(row, field, &converter->hint, &maker->scratch, &text);
-
-	switch (decoded)
-	{
-		case SGIP_DECODED_NULL:
-			*value = (Datum) 0;
-			*isnull = true;
-			return;
-		case SGIP_DECODED_TEXT:
-			*value = text_datum(maker, converter, text);
-			*isnull = false;
-			return;
-		case SGIP_DECODED_MISFIT:
-			ereport(ERROR,
-					(errcode(SGIP_ERRCODE_NOT_JSON),
-					 errmsg("field \"%s\" of the answer has an unexpected form", field->key)));
-			return;
-		case SGIP_DECODED_NO_MEMORY:
-			sgip_report_no_memory();
-	}
+	builder->column = converter->name;
+	*value = make_field(builder, converter, row, search, isnull);
+	if (*isnull && converter->takes_null)
+		*value = convert(&converter->maker, NULL);
 }
 
 /*
@@ -254,24 +510,24 @@ make_column(SgipTupleBuilder *maker, Converter *converter, const SgipRow *row,
  * that has it as a part?  This is how v3 decides about groups.
  */
 static bool
-list_holds(const SgipElement *element, const char *key, const char *value, bool as_part)
+list_holds(const SgipRow *row, int field, const char *value, bool as_part)
 {
-	size_t		count = sgip_decode_item_count(element, key);
+	const SgipMember *list = &row->members->members[row->members->of_field[field]];
 	size_t		len = strlen(value);
-	int			hint = 0;
+	SgipItems	items;
+	const SgipNode *item;
 
-	if (sgip_json_member(element, key, &hint).kind == SGIP_VALUE_ABSENT)
+	if (list->node == NULL)
 		ereport(ERROR,
 				(errcode(SGIP_ERRCODE_NOT_JSON),
-				 errmsg("field \"%s\" is missing in the answer", key)));
-	for (size_t i = 0; i < count; i++)
+				 errmsg("field \"%s\" is missing in the answer", list->key)));
+	sgip_items_begin(&items, list);
+	while ((item = sgip_items_next(&items)) != NULL)
 	{
-		SgipSpan	item;
+		SgipSpan	text = sgip_node_text(row->element, item);
 
-		if (!sgip_decode_item(element, key, NULL, i, &item))
-			continue;
-		if (as_part ? memmem(item.data, item.len, value, len) != NULL :
-			item.len == len && memcmp(item.data, value, len) == 0)
+		if (as_part ? memmem(text.data, text.len, value, len) != NULL :
+			text.len == len && memcmp(text.data, value, len) == 0)
 			return true;
 	}
 	return false;
@@ -286,7 +542,7 @@ satisfies_local_search(const SgipTask *task, const SgipRow *row, const SgipSearc
 		const SgipField *field = &task->fields[i];
 
 		if (is_local_search(field) && search->held.values[i] != NULL &&
-			!list_holds(row->element, field->key, search->held.values[i], search->held_as_part))
+			!list_holds(row, i, search->held.values[i], search->held_as_part))
 			return false;
 	}
 	return true;
@@ -310,28 +566,28 @@ is_own_row(const SgipOwnRows *own, const Datum *values, const bool *nulls)
 }
 
 bool
-sgip_tuple_build(SgipTupleBuilder *maker, const SgipRow *row,
+sgip_tuple_build(SgipTupleBuilder *builder, const SgipRow *row,
 			  const SgipSearch *search, Datum *values, bool *nulls)
 {
 	ErrorContextCallback callback;
 
-	if (maker->local_search && search != NULL &&
-		!satisfies_local_search(maker->table->task, row, search))
+	if (builder->local_search && search != NULL &&
+		!satisfies_local_search(builder->table->task, row, search))
 		return false;
 
 	callback.callback = conversion_context;
-	callback.arg = maker;
+	callback.arg = builder;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 
-	memset(values, 0, maker->column_count * sizeof(Datum));
-	memset(nulls, true, maker->column_count * sizeof(bool));
-	maker->element_number = row->element->number;
-	for (int i = 0; i < maker->count; i++)
+	memset(values, 0, builder->column_count * sizeof(Datum));
+	memset(nulls, true, builder->column_count * sizeof(bool));
+	builder->element_number = row->element->number;
+	for (int i = 0; i < builder->count; i++)
 	{
-		Converter  *converter = &maker->converters[i];
+		Converter  *converter = &builder->converters[i];
 
-		make_column(maker, converter, row, search,
+		make_column(builder, converter, row, search,
 					&values[converter->attnum - 1], &nulls[converter->attnum - 1]);
 	}
 

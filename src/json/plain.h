@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * flat.h
+ * plain.h
  *		Elements that can be used in place, and the bytes of JSON text.
  *
  * A part of the reader of JSON: json.c reads the document with this, and
@@ -8,55 +8,57 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SGIP_FLAT_H
-#define SGIP_FLAT_H
+#ifndef SGIP_PLAIN_H
+#define SGIP_PLAIN_H
 
-#include <stdint.h>
-#include <string.h>
-
-#include "json/element.h"
+#include "json/tape.h"
 
 #if defined(__SSE2__) && !defined(SGIP_JSON_PORTABLE)
 #include <emmintrin.h>
 #define SGIP_JSON_SSE2
 #endif
 
-typedef enum SgipFlatResult
+typedef enum SgipPlainResult
 {
-	SGIP_FLAT_DONE,				/* used in place */
-	SGIP_FLAT_SHORT,			/* the bytes ran out */
-	SGIP_FLAT_ODD				/* needs jansson, to be decoded or refused */
-} SgipFlatResult;
+	SGIP_PLAIN_DONE,			/* used in place */
+	SGIP_PLAIN_SHORT,			/* the bytes ran out */
+	SGIP_PLAIN_ODD,				/* needs jansson, to be decoded or refused */
+	SGIP_PLAIN_NO_MEMORY
+} SgipPlainResult;
 
-/* Longest text between two values that is remembered */
-#define SGIP_FLAT_GAP_BYTES 16
+/* Longest key with what stands around it that is remembered */
+#define SGIP_GAP_BYTES 32
 
 /*
  * Elements of an answer are made alike: what stands between the values of an
- * object, keys included, is mostly what stood there in the one before.  This
- * remembers it, so that it need not be understood again.
+ * object, keys included, is mostly what stood there in the one before, or one
+ * member of it is missing.  This remembers it, so that it need not be
+ * understood again.
  */
-typedef struct SgipFlatPattern
+typedef struct SgipPattern
 {
-	int			value_count;	/* of the objects that fit, 0: none is known */
+	uint64_t	shape;			/* number of what is known, 0: nothing is */
+	int			count;			/* members, each in a slot */
 	struct
 	{
-		char		text[SGIP_FLAT_GAP_BYTES];
+		char		text[SGIP_GAP_BYTES];	/* behind the comma, before the value */
 		int			len;
-		int			key_at;		/* where in it the key of the next value stands */
+		uint32_t	wanted;		/* a bit for each of its bytes */
+		int			key_at;		/* where in it the key stands */
 		int			key_len;
-	}			gaps[SGIP_JSON_MAX_FLAT + 1];	/* before each value, and behind the last */
-} SgipFlatPattern;
+	}			gaps[SGIP_MAX_SLOTS];
+} SgipPattern;
 
 /*
  * Takes the element at *p, a string or an object, if it can be used in
- * place: then *p moves behind it, and *element receives its form and values.
- * There must be a byte at *p.  Never complains: what is wrong is ODD, like
+ * place: then *p moves behind it, and the tape holds its nodes, whose
+ * positions are relative to where it began; *shape as in SgipElement.  There
+ * must be a byte at *p.  Never complains: what is wrong is ODD, like
  * everything that is not plain.  *pattern serves one answer, all zero at
  * first.
  */
-extern SgipFlatResult sgip_flat_read(const char **p, const char *end,
-									 SgipFlatPattern *pattern, SgipElement *element);
+extern SgipPlainResult sgip_plain_read(const char **p, const char *end, SgipPattern *pattern,
+									   SgipTape *tape, uint64_t *shape);
 
 /* The first byte that is not white space, or end */
 static inline const char *
@@ -119,4 +121,4 @@ skip_plain(const char *p, const char *end)
 	return p;
 }
 
-#endif							/* SGIP_FLAT_H */
+#endif							/* SGIP_PLAIN_H */

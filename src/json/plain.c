@@ -1,0 +1,493 @@
+/*-------------------------------------------------------------------------
+ *
+ * plain.c
+ *		Reads elements that can be used in place.
+ *
+ * What is plain needs no decoding: strings without escapes, short numbers
+ * without exponents, words, and lists and objects of these, not deep and with
+ * keys that differ.  They are validated on the pass that finds their end, as
+ * strictly as jansson does it, and stay where they stand.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "json/plain.h"
+
+/* Deepest nesting that is taken: a list of objects in a row, and one more */
+#define MAX_PLAIN_DEPTH 4
+
+/*
+ * Most members of an object; each key is compared with all others.  The API's
+ * objects have at most 14.
+ */
+#define MAX_PLAIN_MEMBERS 32
+
+/* Longest number; it must not overflow a double, which jansson would refuse */
+#define MAX_PLAIN_NUMBER 40
+
+/* Shapes of all readers have different numbers, by which others know them */
+static uint64_t last_shape = 0;
+
+/* A walk through an element */
+typedef struct Walker
+{
+	const char *start;			/* positions are relative to this */
+	const char *end;
+	SgipTape   *tape;
+	SgipPattern *pattern;
+	uint64_t	shape;			/* of the element */
+	SgipPlainResult result;		/* why it stopped */
+} Walker;
+
+static inline const char *take_value(Walker *walker, const char *p, int depth);
+
+/* Stops; for the caller to return. */
+static const char *
+stop(Walker *walker, SgipPlainResult why)
+{
+	walker->result = why;
+	return NULL;
+}
+
+/*
+ * Behind the UTF-8 sequence that begins at p; end if it is cut there, NULL if
+ * it is none: overlong, a surrogate, past U+10FFFF (RFC 3629, table 3-7 of
+ * the Unicode standard; jansson's rule is the same).
+ */
+static const char *
+skip_utf8(const char *p, const char *end)
+{
+	unsigned char first = (unsigned char) *p;
+	unsigned char low = 0x80;
+	unsigned char high = 0xBF;
+	int			more;
+
+	if (first >= 0xC2 && first <= 0xDF)
+		more = 1;
+	else if (first >= 0xE0 && first <= 0xEF)
+		more = 2;
+	else if (first >= 0xF0 && first <= 0xF4)
+		more = 3;
+	else
+		return NULL;
+
+	/* only the second byte has a narrower range */
+	if (first == 0xE0)
+		low = 0xA0;
+	else if (first == 0xED)
+		high = 0x9F;
+	else if (first == 0xF0)
+		low = 0x90;
+	else if (first == 0xF4)
+		high = 0x8F;
+
+	for (p++; more > 0; more--, p++)
+	{
+		if (p == end)
+			return end;
+		if ((unsigned char) *p < low || (unsigned char) *p > high)
+			return NULL;
+		low = 0x80;
+		high = 0xBF;
+	}
+	return p;
+}
+
+/*
+ * The closing quote of the string whose inside begins at p; end if the bytes
+ * run out, NULL if the string cannot be used as it stands.
+ */
+static inline const char *
+find_quote(const char *p, const char *end)
+{
+	for (;;)
+	{
+		p = skip_plain(p, end);
+		if (p == end || *p == '"')
+			return p;
+		if ((unsigned char) *p < 0x80)
+			return NULL;
+		p = skip_utf8(p, end);
+		if (p == NULL)
+			return NULL;
+	}
+}
+
+/* The byte at p, or behind the space there, if there is one; else stops. */
+static inline const char *
+next_byte(Walker *walker, const char *p)
+{
+	if (p < walker->end && (unsigned char) *p > ' ')
+		return p;
+	p = skip_space(p, walker->end);
+	return p < walker->end ? p : stop(walker, SGIP_PLAIN_SHORT);
+}
+
+/* Adds a value that stands from "at" to "end"; returns what is behind it. */
+static inline const char *
+add_value(Walker *walker, SgipValueKind kind, const char *at, const char *end, const char *behind)
+{
+	if (sgip_tape_add(walker->tape, kind, (size_t) (at - walker->start),
+					  (size_t) (end - at)) == NULL)
+		return stop(walker, SGIP_PLAIN_NO_MEMORY);
+	return behind;
+}
+
+/* The closing quote of the string at p, which must be plain. */
+static inline const char *
+take_quoted(Walker *walker, const char *p)
+{
+	const char *quote;
+
+	if (*p != '"')
+		return stop(walker, SGIP_PLAIN_ODD);
+	quote = find_quote(p + 1, walker->end);
+	if (quote == NULL || quote == walker->end)
+		return stop(walker, quote == NULL ? SGIP_PLAIN_ODD : SGIP_PLAIN_SHORT);
+	return quote;
+}
+
+/* Takes the word at p. */
+static const char *
+take_word(Walker *walker, const char *p, const char *word, size_t len, SgipValueKind kind)
+{
+	size_t		there = (size_t) (walker->end - p);
+
+	if (memcmp(p, word, there < len ? there : len) != 0)
+		return stop(walker, SGIP_PLAIN_ODD);
+	if (there < len)
+		return stop(walker, SGIP_PLAIN_SHORT);
+	return add_value(walker, kind, p, p + len, p + len);
+}
+
+/* The first byte that is no digit, or end. */
+static inline const char *
+skip_digits(const char *p, const char *end)
+{
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	return p;
+}
+
+/* Takes the number at p: an integer, perhaps with a fraction. */
+static const char *
+take_number(Walker *walker, const char *p)
+{
+	const char *end = walker->end;
+	const char *digits = *p == '-' ? p + 1 : p;
+	const char *last = skip_digits(digits, end);
+	const char *fraction;
+
+	if (last < end && (last == digits || (*digits == '0' && last > digits + 1)))
+		return stop(walker, SGIP_PLAIN_ODD);
+	if (last < end && *last == '.')
+	{
+		fraction = last + 1;
+		last = skip_digits(fraction, end);
+		if (last < end && last == fraction)
+			return stop(walker, SGIP_PLAIN_ODD);
+	}
+	/* what follows is looked at by the caller, and an exponent is none of it */
+	if (last == end)
+		return stop(walker, SGIP_PLAIN_SHORT);
+	if (last - p > MAX_PLAIN_NUMBER)
+		return stop(walker, SGIP_PLAIN_ODD);
+	return add_value(walker, SGIP_VALUE_NUMBER, p, last, last);
+}
+
+/* The list or object at that index is complete. */
+static inline void
+close_node(Walker *walker, uint32_t index, uint32_t len)
+{
+	walker->tape->nodes[index].len = len;
+	walker->tape->nodes[index].size = walker->tape->count - index;
+}
+
+/* Takes the list whose bracket is at p. */
+static const char *
+take_list(Walker *walker, const char *p, int depth)
+{
+	uint32_t	list = walker->tape->count;
+	uint32_t	len = 0;
+	uint8_t		contents = 0;
+
+	if (add_value(walker, SGIP_VALUE_LIST, p, p, p) == NULL ||
+		(p = next_byte(walker, p + 1)) == NULL)
+		return NULL;
+	while (*p != ']')
+	{
+		uint32_t	item = walker->tape->count;
+
+		if (len > 0)
+		{
+			if (*p != ',')
+				return stop(walker, SGIP_PLAIN_ODD);
+			if ((p = next_byte(walker, p + 1)) == NULL)
+				return NULL;
+		}
+		if ((p = take_value(walker, p, depth)) == NULL || (p = next_byte(walker, p)) == NULL)
+			return NULL;
+		contents |= walker->tape->nodes[item].kind;
+		len++;
+	}
+	walker->tape->nodes[list].contents = contents;
+	close_node(walker, list, len);
+	return p + 1;
+}
+
+/* Is the key of the latest member that of an earlier one of the object? */
+static bool
+repeats_key(const Walker *walker, uint32_t object, uint32_t len, const char *key, size_t key_len)
+{
+	const SgipNode *member = &walker->tape->nodes[object + 1];
+
+	for (; len > 0; len--, member += member->size)
+	{
+		if (member->key_len == key_len &&
+			memcmp(walker->start + member->key_at, key, key_len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Takes a key, the colon and the space around it; "object" has so many members
+ * before.  *key receives where the key stands.
+ */
+static const char *
+take_key(Walker *walker, const char *p, uint32_t object, uint32_t len, SgipSpan *key)
+{
+	const char *quote = take_quoted(walker, p);
+
+	if (quote == NULL)
+		return NULL;
+	key->data = p + 1;
+	key->len = (size_t) (quote - key->data);
+	if ((p = next_byte(walker, quote + 1)) == NULL)
+		return NULL;
+	if (*p != ':' || len >= MAX_PLAIN_MEMBERS ||
+		repeats_key(walker, object, len, key->data, key->len))
+		return stop(walker, SGIP_PLAIN_ODD);
+	return next_byte(walker, p + 1);
+}
+
+/* Lets the latest member, which begins at that node, have a key. */
+static inline void
+set_key(Walker *walker, uint32_t member, const char *key, size_t len, int slot)
+{
+	SgipNode   *node = &walker->tape->nodes[member];
+
+	node->key_at = (uint32_t) (key - walker->start);
+	node->key_len = (uint32_t) len;
+	node->slot = (uint8_t) slot;
+}
+
+/* Takes the object whose bracket is at p. */
+static const char *
+take_object(Walker *walker, const char *p, int depth)
+{
+	uint32_t	object = walker->tape->count;
+	uint32_t	len = 0;
+
+	if (add_value(walker, SGIP_VALUE_OBJECT, p, p, p) == NULL ||
+		(p = next_byte(walker, p + 1)) == NULL)
+		return NULL;
+	while (*p != '}')
+	{
+		uint32_t	member;
+		SgipSpan	key;
+
+		if (len > 0)
+		{
+			if (*p != ',')
+				return stop(walker, SGIP_PLAIN_ODD);
+			if ((p = next_byte(walker, p + 1)) == NULL)
+				return NULL;
+		}
+		member = walker->tape->count;
+		if ((p = take_key(walker, p, object, len, &key)) == NULL ||
+			(p = take_value(walker, p, depth)) == NULL)
+			return NULL;
+		set_key(walker, member, key.data, key.len, 0);
+		len++;
+		if ((p = next_byte(walker, p)) == NULL)
+			return NULL;
+	}
+	close_node(walker, object, len);
+	return p + 1;
+}
+
+/* Takes the value at p, within so many brackets. */
+static inline const char *
+take_value(Walker *walker, const char *p, int depth)
+{
+	const char *quote;
+
+	switch (*p)
+	{
+		case '"':
+			quote = take_quoted(walker, p);
+			if (quote == NULL)
+				return NULL;
+			return add_value(walker, SGIP_VALUE_STRING, p + 1, quote, quote + 1);
+		case '[':
+			if (depth == MAX_PLAIN_DEPTH)
+				break;
+			return take_list(walker, p, depth + 1);
+		case '{':
+			if (depth == MAX_PLAIN_DEPTH)
+				break;
+			return take_object(walker, p, depth + 1);
+		case 't':
+			return take_word(walker, p, "true", 4, SGIP_VALUE_BOOLEAN);
+		case 'f':
+			return take_word(walker, p, "false", 5, SGIP_VALUE_BOOLEAN);
+		case 'n':
+			return take_word(walker, p, "null", 4, SGIP_VALUE_NULL);
+		case '-': case '0': case '1': case '2': case '3': case '4':
+		case '5': case '6': case '7': case '8': case '9':
+			return take_number(walker, p);
+	}
+	return stop(walker, SGIP_PLAIN_ODD);
+}
+
+/*-------------------------------------------------------------------------
+ * Elements, which are alike
+ *-------------------------------------------------------------------------
+ */
+
+/* Does the gap stand at p, where as many bytes as the longest can be read? */
+static inline bool
+gap_fits(const SgipPattern *pattern, int slot, const char *p)
+{
+#ifdef SGIP_JSON_SSE2
+	const char *text = pattern->gaps[slot].text;
+	__m128i		low = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *) p),
+									 _mm_loadu_si128((const __m128i *) text));
+	__m128i		high = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *) (p + 16)),
+									  _mm_loadu_si128((const __m128i *) (text + 16)));
+	uint32_t	same = (uint32_t) _mm_movemask_epi8(low) |
+		(uint32_t) _mm_movemask_epi8(high) << 16;
+
+	return (~same & pattern->gaps[slot].wanted) == 0;
+#else
+	return memcmp(p, pattern->gaps[slot].text, (size_t) pattern->gaps[slot].len) == 0;
+#endif
+}
+
+/* The slot, from that one on, whose gap stands at p; else the number of slots. */
+static inline int
+find_slot(const Walker *walker, int slot, const char *p)
+{
+	const SgipPattern *pattern = walker->pattern;
+
+	if (walker->end - p <= SGIP_GAP_BYTES)
+		return pattern->count;
+	while (slot < pattern->count && !gap_fits(pattern, slot, p))
+		slot++;
+	return slot;
+}
+
+/*
+ * Remembers how the element is made whose members have these gaps, unless
+ * they are too many or one is too long.
+ */
+static void
+learn(Walker *walker, const SgipSpan *gaps, uint32_t len)
+{
+	SgipPattern *pattern = walker->pattern;
+	SgipNode   *member = walker->tape->nodes + 1;
+
+	pattern->count = 0;
+	if (len > SGIP_MAX_SLOTS)
+		return;
+	for (uint32_t i = 0; i < len; i++, member += member->size)
+	{
+		if (gaps[i].len > SGIP_GAP_BYTES)
+			return;
+		memset(pattern->gaps[i].text, 0, SGIP_GAP_BYTES);
+		memcpy(pattern->gaps[i].text, gaps[i].data, gaps[i].len);
+		pattern->gaps[i].len = (int) gaps[i].len;
+		pattern->gaps[i].wanted = (uint32_t) ((UINT64_C(1) << gaps[i].len) - 1);
+		pattern->gaps[i].key_at = (int) (walker->start + member->key_at - gaps[i].data);
+		pattern->gaps[i].key_len = (int) member->key_len;
+		member->slot = (uint8_t) i;
+	}
+	pattern->count = (int) len;
+	pattern->shape = ++last_shape;
+	walker->shape = pattern->shape;
+}
+
+/*
+ * Takes the object at p, an element.  As long as its members are those of the
+ * elements before, or some of them, in the same order, no key can repeat.
+ */
+static const char *
+take_element(Walker *walker, const char *p)
+{
+	const SgipPattern *pattern = walker->pattern;
+	bool		alike = pattern->count > 0;
+	SgipSpan	gaps[SGIP_MAX_SLOTS];
+	uint32_t	len = 0;
+	int			slot = 0;
+
+	if (add_value(walker, SGIP_VALUE_OBJECT, p, p, p) == NULL)
+		return NULL;
+	do
+	{
+		uint32_t	member = walker->tape->count;
+		const char *gap = ++p;
+		SgipSpan	key;
+
+		if (alike && (slot = find_slot(walker, slot, p)) < pattern->count)
+		{
+			key.data = p + pattern->gaps[slot].key_at;
+			key.len = (size_t) pattern->gaps[slot].key_len;
+			p += pattern->gaps[slot].len;
+		}
+		else
+		{
+			alike = false;
+			if ((p = next_byte(walker, p)) == NULL)
+				return NULL;
+			if (*p == '}' && len == 0)
+				break;
+			if ((p = take_key(walker, p, 0, len, &key)) == NULL)
+				return NULL;
+		}
+		if (len < SGIP_MAX_SLOTS)
+		{
+			gaps[len].data = gap;
+			gaps[len].len = (size_t) (p - gap);
+		}
+		if ((p = take_value(walker, p, 1)) == NULL)
+			return NULL;
+		set_key(walker, member, key.data, key.len, slot++);
+		len++;
+		if ((p = next_byte(walker, p)) == NULL)
+			return NULL;
+	} while (*p == ',');
+	if (*p != '}')
+		return stop(walker, SGIP_PLAIN_ODD);
+	close_node(walker, 0, len);
+	if (alike)
+		walker->shape = pattern->shape;
+	else
+		learn(walker, gaps, len);
+	return p + 1;
+}
+
+SgipPlainResult
+sgip_plain_read(const char **p, const char *end, SgipPattern *pattern,
+				SgipTape *tape, uint64_t *shape)
+{
+	Walker		walker = {*p, end, tape, pattern, 0, SGIP_PLAIN_DONE};
+	const char *behind;
+
+	tape->count = 0;
+	behind = **p == '{' ? take_element(&walker, *p) : take_value(&walker, *p, 1);
+	if (behind == NULL)
+		return walker.result;
+	*p = behind;
+	*shape = walker.shape;
+	return SGIP_PLAIN_DONE;
+}
