@@ -73,14 +73,14 @@ is_list(const SgipField *field)
 	return kinds_of(field->kind) == SGIP_VALUE_LIST;
 }
 
-/* What the API documents for the field, as a noun with its article. */
+/* What the API documents for the field, or for the member it is a part of. */
 static const char *
-type_name(const SgipField *field)
+type_name(const SgipField *field, bool whole)
 {
 	if (is_list(field))
 		return field->subkey != NULL ? "a list of objects" :
 			field->items == SGIP_KIND_NUMBER ? "a list of numbers" : "a list of strings";
-	if (field->subkey != NULL)
+	if (field->subkey != NULL && whole)
 		return "an object";
 	switch (field->kind)
 	{
@@ -232,12 +232,13 @@ member_of_slot(SgipMembers *members, const SgipElement *element, const SgipNode 
 	return member ? (int) (member - members->members) : SLOT_UNUSED;
 }
 
-/* Says that a member is not of the type that the API documents. */
+/* Says that a member, or a part of it, is not of the type that the API documents. */
 static bool
-refuse_type(const SgipField *field, const SgipElement *element, char *problem)
+refuse_type(const SgipField *field, bool whole, const SgipElement *element, char *problem)
 {
 	snprintf(problem, SGIP_PROBLEM_BYTES, "\"%s\" of element %ld is not %s",
-			 field->key, element->number, type_name(field));
+			 whole || is_list(field) ? field->key : field->subkey, element->number,
+			 type_name(field, whole));
 	return false;
 }
 
@@ -257,10 +258,10 @@ find_members(SgipMembers *members, const SgipElement *element, char *problem)
 			continue;
 		member->node = node;
 		if ((node->kind & ~member->kinds) != 0 || (node->contents & ~member->contents) != 0)
-			return refuse_type(member->field, element, problem);
+			return refuse_type(member->field, true, element, problem);
 	}
 	if (members->has_parts && !has_good_parts(members, element, &bad))
-		return refuse_type(bad, element, problem);
+		return refuse_type(bad, false, element, problem);
 	for (int i = 0; i < members->count; i++)
 	{
 		const SgipMember *member = &members->members[i];
