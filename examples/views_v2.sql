@@ -14,7 +14,7 @@ CREATE SCHEMA IF NOT EXISTS ip_report_v2;
 COMMENT ON SCHEMA ip_report_v2 IS 'IPs of a v2 account, as reports; each query asks its API';
 SET LOCAL search_path = :"source";
 
-CREATE VIEW ip_report_v2.ip_inventory AS
+CREATE OR REPLACE VIEW ip_report_v2.ip_inventory AS
 SELECT a.ip AS ip_address,
 	   network(set_masklen(a.ip, 24)) AS network,
 	   CASE WHEN f.ip IS NOT NULL THEN 'free'
@@ -36,7 +36,7 @@ COMMENT ON COLUMN ip_report_v2.ip_inventory.state IS
 COMMENT ON COLUMN ip_report_v2.ip_inventory.user_count IS 'How many users send from it';
 COMMENT ON COLUMN ip_report_v2.ip_inventory.users IS 'Their usernames';
 
-CREATE VIEW ip_report_v2.user_ips AS
+CREATE OR REPLACE VIEW ip_report_v2.user_ips AS
 SELECT username AS "user", count(*) AS ip_count, count(*) FILTER (WHERE sharing > 1) AS shared_ip_count
 FROM (SELECT ip, username, count(*) OVER (PARTITION BY ip) AS sharing FROM ips_usage) u
 GROUP BY username;
@@ -45,7 +45,7 @@ COMMENT ON COLUMN ip_report_v2.user_ips."user" IS 'Username';
 COMMENT ON COLUMN ip_report_v2.user_ips.ip_count IS 'How many IPs the user sends from';
 COMMENT ON COLUMN ip_report_v2.user_ips.shared_ip_count IS 'How many of these are shared with others';
 
-CREATE VIEW ip_report_v2.network_utilisation AS
+CREATE OR REPLACE VIEW ip_report_v2.network_utilisation AS
 SELECT network,
 	   count(*) AS ip_count,
 	   count(*) FILTER (WHERE state = 'in use') AS in_use_count,

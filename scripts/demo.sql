@@ -1,44 +1,55 @@
--- What scripts/demo types.  It sets :emulator (URL of the API), :customers (a
--- file), :v2 and :v3 (which parts are shown).
+-- What scripts/demo types.  It sets :v3 and :v2 (which of them is shown; both are made) and :here (the clone).
+-- scripts/emulate.sql has been run: the servers ask the emulator, whatever their URL.
 
+\set n 0
+\set customers :here /scripts/customers.sql
+
+\if :v3
+\set n `expr :n + 1`
 \echo
-\echo '=== The extension, and a table of our own to join with'
+\echo '===' :n. An account of SendGrid: server, key, tables
 \echo
 CREATE EXTENSION sgip_fdw;
 SELECT sgip_fdw_version();
-CREATE TABLE customers (name text, plan text, sendgrid_user text);
-COPY customers FROM :'customers' (FORMAT csv);
-SELECT * FROM customers LIMIT 5;
-
-\if :v2
-\echo
-\echo '=== 1. An account of the legacy API: server, credentials, tables'
-\echo
-\set base_url :emulator /api
--- without base_url, it is https://sendgrid.com/api
-CREATE SERVER sendgrid FOREIGN DATA WRAPPER sgip_fdw OPTIONS (api_version 'v2', base_url :'base_url');
-CREATE USER MAPPING FOR CURRENT_USER SERVER sendgrid OPTIONS (api_user 'demo', api_key 'demo-key');
+CREATE SERVER sendgrid FOREIGN DATA WRAPPER sgip_fdw;
+CREATE USER MAPPING FOR CURRENT_USER SERVER sendgrid OPTIONS (api_key 'SG.…');
 CREATE SCHEMA sg;
 IMPORT FOREIGN SCHEMA sendgrid FROM SERVER sendgrid INTO sg;
-\d sg.*
+SELECT count(*) AS tables, string_agg(foreign_table_name, ', ' ORDER BY foreign_table_name COLLATE "C") AS names
+FROM information_schema.foreign_tables WHERE foreign_table_schema = 'sg';
+\else
+\set ECHO none
+CREATE EXTENSION sgip_fdw;
+CREATE SERVER sendgrid FOREIGN DATA WRAPPER sgip_fdw;
+CREATE USER MAPPING FOR CURRENT_USER SERVER sendgrid OPTIONS (api_key 'SG.…');
+CREATE SCHEMA sg;
+IMPORT FOREIGN SCHEMA sendgrid FROM SERVER sendgrid INTO sg;
+\set ECHO queries
+\endif
+\set ECHO none
+\i :customers
+\set ECHO queries
 
+\if :v3
+\set n `expr :n + 1`
 \echo
-\echo '=== 2. The five tables'
+\echo '===' :n. Who sends from which IP, and what is free?
 \echo
-SELECT * FROM sg.ips_all LIMIT 5;
-SELECT count(*) FROM sg.ips_all;
-SELECT * FROM sg.ips_free LIMIT 5;
-SELECT count(*) FROM sg.ips_free;
-SELECT * FROM sg.ips_taken LIMIT 5;
-SELECT count(*) FROM sg.ips_taken;
-SELECT * FROM sg.ips_available LIMIT 5;
-SELECT count(*) FROM sg.ips_available;
 SELECT * FROM sg.ips_usage LIMIT 5;
-SELECT count(*) FROM sg.ips_usage;
+SELECT ip, subusers, pools, warmup, assigned_at FROM sg.ips_all LIMIT 5;
+SELECT (SELECT count(*) FROM sg.ips_all) AS all, (SELECT count(*) FROM sg.ips_free) AS free,
+	(SELECT count(*) FROM sg.ips_taken) AS taken, (SELECT count(*) FROM sg.ips_available) AS available;
 
+SELECT network(set_masklen(ip, 24)) AS network, count(*) AS free
+FROM sg.ips_free
+GROUP BY 1
+ORDER BY 1;
+
+\set n `expr :n + 1`
 \echo
-\echo '=== 3. Joined with our customers: who has how many IPs?'
+\echo '===' :n. Joined with a table of our own: which customer has how many IPs?
 \echo
+SELECT * FROM customers LIMIT 3;
 SELECT c.name, c.plan, count(*) AS ips
 FROM customers c JOIN sg.ips_usage u ON u.username = c.sendgrid_user
 GROUP BY c.name, c.plan
@@ -50,109 +61,113 @@ FROM customers c LEFT JOIN sg.ips_usage u ON u.username = c.sendgrid_user
 GROUP BY c.plan
 ORDER BY c.plan;
 
+\set n `expr :n + 1`
 \echo
-\echo '=== 4. Who uses 198.51.100.0/24?'
-\echo
-SELECT u.ip, u.username, c.name
-FROM sg.ips_usage u LEFT JOIN customers c ON c.sendgrid_user = u.username
-WHERE u.ip << '198.51.100.0/24'
-ORDER BY u.ip, u.username
-LIMIT 10;
-
-\echo
-\echo '=== 5. What is free, by network?  What could be had beyond that?'
-\echo
-SELECT network(set_masklen(ip, 24)) AS network, count(*) AS free
-FROM sg.ips_free
-GROUP BY 1
-ORDER BY 1;
-
-SELECT count(*) AS used_by_inactive_subusers
-FROM sg.ips_available a
-WHERE NOT EXISTS (SELECT FROM sg.ips_free f WHERE f.ip = a.ip);
-
-\echo
-\echo '=== 6. Searching by group, and with the IPs that SendGrid assigned'
-\echo
-SELECT ip, username, group_name FROM sg.ips_usage WHERE group_name = 'west' LIMIT 5;
-SELECT count(*) FROM sg.ips_all WHERE include_system;
-
-\echo
-\echo '=== 7. What was sent?  The conditions were, and only the rows that match came back'
+\echo '===' :n. What was sent?  One IP is asked for, and only its row came back
 \echo
 EXPLAIN (ANALYZE, COSTS OFF)
-SELECT ip FROM sg.ips_usage WHERE username = 'acme-117' AND ip << '198.51.100.0/24';
+SELECT ip, pools FROM sg.ips_all WHERE ip = '198.51.100.2';
 
-EXPLAIN (ANALYZE, COSTS OFF)
-SELECT c.name, u.ip
-FROM customers c JOIN sg.ips_usage u ON u.username = c.sendgrid_user
-WHERE c.name = 'Alder Airlines';
-\endif
-
-\if :v3
+\set n `expr :n + 1`
 \echo
-\echo '=== 8. The same account by the Web API of today'
+\echo '===' :n. Which IPs are warming up, and for whom?
 \echo
--- without base_url, it is https://api.sendgrid.com
-CREATE SERVER sendgrid3 FOREIGN DATA WRAPPER sgip_fdw OPTIONS (base_url :'emulator');
-CREATE USER MAPPING FOR CURRENT_USER SERVER sendgrid3 OPTIONS (api_key 'demo-key');
-CREATE SCHEMA sg3;
-IMPORT FOREIGN SCHEMA sendgrid FROM SERVER sendgrid3 INTO sg3;
-SELECT foreign_table_name FROM information_schema.foreign_tables WHERE foreign_table_schema = 'sg3' ORDER BY 1;
-SELECT ip, subusers, pools, warmup, assigned_at FROM sg3.ips_all LIMIT 5;
-
-\echo
-\if :v2
-\echo '=== 9. The same question to each version (the legacy API must be asked for SendGrid''s own IPs, too)'
-\echo
-SELECT c.name, count(*) AS ips
-FROM customers c JOIN sg.ips_usage u ON u.username = c.sendgrid_user
-WHERE u.ip << '198.51.100.0/24' AND u.include_system
-GROUP BY c.name
-ORDER BY ips DESC, c.name
-LIMIT 5;
-\else
-\echo '=== 9. Who has how many IPs in 198.51.100.0/24?'
-\echo
-\endif
-
-SELECT c.name, count(*) AS ips
-FROM customers c JOIN sg3.ips_usage u ON u.username = c.sendgrid_user
-WHERE u.ip << '198.51.100.0/24'
-GROUP BY c.name
-ORDER BY ips DESC, c.name
-LIMIT 5;
-
-EXPLAIN (ANALYZE, COSTS OFF)
-SELECT ip, pools FROM sg3.ips_all WHERE ip = '198.51.100.2';
-
-\echo
-\echo '=== 10. What only this version knows: which IPs are warming up, and for whom?'
-\echo
-SELECT count(*) AS warming_up FROM sg3.ip_warmup;
 SELECT w.ip, w.started_at, a.pools, a.subusers
-FROM sg3.ip_warmup w JOIN sg3.ips_all a ON a.ip = w.ip
+FROM sg.ip_warmup w JOIN sg.ips_all a ON a.ip = w.ip
 ORDER BY w.started_at DESC
 LIMIT 5;
 
+\set n `expr :n + 1`
 \echo
-\echo '=== 11. Which IPs in use lack reverse DNS?'
+\echo '===' :n. Which IPs in use lack reverse DNS?
 \echo
 SELECT t.ip, t.subusers, count(*) OVER () AS of_so_many
-FROM sg3.ips_taken t
-WHERE NOT EXISTS (SELECT FROM sg3.reverse_dns r WHERE r.ip = t.ip AND r.valid)
+FROM sg.ips_taken t
+WHERE NOT EXISTS (SELECT FROM sg.reverse_dns r WHERE r.ip = t.ip AND r.valid)
 ORDER BY t.ip
 LIMIT 5;
 
+\set n `expr :n + 1`
 \echo
-\echo '=== 12. Pools and their members, by region'
+\echo '===' :n. Pools and their members, by region
 \echo
 SELECT p.name AS pool, count(*) AS ips,
 	   count(*) FILTER (WHERE a.region = 'us') AS us,
 	   count(*) FILTER (WHERE a.region = 'eu') AS eu
-FROM sg3.ip_pools p
-	JOIN sg3.ip_pool_members m ON m.pool_name = p.name
-	JOIN sg3.ip_addresses a ON a.ip = m.ip
+FROM sg.ip_pools p
+	JOIN sg.ip_pool_members m ON m.pool_name = p.name
+	JOIN sg.ip_addresses a ON a.ip = m.ip
 GROUP BY p.name
 ORDER BY ips DESC, p.name;
+\endif
+
+\if :v2
+\set n `expr :n + 1`
+\echo
+\echo '===' :n. The same account by the older API, through a gateway that still speaks it
+\echo
+CREATE SERVER gateway FOREIGN DATA WRAPPER sgip_fdw
+	OPTIONS (api_version 'v2', base_url 'https://gateway.example.com/api', resource 'reseller.ip', http_method 'post');
+CREATE USER MAPPING FOR CURRENT_USER SERVER gateway OPTIONS (api_user 'me', api_key 'secret');
+CREATE SCHEMA sg2;
+IMPORT FOREIGN SCHEMA sendgrid FROM SERVER gateway INTO sg2;
+\d sg2.*
+SELECT * FROM sg2.ips_usage LIMIT 5;
+
+\set n `expr :n + 1`
+\echo
+\echo '===' :n. Who has how many IPs in 198.51.100.0/24?  (It must be asked for the IPs that SendGrid assigned, too)
+\echo
+SELECT c.name, count(*) AS ips
+FROM customers c JOIN sg2.ips_usage u ON u.username = c.sendgrid_user
+WHERE u.ip << '198.51.100.0/24' AND u.include_system
+GROUP BY c.name
+ORDER BY ips DESC, c.name
+LIMIT 5;
+SELECT ip, username, group_name FROM sg2.ips_usage WHERE group_name = 'west' LIMIT 5;
+
+\set n `expr :n + 1`
+\echo
+\echo '===' :n. What was sent?  The conditions were, and only the rows that match came back
+\echo
+EXPLAIN (ANALYZE, COSTS OFF)
+SELECT ip FROM sg2.ips_usage WHERE username = 'acme-117' AND ip << '198.51.100.0/24';
+
+EXPLAIN (ANALYZE, COSTS OFF)
+SELECT c.name, u.ip
+FROM customers c JOIN sg2.ips_usage u ON u.username = c.sendgrid_user
+WHERE c.name = 'Alder Airlines';
+\else
+\set ECHO none
+CREATE SERVER gateway FOREIGN DATA WRAPPER sgip_fdw
+	OPTIONS (api_version 'v2', base_url 'https://gateway.example.com/api', resource 'reseller.ip', http_method 'post');
+CREATE USER MAPPING FOR CURRENT_USER SERVER gateway OPTIONS (api_user 'me', api_key 'secret');
+CREATE SCHEMA sg2;
+IMPORT FOREIGN SCHEMA sendgrid FROM SERVER gateway INTO sg2;
+\set ECHO queries
+\endif
+
+\set n `expr :n + 1`
+\echo
+\echo '===' :n. Reports for dashboards: views, with comments on them and on the tables
+\echo
+\set ECHO none
+\set comments_v3 :here /examples/comments_v3.sql
+\set comments_v2 :here /examples/comments_v2.sql
+\set views_v3 :here /examples/views_v3.sql
+\set views_v2 :here /examples/views_v2.sql
+\i :comments_v3
+\i :views_v3
+\unset source
+\i :comments_v2
+\i :views_v2
+\set ECHO queries
+\if :v3
+SELECT network, ip_count, in_use_count, idle_count, pool_without_user_count, free_count, percent_in_use
+FROM ip_report.network_utilisation;
+SELECT ip_count, in_use_count, free_count, available_count, can_be_added, period, price_per_ip FROM ip_report.capacity;
+\dv+ ip_report.*
+\else
+SELECT * FROM ip_report_v2.network_utilisation;
+\dv+ ip_report_v2.*
 \endif

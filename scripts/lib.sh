@@ -87,11 +87,12 @@ stack_is_orphan() {
 	[ "$(start_of "$pid" || true)" != "$start" ]
 }
 
-# Makes and starts the cluster of the stack that psql finds; arguments are lines of its configuration.
+# Makes and starts the cluster of the stack that psql finds; arguments are lines of its configuration.  $cluster_port, if
+# set, is its port.
 start_cluster() {
-	export PG_CONFIG PGHOST=$stack/pg PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
+	export PG_CONFIG PGHOST=$stack/pg PGPORT=${cluster_port:-5432} PGUSER=postgres PGDATABASE=postgres
 	export PGDATA_DIR=$stack/pg/data PG_LOG=$stack/pg/log
-	add_cluster pg "$@"
+	add_cluster pg "port = $PGPORT" "$@"
 }
 
 # add_cluster NAME SETTING...: makes and starts a cluster in a directory of that name, where its socket is as well.
@@ -103,7 +104,7 @@ add_cluster() {
 	[ -x "$bin/initdb" ] || die "no PostgreSQL server in $bin; run scripts/install-deps, or set PG_CONFIG"
 	mkdir "$directory"
 	[ "$(id -u)" != 0 ] || chown postgres "$directory"
-	as_postgres "$bin/initdb" -D "$directory/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$stack/initdb" 2>&1 ||
+	as_postgres "$bin/initdb" -D "$directory/data" -U postgres --auth-local=trust --auth-host=scram-sha-256 -E UTF8 --locale=C --no-sync >"$stack/initdb" 2>&1 ||
 		{ cat "$stack/initdb" >&2; die "initdb failed"; }
 	{
 		echo "unix_socket_directories = '$directory'"
