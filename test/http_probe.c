@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * http_probe.c
- *		SQL functions that drive transfer.c alone, for test/http_probe.sh.
+ *		SQL functions that drive src/http alone, for test/http_probe.sh.
  *
- * Not part of the extension: it is linked with transfer.c to a library of its
- * own.  A channel here stands for a scan; it is released at the end of each
- * call through the memory context of the call, as a scan would do it.
+ * Not part of the extension: it is linked with src/http to a library of its
+ * own.  A lease here stands for a scan; it ends with each call through the
+ * memory context of the call, as a scan would do it.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "http/http.h"
 
@@ -32,7 +33,7 @@ PG_FUNCTION_INFO_V1(probe_stop);
 PG_FUNCTION_INFO_V1(probe_fds);
 PG_FUNCTION_INFO_V1(probe_rss);
 PG_FUNCTION_INFO_V1(probe_cpu);
-PG_FUNCTION_INFO_V1(probe_channels);
+PG_FUNCTION_INFO_V1(probe_leases);
 PG_FUNCTION_INFO_V1(probe_disconnect);
 
 void		_PG_init(void);
@@ -40,8 +41,8 @@ void		_PG_init(void);
 /* Most transfers that probe_many runs at once */
 #define MAX_MANY 256
 
-static const char *const state_names[] = {"queued", "running", "done", "failed"};
-static const char *const failure_names[] = {"connect", "lost", "silent", "broken", "internal"};
+static const char *const state_names[] = {"running", "done", "failed"};
+static const char *const failure_names[] = {"connect", "lost", "silent", "broken", "descriptors", "internal"};
 
 /* What is known of a transfer while it is read */
 typedef struct Reading
@@ -103,6 +104,7 @@ get_peer(SgipHttpPeer *peer, const char *name)
 	value = GetConfigOption("probe.proxy", true, false);
 	if (value && value[0])
 		peer->proxy = value;
+	peer->keep_connections = GetConfigOption("probe.keep_no_connections", true, false) == NULL;
 	value = GetConfigOption("probe.connect_timeout", true, false);
 	peer->connect_timeout_ms = value && value[0] ? atoi(value) : 10000;
 	value = GetConfigOption("probe.read_timeout", true, false);
@@ -117,18 +119,19 @@ result_tuple(TupleDesc desc, Reading *reading, const SgipHttpCounters *counters)
 {
 	Datum		values[11];
 	bool		nulls[11] = {0};
-	const SgipHttpHead *head = sgip_http_head(reading->transfer);
-	bool		failed = sgip_http_state(reading->transfer) == SGIP_HTTP_FAILED;
+	const SgipHttpResult *result = sgip_http_result(reading->transfer);
+	const SgipHttpHead *head = &result->head;
+	bool		failed = result->state == SGIP_HTTP_FAILED;
 
-	values[0] = CStringGetTextDatum(state_names[sgip_http_state(reading->transfer)]);
+	values[0] = CStringGetTextDatum(state_names[result->state]);
 	values[1] = Int32GetDatum(head->status);
 	values[2] = Int64GetDatum(reading->length);
 	values[3] = Int64GetDatum((int64) reading->checksum);
-	values[4] = failed ? CStringGetTextDatum(failure_names[sgip_http_failure(reading->transfer)]) : (Datum) 0;
-	values[5] = failed ? CStringGetTextDatum(sgip_http_failure_text(reading->transfer)) : (Datum) 0;
+	values[4] = failed ? CStringGetTextDatum(failure_names[result->failure]) : (Datum) 0;
+	values[5] = failed ? CStringGetTextDatum(result->failure_text) : (Datum) 0;
 	nulls[4] = nulls[5] = !failed;
-	values[6] = BoolGetDatum(sgip_http_connected(reading->transfer));
-	values[7] = Int32GetDatum(sgip_http_elapsed_ms(reading->transfer));
+	values[6] = BoolGetDatum(result->sent);
+	values[7] = Int32GetDatum((int32) TimestampDifferenceMilliseconds(result->started_at, result->ended_at));
 	values[8] = Int64GetDatum((int64) counters->connections_opened);
 	values[9] = CStringGetTextDatum(head->link_next ? head->link_next : "");
 	values[10] = CStringGetTextDatum(psprintf("%s|%s|%s|%s|%s", head->content_length,
@@ -146,7 +149,7 @@ take(Reading *reading, size_t keep, size_t limit)
 {
 	size_t		len;
 	const char *bytes = sgip_http_window(reading->transfer, &len);
-	bool		over = sgip_http_state(reading->transfer) == SGIP_HTTP_DONE;
+	bool		over = sgip_http_result(reading->transfer)->state == SGIP_HTTP_DONE;
 
 	if (limit > 0 && reading->length + len > limit)
 		len = limit - reading->length;
@@ -170,7 +173,7 @@ probe_fetch(PG_FUNCTION_ARGS)
 {
 	SgipHttpRequest request = {0};
 	SgipHttpPeer peer;
-	SgipChannel *channel;
+	SgipLease  *lease;
 	Reading		reading = {0};
 	TupleDesc	desc;
 	HeapTuple	tuple;
@@ -194,30 +197,29 @@ probe_fetch(PG_FUNCTION_ARGS)
 		request.headers = headers;
 	}
 
-	channel = sgip_http_acquire(&peer, context);
-	reading.transfer = sgip_http_start(channel, &request, false);
+	lease = sgip_http_acquire(&peer, context);
+	reading.transfer = sgip_http_start(lease, &request);
 	for (;;)
 	{
 		SgipHttpState state;
 
 		take(&reading, keep, stop_after);
-		state = sgip_http_state(reading.transfer);
+		state = sgip_http_result(reading.transfer)->state;
 		if (state == SGIP_HTTP_DONE || state == SGIP_HTTP_FAILED)
 			break;
 		if (stop_after > 0 && reading.length >= stop_after)
 			break;
-		sgip_http_wait(channel, -1);
+		sgip_http_wait(lease, -1);
 	}
 	take(&reading, 0, stop_after);
-	tuple = result_tuple(desc, &reading, sgip_http_counters(channel));
+	tuple = result_tuple(desc, &reading, sgip_http_counters(lease));
 	MemoryContextDelete(context);
 	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
 }
 
 /*
- * many(url, n, may_queue, own_channels): n transfers at once, on one channel
- * or on one each; the second is read when the first is done, so that the
- * others are held back.  Returns total length, xor of checksums, and how
+ * many(url, n, own_leases): n transfers at once, on one lease or on one each;
+ * the second is read when the first is done, so that the others are paused.  Returns total length, xor of checksums, and how
  * many were done.
  */
 Datum
@@ -225,13 +227,11 @@ probe_many(PG_FUNCTION_ARGS)
 {
 	SgipHttpRequest request = {0};
 	SgipHttpPeer peer;
-	SgipChannel *channels[MAX_MANY];
+	SgipLease  *leases[MAX_MANY];
 	Reading		readings[MAX_MANY] = {0};
 	int			n = PG_GETARG_INT32(1);
-	bool		may_queue = PG_GETARG_BOOL(2);
-	bool		own = PG_GETARG_BOOL(3);
+	bool		own = PG_GETARG_BOOL(2);
 	int			done = 0;
-	int			queued = 0;
 	uint64		length = 0;
 	uint64		connections = 0;
 	uint32		sum = 0;
@@ -244,13 +244,11 @@ probe_many(PG_FUNCTION_ARGS)
 	request.url = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	for (int i = 0; i < n; i++)
 	{
-		channels[i] = (i == 0 || own) ? sgip_http_acquire(&peer, context) : channels[0];
-		readings[i].transfer = sgip_http_start(channels[i], &request, may_queue);
-		if (sgip_http_state(readings[i].transfer) == SGIP_HTTP_QUEUED)
-			queued++;
+		leases[i] = (i == 0 || own) ? sgip_http_acquire(&peer, context) : leases[0];
+		readings[i].transfer = sgip_http_start(leases[i], &request);
 	}
 	for (int i = 0; i < n; i++)
-		sgip_http_drive(channels[i]);
+		sgip_http_drive(leases[i]);
 	for (int i = 0; i < n; i++)
 	{
 		for (;;)
@@ -258,22 +256,22 @@ probe_many(PG_FUNCTION_ARGS)
 			SgipHttpState state;
 
 			take(&readings[i], 0, 0);
-			state = sgip_http_state(readings[i].transfer);
+			state = sgip_http_result(readings[i].transfer)->state;
 			if (state == SGIP_HTTP_DONE)
 				done++;
 			if (state == SGIP_HTTP_DONE || state == SGIP_HTTP_FAILED)
 				break;
-			sgip_http_wait(channels[i], -1);
+			sgip_http_wait(leases[i], -1);
 		}
 		length += readings[i].length;
 		sum ^= readings[i].checksum;
 		sgip_http_stop(readings[i].transfer);
 	}
 	for (int i = 0; i < (own ? n : 1); i++)
-		connections += sgip_http_counters(channels[i])->connections_opened;
+		connections += sgip_http_counters(leases[i])->connections_opened;
 	MemoryContextDelete(context);
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf("done=%d length=%llu xor=%u queued=%d connections=%llu",
-											  done, (unsigned long long) length, sum, queued,
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("done=%d length=%llu xor=%u connections=%llu",
+											  done, (unsigned long long) length, sum,
 											  (unsigned long long) connections)));
 }
 
@@ -293,19 +291,17 @@ probe_stop(PG_FUNCTION_ARGS)
 	{
 		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "probe",
 													  ALLOCSET_SMALL_SIZES);
-		SgipChannel *channel = sgip_http_acquire(&peer, context);
-		SgipTransfer *transfer = sgip_http_start(channel, &request, false);
+		SgipLease  *lease = sgip_http_acquire(&peer, context);
+		SgipTransfer *transfer = sgip_http_start(lease, &request);
 		size_t		len = 0;
 
-		while (len == 0 && sgip_http_state(transfer) == SGIP_HTTP_RUNNING)
+		while (len == 0 && sgip_http_result(transfer)->state == SGIP_HTTP_RUNNING)
 		{
-			sgip_http_wait(channel, -1);
+			sgip_http_wait(lease, -1);
 			(void) sgip_http_window(transfer, &len);
 		}
 		if (i % 3 == 0)
 			sgip_http_stop(transfer);
-		if (i % 2 == 0)
-			sgip_http_release(channel);
 		MemoryContextDelete(context);
 	}
 	PG_RETURN_VOID();
@@ -353,14 +349,14 @@ probe_cpu(PG_FUNCTION_ARGS)
 }
 
 /*
- * The channels, one per line: sockets, use, requests.
+ * The leases: sockets, use, requests.
  */
 Datum
-probe_channels(PG_FUNCTION_ARGS)
+probe_leases(PG_FUNCTION_ARGS)
 {
 	StringInfoData out;
 	int			n;
-	SgipHttpChannelInfo *infos = sgip_http_channels(&n);
+	SgipHttpLeaseInfo *infos = sgip_http_leases(&n);
 
 	initStringInfo(&out);
 	for (int i = 0; i < n; i++)
@@ -371,7 +367,7 @@ probe_channels(PG_FUNCTION_ARGS)
 }
 
 /*
- * Closes idle channels.
+ * Closes idle leases.
  */
 Datum
 probe_disconnect(PG_FUNCTION_ARGS)

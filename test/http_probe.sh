@@ -28,7 +28,7 @@ trap 'exit 1' HUP INT TERM
 
 # --- build -------------------------------------------------------------
 ${CC:-gcc} -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -D_GNU_SOURCE -fPIC -shared \
-	-I"$($pg_config --includedir-server)" -I"$here/../src" \
+	-DMAX_IDLE_MS=1000 -I"$($pg_config --includedir-server)" -I"$here/../src" \
 	"$here/http_probe.c" "$here"/../src/http/*.c -o "$work/http_probe.so" -lcurl
 chmod 755 "$work/http_probe.so"
 
@@ -43,6 +43,10 @@ GZ = gzip.compress(BIG, 1)
 bomber = zlib.compressobj(9, zlib.DEFLATED, 31)
 BOMB = b"".join([bomber.compress(bytes(1 << 20)) for _ in range(400)] + [bomber.flush()])
 connections = 0
+requests = {}          # socket -> how many on it
+kept = set()           # sockets that stay open behind an answer
+all_gone = threading.Event()
+STRAY = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
 closed = {}            # path -> bytes that left the sending side of the socket
 
 def until_closed(sock, seconds=60):
@@ -157,6 +161,27 @@ def serve(sock, path, seq):
     elif path == "/dies":           # a kept connection that the server drops
         answer(sock, path, b"ok")
         return False
+    elif path.startswith("/second/"):       # what comes of a connection that is used again
+        if requests[sock] == 1:
+            answer(sock, path, b"ok")
+            return True
+        if path == "/second/408":
+            answer(sock, path, b"", b"Connection: close\r\n", b"408 Request Timeout")
+        elif path == "/second/reset":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return False
+    elif path == "/408":
+        answer(sock, path, b"", b"", b"408 Request Timeout")
+    elif path == "/keep":
+        kept.add(sock)
+        all_gone.clear()
+        answer(sock, path, b"ok")
+    elif path == "/stray":
+        for other in kept:
+            other.sendall(STRAY)
+        answer(sock, path, b"ok")
+    elif path == "/gone":
+        answer(sock, path, b"gone" if all_gone.wait(20) else b"kept")
     else:
         answer(sock, path, b"no such thing", b"", b"404 Not Found")
     return True
@@ -181,6 +206,7 @@ def talk(sock):
                 data += sock.recv(65536)
             body, data = data[:need], data[need:]
             path = head.split(b" ")[1].decode().split("?")[0]
+            requests[sock] = requests.get(sock, 0) + 1
             if path == "/echo":
                 answer(sock, path, head + b"|" + body)
             elif not serve(sock, path, connections):
@@ -188,6 +214,11 @@ def talk(sock):
     except OSError:
         pass
     finally:
+        requests.pop(sock, None)
+        if sock in kept:
+            kept.discard(sock)
+            if not kept:
+                all_gone.set()
         sock.close()
 
 def listen(context=None):
@@ -247,12 +278,12 @@ CREATE FUNCTION get(url text, body text = NULL, header text = NULL, server text 
 	OUT state text, OUT status int, OUT length bigint, OUT checksum bigint, OUT failure text, OUT failure_text text,
 	OUT connected bool, OUT elapsed_ms int, OUT connections bigint, OUT link_next text, OUT other text)
 	AS :'so', 'probe_fetch' LANGUAGE c;
-CREATE FUNCTION many(text, int, bool, bool) RETURNS text AS :'so', 'probe_many' LANGUAGE c;
+CREATE FUNCTION many(text, int, bool) RETURNS text AS :'so', 'probe_many' LANGUAGE c;
 CREATE FUNCTION stop(text, int) RETURNS void AS :'so', 'probe_stop' LANGUAGE c;
 CREATE FUNCTION fds() RETURNS int AS :'so', 'probe_fds' LANGUAGE c;
 CREATE FUNCTION rss() RETURNS int AS :'so', 'probe_rss' LANGUAGE c;
 CREATE FUNCTION cpu() RETURNS float8 AS :'so', 'probe_cpu' LANGUAGE c;
-CREATE FUNCTION channels() RETURNS text AS :'so', 'probe_channels' LANGUAGE c;
+CREATE FUNCTION leases() RETURNS text AS :'so', 'probe_leases' LANGUAGE c;
 CREATE FUNCTION disconnect(oid) RETURNS int AS :'so', 'probe_disconnect' LANGUAGE c;
 CREATE FUNCTION ms(sql text) RETURNS float8 LANGUAGE plpgsql AS $$
 DECLARE t timestamptz := clock_timestamp();
@@ -267,7 +298,7 @@ failed=0
 check() {			# what, expected (a pattern), SQL...
 	what=$1 expected=$2
 	shift 2
-	got=$(printf '%s\n' "$@" | $psql 2>&1 | grep -v '^LOCATION' | tail -n 1)
+	got=$(printf "%s\n" "$@" | $psql 2>&1 | grep -vE "^(LOCATION|DETAIL|HINT):" | tail -n 1)
 	# shellcheck disable=SC2254
 	case $got in
 		$expected) echo "ok    $what${SHOW:+: $got}" ;;
@@ -335,6 +366,26 @@ check "no password in proxy errors" "failed|0|0|*|*|Could*n*t connect to server"
 check "no proxy for plain http" "done|200|19|*||" "SET probe.proxy = 'http://127.0.0.1:1';" "$(fetch "$http/small")"
 check "dead kept connection" "done|1|done|1" \
 	"SELECT a.state, a.connections, b.state, b.connections FROM get('$http/dies') a, LATERAL get(left('$http/small', 1000 + a.status)) b;"
+for how in 408 close reset; do
+	check "kept connections that end when they are used ($how)" "done=16 * connections=16" \
+		"SELECT many('$http/second/$how', 16, false);" "SELECT many('$http/second/$how', 16, false);"
+done
+check "408 on a new connection" "done|408|0|*" "$(fetch "$http/408")"
+check "bytes that wait on a kept connection" "done|200|19" "SELECT state FROM get('$http/keep', server => '1');" \
+	"SELECT state FROM get('$http/stray', server => '2');" \
+	"SELECT state, status, length FROM get('$http/small', server => '1');"
+check "64 connections are kept" "done=64 * connections=0" "SELECT many('$http/small', 64, false);" "SELECT many('$http/small', 64, false);"
+check "kept in the statement" "3|1" "SET probe.keep_no_connections = on;" \
+	"SELECT count(*), sum(connections) AS opened FROM generate_series(1, 3) g, LATERAL get(left('$http/small', 1000 + g)) \gset" \
+	"SELECT :count, :opened WHERE leases() = '';"
+for before in '' 'SELECT 1 / 0;' 'BEGIN; SELECT 1 / 0;'; do
+	check "closed while the session is idle${before:+ after $before}" "1" "SELECT connections FROM get('$http/keep');" "$before" \
+		"\! curl -s $http/gone | grep -q gone || echo 'ERROR: they are kept'" "ROLLBACK;" "SELECT connections FROM get('$http/small');"
+done
+check "too many leases" "ERROR:  53000: too many open files*" "SELECT state FROM get('$http/small');" "SELECT many('$http/small', 200, true);"
+check "after too many leases" "t" "SELECT stop('$http/big', 10);" "SELECT fds() AS before \gset" "SELECT many('$http/small', 200, true);" \
+	"SELECT many('$http/small', 10, true);" "SELECT disconnect(0);" "SELECT stop('$http/big', 10);" "SELECT fds() = :before;"
+check "too many connections of one lease" "done=128 *" "SELECT many('$http/small', 200, false);"
 # the first answer in a session also makes pages of the libraries resident
 check "gzip bomb, 1:1000" "done|419430400|t" "SELECT state FROM get('$http/gzip', keep => 1000);" \
 	"SELECT rss() AS before \\gset" "SELECT state, length, rss() - :before < 20480 FROM get('$http/bomb');"
@@ -344,18 +395,17 @@ check "1000 stops leave nothing" "t" \
 	"SELECT stop('$http/big', 10);" "SELECT fds() AS before \\gset" "SELECT stop('$http/big', 1000);" "SELECT fds() = :before;"
 check "no memory left behind" "t" \
 	"SELECT stop('$http/big', 300);" "SELECT rss() AS before \\gset" "SELECT stop('$http/big', 1000);" "SELECT rss() - :before < 512;"
-check "8 on one channel, 7 held back" "done=8 length=$((biglen * 8)) xor=0 queued=0 connections=*" "SELECT many('$http/big', 8, false, false);"
-check "8 compressed on one channel" "done=8 length=$((biglen * 8)) xor=0 queued=0 connections=*" "SELECT many('$http/gzip', 8, false, false);"
-check "8 over TLS on one channel" "done=8 length=$((biglen * 8)) xor=0 queued=0 connections=*" "SET probe.ca_file = '$work/cert.pem';" \
-	"SELECT many('$https/big', 8, false, false);"
-check "8 compressed over TLS" "done=8 length=$((biglen * 8)) xor=0 queued=0 connections=*" "SET probe.ca_file = '$work/cert.pem';" \
-	"SELECT many('$https/gzip', 8, false, false);"
-check "queue of one channel" "done=60 * queued=56 connections=4" "SET sgip_fdw.max_connections = 4;" "SELECT many('$http/small', 60, true, false);"
-check "queue over channels" "done=60 * queued=57 connections=*" "SET sgip_fdw.max_connections = 3;" "SELECT many('$http/small', 60, true, true);"
-check "no queue" "done=60 * queued=0 connections=60" "SET sgip_fdw.max_connections = 4;" "SELECT many('$http/small', 60, false, true);"
-check "idle channels are bounded" "1" "SELECT many('$http/small', 100, false, true);" "SET sgip_fdw.max_connections = 2;" \
-	"SELECT state FROM get('$http/small', server => '7');" "SELECT (length(channels()) - length(replace(channels(), ':', '')) <= 3)::int;"
-check "disconnect" "1|" "SELECT state FROM get('$http/small');" "SELECT disconnect(0), channels();"
+check "8 on one lease, 7 paused" "done=8 length=$((biglen * 8)) xor=0 connections=*" "SELECT many('$http/big', 8, false);"
+check "8 compressed on one lease" "done=8 length=$((biglen * 8)) xor=0 connections=*" "SELECT many('$http/gzip', 8, false);"
+check "8 over TLS on one lease" "done=8 length=$((biglen * 8)) xor=0 connections=*" "SET probe.ca_file = '$work/cert.pem';" \
+	"SELECT many('$https/big', 8, false);"
+check "8 compressed over TLS" "done=8 length=$((biglen * 8)) xor=0 connections=*" "SET probe.ca_file = '$work/cert.pem';" \
+	"SELECT many('$https/gzip', 8, false);"
+check "60 on one lease" "done=60 * connections=60" "SELECT many('$http/small', 60, false);"
+check "60 leases" "done=60 * connections=60" "SET sgip_fdw.max_connections = 4;" "SELECT many('$http/small', 60, true);"
+check "idle leases are bounded" "1" "SELECT many('$http/small', 60, true);" "SET sgip_fdw.max_connections = 2;" \
+	"SELECT state FROM get('$http/small', server => '7');" "SELECT (length(leases()) - length(replace(leases(), ':', '')) <= 3)::int;"
+check "disconnect" "1|" "SELECT state FROM get('$http/small');" "SELECT disconnect(0), leases();"
 check "server changes" "1" "CREATE EXTENSION file_fdw; CREATE SERVER s FOREIGN DATA WRAPPER file_fdw;" \
 	"SELECT state FROM get('$http/small');" "CREATE USER MAPPING FOR postgres SERVER s;" "SELECT connections FROM get('$http/small');"
 check "cancel leaves nothing" "t" "SET statement_timeout = 200;" "SELECT get('$http/silent');" "SELECT fds() AS before \\gset" \

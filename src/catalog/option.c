@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include <arpa/inet.h>
 #include <math.h>
 #include <sys/stat.h>
 
@@ -24,6 +25,7 @@
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
+#include "common/string.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -34,6 +36,7 @@
 #include "utils/varlena.h"
 
 #include "catalog/option.h"
+#include "http/http.h"
 
 /*
  * Largest file of trust anchors.  That of Debian, with all public
@@ -99,6 +102,7 @@ static const OptionRow option_rows[] = {
 	OPTION("allow_http", ON_SERVER, KIND_BOOLEAN),
 	OPTION("resource", ON_SERVER, KIND_RESOURCE, .api = "v2"),
 	OPTION("http_method", ON_SERVER, KIND_CHOICE, .choices = "get post", .api = "v2"),
+	OPTION("keep_connections", ON_SERVER, KIND_BOOLEAN),
 	OPTION("connect_timeout", ON_SERVER, KIND_DURATION, .min = 1, .max = 3600000),
 	OPTION("read_timeout", ON_SERVER, KIND_DURATION, .min = 1, .max = 3600000),
 	OPTION("max_retries", ON_SERVER, KIND_COUNT, .min = 0, .max = 100),
@@ -277,138 +281,55 @@ is_catalogued(const char *name, bool field)
 	return false;
 }
 
-/* Is the host (len bytes, as it stands in the URL) one that stays on this machine? */
+/* Is that the URL of a host that stays on this machine? */
 static bool
-is_loopback(const char *host, size_t len)
+is_loopback(const char *value)
 {
-	char		buf[64];
-	unsigned	a,
-				b,
-				c,
-				d;
-	char		rest;
+	SgipHttpUrl url;
+	struct in_addr address;
 
-	if (len >= sizeof(buf))
+	if (!sgip_http_parse_url(value, false, &url))
 		return false;
-	memcpy(buf, host, len);
-	buf[len] = '\0';
-	if (pg_strcasecmp(buf, "localhost") == 0 || strcmp(buf, "[::1]") == 0)
-		return true;
-	return sscanf(buf, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &rest) == 4 &&
-		a == 127 && b < 256 && c < 256 && d < 256;
+	if (inet_pton(AF_INET, url.host, &address) == 1)
+		return ntohl(address.s_addr) >> 24 == 127;
+	return pg_strcasecmp(url.host, "localhost") == 0 || strcmp(url.host, "[::1]") == 0;
 }
 
 /*
- * Length of the host at the start of s, 0 if there is none that is spelt in
- * letters every parser reads alike.
- */
-static size_t
-host_length(const char *s)
-{
-	size_t		len;
-
-	if (*s == '[')
-	{
-		len = strspn(s + 1, "0123456789abcdefABCDEF:.");
-		return len > 0 && s[len + 1] == ']' ? len + 2 : 0;
-	}
-	len = strspn(s, "0123456789abcdefghijklmnopqrstuvwxyz"
-				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ.-_");
-	return len;
-}
-
-/* Does a value consist of printable ASCII characters without blanks and backslashes? */
-static bool
-is_plain_ascii(const char *value)
-{
-	for (const char *p = value; *p; p++)
-	{
-		if ((unsigned char) *p <= ' ' || (unsigned char) *p >= 127 || *p == '\\')
-			return false;
-	}
-	return true;
-}
-
-/*
- * What follows ":port" where s begins with one, else s; NULL if the port is
- * out of range.
+ * What is wrong with a base_url, as a hint; NULL if nothing.  Paths are put
+ * behind it, so it must end in its own, and libcurl is more tolerant about
+ * slashes than what reads it elsewhere.
  */
 static const char *
-skip_port(const char *s)
+problem_of_url(const char *value)
 {
-	char	   *end;
-	long		port;
+	SgipHttpUrl url;
+	const char *rest;
 
-	if (*s != ':')
-		return s;
-	port = strtol(s + 1, &end, 10);
-	return isdigit((unsigned char) s[1]) && port >= 1 && port <= 65535 ? end : NULL;
-}
-
-/*
- * What is wrong with a base_url, as a hint; NULL if nothing.  Strict, so that
- * libcurl's parser cannot read another host out of it than this one does.
- */
-static const char *
-problem_of_url(const char *url)
-{
-	const char *host;
-	size_t		len;
-	const char *p;
-
-	if (pg_strncasecmp(url, "https://", 8) == 0)
-		host = url + 8;
-	else if (pg_strncasecmp(url, "http://", 7) == 0)
-		host = url + 7;
-	else
-		return "The URL must begin with https:// (or http:// for a loopback host).";
-
-	if (!is_plain_ascii(host))
-		return "The URL must consist of printable ASCII characters without blanks or backslashes.";
-	for (p = host; *p; p++)
+	if (strchr(value, '@') != NULL)
+		return "The URL must not contain a user or password; they belong to the user mapping.";
+	if (strpbrk(value, "?#") != NULL)
+		return "The URL must not contain a query or fragment; only scheme, host, port and path.";
+	if (pg_is_ascii(value) && sgip_http_parse_url(value, false, &url) &&
+		(strcmp(url.scheme, "https") == 0 || strcmp(url.scheme, "http") == 0))
 	{
-		if (*p == '@')
-			return "The URL must not contain a user or password; they belong to the user mapping.";
-		if (*p == '?' || *p == '#')
-			return "The URL must not contain a query or fragment; only scheme, host, port and path.";
+		rest = value + strlen(url.scheme);
+		if (strncmp(rest, "://", 3) == 0 && rest[3] != '/')
+			return NULL;
 	}
-
-	len = host_length(host);
-	if (len == 0)
-		return "The URL must name a host.";
-	p = skip_port(host + len);
-	if (p == NULL)
-		return "The port of the URL must be between 1 and 65535.";
-	if (*p != '\0' && *p != '/')
-		return "The URL must have the form https://host[:port][/path].";
-	return NULL;
+	return "The URL must have the form https://host[:port][/path] (or http:// for a loopback host), in ASCII.";
 }
 
-/*
- * Does the proxy have a form that libcurl reads as we do?  Its messages about
- * others quote them, with the password.
- */
+/* Does libcurl take this for a proxy?  Its messages about others quote them, with the password. */
 static bool
 is_proxy(const char *value)
 {
-	static const char *const schemes[] = {"http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"};
-	const char *host = value;
-	const char *at;
-	size_t		len;
+	SgipHttpUrl url;
 
-	if (value[0] == '\0')
-		return true;
-	for (int i = 0; i < (int) lengthof(schemes); i++)
-	{
-		if (pg_strncasecmp(value, schemes[i], strlen(schemes[i])) == 0)
-			host = value + strlen(schemes[i]);
-	}
-	at = host + strcspn(host, "@/?#");
-	if (*at == '@')
-		host = at + 1;
-	len = host_length(host);
-	host = len > 0 ? skip_port(host + len) : NULL;
-	return is_plain_ascii(value) && host != NULL && (*host == '\0' || strcmp(host, "/") == 0);
+	return value[0] == '\0' ||
+		(pg_is_ascii(value) && strpbrk(value, "?#") == NULL &&
+		 sgip_http_parse_url(value, true, &url) && strcmp(url.path, "/") == 0 &&
+		 sgip_task_has_word("http https socks4 socks4a socks5 socks5h", url.scheme));
 }
 
 /*
@@ -715,7 +636,7 @@ check_server(List *options, const SgipServer *server)
 						 misplaced->name, misplaced->api, misplaced->api) :
 				 errhint("Leave it out, or say in the same command that the server speaks %s: OPTIONS (api_version '%s', …).",
 						 misplaced->api, misplaced->api)));
-	if (plain && !is_loopback(url + 7, host_length(url + 7)) && !read_boolean(options, "allow_http", false))
+	if (plain && !is_loopback(url) && !read_boolean(options, "allow_http", false))
 		report_bad_value(find_option("base_url", ON_SERVER),
 						 "Credentials are sent with every request: use https, or http with a loopback host (localhost, 127.0.0.1, [::1]), "
 						 "or allow_http 'true' where all that is between is trusted.");
@@ -825,6 +746,7 @@ sgip_option_server(Oid server_id)
 		server->base_url[--len] = '\0';
 	server->resource = read_text(options, "resource", "distributor.ip");
 	server->post = strcmp(read_text(options, "http_method", "get"), "post") == 0;
+	server->keep_connections = read_boolean(options, "keep_connections", true);
 	server->connect_timeout_ms = read_number(options, "connect_timeout", 10000);
 	server->read_timeout_ms = read_number(options, "read_timeout", 30000);
 	server->max_retries = read_number(options, "max_retries", 3);

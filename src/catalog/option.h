@@ -27,6 +27,7 @@ typedef struct SgipServer
 	char	   *base_url;		/* without a trailing slash */
 	char	   *resource;		/* v2 */
 	bool		post;			/* v2: parameters travel in a form body */
+	bool		keep_connections;
 	int			connect_timeout_ms;
 	int			read_timeout_ms;
 	int			max_retries;

@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "fetch/answer.h"
 #include "fetch/listing.h"
@@ -157,7 +158,7 @@ sgip_answer_error_context(const SgipAnswer *answer)
 	failed->request = sgip_request_describe(failed->server, answer->task, &answer->arguments,
 											NULL, page ? &page->position : NULL);
 	if (page != NULL && page->call.transfer != NULL)
-		failed->head = sgip_http_head(page->call.transfer);
+		failed->head = &sgip_http_result(page->call.transfer)->head;
 	return failed;
 }
 
@@ -168,21 +169,21 @@ sgip_answer_error_context(const SgipAnswer *answer)
 static void
 log_request(const SgipAnswer *answer, const AnswerPage *page)
 {
-	const SgipTransfer *transfer = page->call.transfer;
-	SgipHttpState state;
+	const SgipHttpResult *result;
 
-	if (transfer == NULL || !message_level_is_interesting(DEBUG1))
+	if (page->call.transfer == NULL || !message_level_is_interesting(DEBUG1))
 		return;
-	state = sgip_http_state(transfer);
+	result = sgip_http_result(page->call.transfer);
 	ereport(DEBUG1,
-			(errmsg_internal("sgip_fdw: %s, status %d, " UINT64_FORMAT " bytes, " INT64_FORMAT " elements, %d ms, try %d, %s",
+			(errmsg_internal("sgip_fdw: %s, status %d, " UINT64_FORMAT " bytes, " INT64_FORMAT " elements, %ld ms, try %d, %s",
 							 sgip_request_describe(answer->client->server, answer->task,
 												   &answer->arguments, NULL, &page->position),
-							 sgip_http_head(transfer)->status,
-							 sgip_http_received(transfer), page->elements,
-							 sgip_http_elapsed_ms(transfer), page->call.tries,
-							 state == SGIP_HTTP_DONE ? "complete" :
-							 state == SGIP_HTTP_FAILED ? "failed" : "stopped")));
+							 result->head.status, result->received, page->elements,
+							 TimestampDifferenceMilliseconds(result->started_at,
+															 result->ended_at ? result->ended_at : GetCurrentTimestamp()),
+							 page->call.tries,
+							 result->state == SGIP_HTTP_DONE ? "complete" :
+							 result->state == SGIP_HTTP_FAILED ? "failed" : "stopped")));
 }
 
 /* Forgets what has come of a page in a try. */
@@ -299,13 +300,12 @@ try_again(SgipAnswer *answer, AnswerPage *page, int64 asked_ms)
 static PageResult
 handle_failure(SgipAnswer *answer, AnswerPage *page)
 {
-	SgipTransfer *transfer = page->call.transfer;
-	SgipHttpFailure failure = sgip_http_failure(transfer);
+	const SgipHttpResult *result = sgip_http_result(page->call.transfer);
 
-	if ((failure == SGIP_HTTP_CONNECT || failure == SGIP_HTTP_LOST) && try_again(answer, page, -1))
+	if ((result->failure == SGIP_HTTP_CONNECT || result->failure == SGIP_HTTP_LOST) &&
+		try_again(answer, page, -1))
 		return PAGE_CHANGED;
-	sgip_report_transfer(sgip_answer_error_context(answer), failure,
-						 sgip_http_failure_text(transfer), sgip_http_connected(transfer));
+	sgip_report_transfer(sgip_answer_error_context(answer), result);
 	return PAGE_CHANGED;		/* keep compiler quiet */
 }
 
@@ -335,7 +335,7 @@ says_no_account(const char *body, size_t len)
 static PageResult
 handle_status(SgipAnswer *answer, AnswerPage *page, const char *body, size_t len)
 {
-	const SgipHttpHead *head = sgip_http_head(page->call.transfer);
+	const SgipHttpHead *head = &sgip_http_result(page->call.transfer)->head;
 	int			status = head->status;
 
 	if (sgip_retry_status(status))
@@ -359,8 +359,8 @@ static PageResult
 accept_answer(SgipAnswer *answer, AnswerPage *page)
 {
 	SgipTransfer *transfer = page->call.transfer;
-	SgipHttpState state = sgip_http_state(transfer);
-	int			status = sgip_http_head(transfer)->status;
+	SgipHttpState state = sgip_http_result(transfer)->state;
+	int			status = sgip_http_result(transfer)->head.status;
 	size_t		len;
 	const char *body;
 
@@ -395,7 +395,7 @@ static void
 check_end(SgipAnswer *answer, AnswerPage *page)
 {
 	if (sgip_json_is_bare(page->reader) && !answer->task->single &&
-		!sgip_http_head(page->call.transfer)->tells_end)
+		!sgip_http_result(page->call.transfer)->head.tells_end)
 		sgip_report_invalid(sgip_answer_error_context(answer),
 							"The list has no brackets, and neither Content-Length nor chunks tell whether this is all of it.");
 }
@@ -404,7 +404,7 @@ check_end(SgipAnswer *answer, AnswerPage *page)
 static PageResult
 finish_page(SgipAnswer *answer, AnswerPage *page)
 {
-	const SgipHttpHead *head = sgip_http_head(page->call.transfer);
+	const SgipHttpHead *head = &sgip_http_result(page->call.transfer)->head;
 	AnswerPage *ahead = dlist_has_next(&answer->pages, &page->node) ?
 		dlist_container(AnswerPage, node, dlist_next_node(&answer->pages, &page->node)) : NULL;
 	SgipPage	next;
@@ -441,13 +441,13 @@ static bool
 is_null(SgipAnswer *answer, AnswerPage *page, const char *data, size_t len, PageResult *result)
 {
 	const SgipTask *task = answer->task;
-	bool		whole = sgip_http_state(page->call.transfer) == SGIP_HTTP_DONE;
+	bool		whole = sgip_http_result(page->call.transfer)->state == SGIP_HTTP_DONE;
 
 	*result = PAGE_BLOCKED;
 	if (task->api != SGIP_API_V3 || task->list_key != NULL || task->single || page->elements > 0 ||
-		sgip_http_received(page->call.transfer) != len)
+		sgip_http_result(page->call.transfer)->received != len)
 		return false;
-	if (sgip_http_head(page->call.transfer)->status == 204)
+	if (sgip_http_result(page->call.transfer)->head.status == 204)
 	{
 		if (whole)
 			*result = PAGE_CHANGED;
@@ -504,7 +504,7 @@ handle_json(SgipAnswer *answer, AnswerPage *page, SgipJsonResult json)
 		return PAGE_REFUSED;
 	if (json != SGIP_JSON_MORE)
 		report_answer(answer, page, json);
-	if (sgip_http_state(page->call.transfer) == SGIP_HTTP_FAILED)
+	if (sgip_http_result(page->call.transfer)->state == SGIP_HTTP_FAILED)
 		return handle_failure(answer, page);
 	sgip_http_make_room(page->call.transfer);
 	return PAGE_BLOCKED;
@@ -533,7 +533,7 @@ read_page(SgipAnswer *answer, AnswerPage *page)
 		data = sgip_http_window(transfer, &len);
 		if (is_null(answer, page, data, len, &result))
 			return result == PAGE_CHANGED ? finish_page(answer, page) : result;
-		page->accepted = len > MAX_NULL_BYTES || sgip_http_state(transfer) != SGIP_HTTP_RUNNING;
+		page->accepted = len > MAX_NULL_BYTES || sgip_http_result(transfer)->state != SGIP_HTTP_RUNNING;
 	}
 
 	if (page->used > 0)
@@ -542,7 +542,7 @@ read_page(SgipAnswer *answer, AnswerPage *page)
 		page->used = 0;
 	}
 	data = sgip_http_window(transfer, &len);
-	json = sgip_json_next(page->reader, data, len, sgip_http_state(transfer) == SGIP_HTTP_DONE,
+	json = sgip_json_next(page->reader, data, len, sgip_http_result(transfer)->state == SGIP_HTTP_DONE,
 						  &consumed, &answer->element);
 	if (json == SGIP_JSON_ELEMENT)
 	{

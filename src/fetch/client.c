@@ -90,6 +90,7 @@ open_lease(SgipClient *client)
 	peer.mapping_id = client->credentials->mapping_id;
 	peer.ca_file = client->server->ca_file;
 	peer.proxy = client->server->proxy;
+	peer.keep_connections = client->server->keep_connections;
 	peer.connect_timeout_ms = client->server->connect_timeout_ms;
 	peer.read_timeout_ms = client->server->read_timeout_ms;
 	memset(&client->counted, 0, sizeof(client->counted));
@@ -196,7 +197,7 @@ is_open(SgipClient *client, SgipPathLimit *limit)
 static bool
 in_flight(const SgipCall *call)
 {
-	return call->transfer != NULL && sgip_http_state(call->transfer) == SGIP_HTTP_RUNNING;
+	return call->transfer != NULL && sgip_http_result(call->transfer)->state == SGIP_HTTP_RUNNING;
 }
 
 bool
@@ -210,8 +211,7 @@ sgip_client_has_slot(SgipClient *client)
 		if (in_flight(dlist_container(SgipCall, node, iter.cur)))
 			flying++;
 	}
-	return flying < client->server->max_concurrency &&
-		sgip_http_in_flight() < sgip_http_max_connections();
+	return flying < client->server->max_concurrency && sgip_http_has_room();
 }
 
 bool
@@ -270,7 +270,7 @@ look_at_headers(SgipClient *client)
 
 		if (call->transfer == NULL || call->noted)
 			continue;
-		head = sgip_http_head(call->transfer);
+		head = &sgip_http_result(call->transfer)->head;
 		if (head->status == 0)
 			continue;
 		call->noted = true;
@@ -302,7 +302,7 @@ sgip_client_send(SgipCall *call, const SgipTask *task,
 	sgip_http_stop(call->transfer);
 	call->transfer = NULL;
 	sgip_request_build(client->server, task, client->credentials, arguments, page, &request);
-	call->transfer = sgip_http_start(client->lease, &request, false);
+	call->transfer = sgip_http_start(client->lease, &request);
 	sgip_request_wipe(&request);
 	call->repeat = false;
 	call->noted = false;
@@ -361,8 +361,7 @@ sgip_client_wait_begin(SgipClient *client, bool at_once)
 {
 	if (client->lease == NULL)
 		open_lease(client);
-	sgip_http_wait_begin(client->lease, at_once ? 0 : next_wake_ms(client));
-	return sgip_http_descriptor(client->lease);
+	return sgip_http_wait_begin(client->lease, at_once ? 0 : next_wake_ms(client));
 }
 
 void

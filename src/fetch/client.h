@@ -51,7 +51,7 @@ typedef struct SgipClient
 	/* NULL while there is nothing to send */
 	MemoryContext lease_context;
 	SgipCredentials *credentials;
-	SgipChannel *lease;
+	SgipLease *lease;
 	MemoryContextCallback cleanup;
 	SgipHttpCounters counted;	/* what the lease had counted when last asked */
 

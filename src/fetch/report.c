@@ -273,13 +273,13 @@ report_refused(const SgipErrorContext *failed, const char *said)
 }
 
 void
-sgip_report_transfer(const SgipErrorContext *failed, SgipHttpFailure failure,
-					 const char *text, bool connected)
+sgip_report_transfer(const SgipErrorContext *failed, const SgipHttpResult *result)
 {
 	const SgipServer *server = failed->server;
-	char	   *said = sgip_report_clean(text, strlen(text), failed->credentials);
+	char	   *said = sgip_report_clean(result->failure_text, strlen(result->failure_text),
+										 failed->credentials);
 
-	switch (failure)
+	switch (result->failure)
 	{
 		case SGIP_HTTP_CONNECT:
 			ereport(ERROR,
@@ -310,6 +310,14 @@ sgip_report_transfer(const SgipErrorContext *failed, SgipHttpFailure failure,
 					(errcode(ERRCODE_FDW_ERROR),
 					 errmsg("answer of server \"%s\" is not valid HTTP", server->name),
 					 errdetail("%s", said),
+					 request_context(failed)));
+			break;
+		case SGIP_HTTP_DESCRIPTORS:
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("too many open files for a connection to server \"%s\"", server->name),
+					 errdetail("This session holds as many file descriptors as PostgreSQL lets extensions have, or the system gives no more."),
+					 errhint("Raise max_files_per_process, or read fewer foreign tables at the same time."),
 					 request_context(failed)));
 			break;
 		case SGIP_HTTP_INTERNAL:

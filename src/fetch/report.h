@@ -31,8 +31,8 @@ typedef struct SgipErrorContext
 } SgipErrorContext;
 
 /* The transfer failed */
-extern void sgip_report_transfer(const SgipErrorContext *failed, SgipHttpFailure failure,
-								 const char *text, bool connected) SGIP_NORETURN;
+extern void sgip_report_transfer(const SgipErrorContext *failed,
+								 const SgipHttpResult *result) SGIP_NORETURN;
 
 /* The answer's status says that the request failed; its body may say why */
 extern void sgip_report_status(const SgipErrorContext *failed,

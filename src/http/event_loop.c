@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * event_loop.c
- *		The event loop of a line: sockets, timers, waiting.
+ *		Driving the transfers of a lease, and waiting for them.
  *
  * libcurl tells us which sockets to watch (watch_socket) and when it wants to
- * be called (set_curl_timer); drive_line calls it when one of these is due.
- * Its other callbacks (transfer.c) run inside of that.
+ * be called (set_curl_timer); drive calls it when one of these is due.  Its
+ * other callbacks (transfer.c) run inside of that.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,13 +17,12 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
-#include "storage/fd.h"
 #include "storage/latch.h"
 
-#include "http/internal.h"
-
-/* Connections that one line keeps: more than a scan has requests in flight */
-#define MAX_LINE_CONNECTIONS 16
+#include "compat.h"
+#include "http/event_loop.h"
+#include "http/sockets.h"
+#include "http/transfer.h"
 
 /* Rounds of reading before drive returns, so that it does return */
 #define MAX_ROUNDS 16
@@ -43,10 +42,10 @@
 							   curl_multi_strerror(_code)))); \
 	} while (0)
 
-
-/* For whom the session waited last, and with what; or NULL */
-static WaitEventSet *wait_set = NULL;
-static SgipLine *wait_set_line = NULL;
+/* Goes through the transfers of a lease that are in flight */
+#define foreach_in_flight(transfer, iter, lease) \
+	dlist_foreach(iter, &(lease)->transfers) \
+		if ((transfer = dlist_container(SgipTransfer, node, (iter).cur))->attached)
 
 
 /* ------------------------------------------------------------------------
@@ -60,52 +59,52 @@ static SgipLine *wait_set_line = NULL;
 static int64
 silence_limit(const SgipTransfer *transfer)
 {
-	const SgipLine *line = transfer->line;
+	const SgipHttpPeer *peer = &transfer->lease->peer;
 
-	return SGIP_NS_PER_MS * (transfer->connecting ? line->connect_timeout_ms
-						: line->read_timeout_ms);
+	return SGIP_NS_PER_MS * (transfer->connecting ? peer->connect_timeout_ms : peer->read_timeout_ms);
 }
 
 /*
- * Arms the timer for whatever comes first: libcurl's wish, the end of
- * somebody's patience, or the caller's.
+ * When something is to be done though no socket says so: libcurl's wish, the
+ * end of a time-out, a pause that is over, or the caller's wish.  0: never.
  */
-static void
-arm_timer(SgipLine *line)
+static int64
+next_due(SgipLease *lease)
 {
-	struct itimerspec spec = {0};
-	int64		due = line->curl_due;
+	int64		due = lease->curl_due;
+	SgipTransfer *transfer;
 	dlist_iter	iter;
 
-	if (line->wake_at != 0 && (due == 0 || line->wake_at < due))
-		due = line->wake_at;
-
-	dlist_foreach(iter, &line->transfers)
+	if (lease->wake_at != 0 && (due == 0 || lease->wake_at < due))
+		due = lease->wake_at;
+	foreach_in_flight(transfer, iter, lease)
 	{
-		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
-		int64		deadline;
+		int64		deadline = 1;
 
-		if (!transfer->attached)
-			continue;
-		if (!transfer->held)
-			deadline = line->waiting_since + silence_limit(transfer) - transfer->silence;
-		else if (!sgip_transfer_is_full(transfer))
-			deadline = 1;		/* may go on: at once */
-		else
+		if (!transfer->paused)
+			deadline = Max(lease->waiting_since + silence_limit(transfer) - transfer->silence, 1);
+		else if (sgip_transfer_is_full(transfer))
 			continue;
 		if (due == 0 || deadline < due)
 			due = deadline;
 	}
+	return due;
+}
+
+/*
+ * Arms the timer for what is due next.
+ */
+static void
+arm_timer(SgipLease *lease)
+{
+	int64		due = next_due(lease);
+	struct itimerspec spec = {0};
 
 	/* an absolute time that has passed fires at once; zero disarms */
-	if (due != 0)
-	{
-		due = Max(due, 1);
-		spec.it_value.tv_sec = due / (1000 * SGIP_NS_PER_MS);
-		spec.it_value.tv_nsec = due % (1000 * SGIP_NS_PER_MS);
-	}
-	if (timerfd_settime(line->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
-		line->broken = true;	/* cannot happen with valid arguments */
+	spec.it_value.tv_sec = due / (1000 * SGIP_NS_PER_MS);
+	spec.it_value.tv_nsec = due % (1000 * SGIP_NS_PER_MS);
+	if (timerfd_settime(lease->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
+		lease->broken = true;	/* cannot happen with valid arguments */
 }
 
 
@@ -115,17 +114,17 @@ arm_timer(SgipLine *line)
  */
 
 /*
- * libcurl wants to be called in timeout_ms (-1: not at all).  If somebody is
- * waiting on the descriptor already, he must learn of it.
+ * libcurl wants to be called in timeout_ms (-1: not at all).  If the
+ * descriptor is waited for already, the timer must learn of it.
  */
 static int
 set_curl_timer(CURLM *multi, long timeout_ms, void *arg)
 {
-	SgipLine   *line = arg;
+	SgipLease  *lease = arg;
 
-	line->curl_due = timeout_ms < 0 ? 0 : sgip_now_ns() + timeout_ms * SGIP_NS_PER_MS;
-	if (line->waiting_since != 0)
-		arm_timer(line);
+	lease->curl_due = timeout_ms < 0 ? 0 : sgip_now_ns() + timeout_ms * SGIP_NS_PER_MS;
+	if (lease->waiting_since != 0)
+		arm_timer(lease);
 	return 0;
 }
 
@@ -136,13 +135,13 @@ static int
 watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
 			 void *socket_arg)
 {
-	SgipLine   *line = arg;
+	SgipLease  *lease = arg;
 	struct epoll_event event = {0};
 
 	if (what == CURL_POLL_REMOVE)
 	{
 		/* the socket may be closed by now, which has the same effect */
-		(void) epoll_ctl(line->epoll_fd, EPOLL_CTL_DEL, socket, &event);
+		(void) epoll_ctl(lease->epoll_fd, EPOLL_CTL_DEL, socket, &event);
 		return 0;
 	}
 
@@ -154,13 +153,13 @@ watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
 
 	/* socket_arg is what was assigned to a socket that libcurl told us about */
 	if (socket_arg != NULL &&
-		epoll_ctl(line->epoll_fd, EPOLL_CTL_MOD, socket, &event) == 0)
+		epoll_ctl(lease->epoll_fd, EPOLL_CTL_MOD, socket, &event) == 0)
 		return 0;
-	if (epoll_ctl(line->epoll_fd, EPOLL_CTL_ADD, socket, &event) < 0 &&
+	if (epoll_ctl(lease->epoll_fd, EPOLL_CTL_ADD, socket, &event) < 0 &&
 		(errno != EEXIST ||
-		 epoll_ctl(line->epoll_fd, EPOLL_CTL_MOD, socket, &event) < 0))
+		 epoll_ctl(lease->epoll_fd, EPOLL_CTL_MOD, socket, &event) < 0))
 		return -1;
-	return curl_multi_assign(line->multi, socket, line) == CURLM_OK ? 0 : -1;
+	return curl_multi_assign(lease->multi, socket, lease) == CURLM_OK ? 0 : -1;
 }
 
 
@@ -170,76 +169,70 @@ watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
  */
 
 /*
- * The line's descriptor goes.
+ * Raises an error of the kernel's.  That there is no descriptor should not
+ * happen, as they are counted; but others may hold some uncounted, and there
+ * is a limit for the whole system.
  */
 static void
-forget_wait_set(SgipLine *line)
+report_kernel(const char *what)
 {
-	if (wait_set_line != line)
-		return;
-	FreeWaitEventSet(wait_set);
-	wait_set = NULL;
-	wait_set_line = NULL;
+	bool		too_many = errno == EMFILE || errno == ENFILE;
+
+	ereport(ERROR,
+			(errcode(too_many ? ERRCODE_INSUFFICIENT_RESOURCES : ERRCODE_SYSTEM_ERROR),
+			 errmsg("could not create %s for HTTP: %m", what),
+			 too_many ? errhint("Lower max_files_per_process, or raise the operating system's limit.") : 0));
 }
 
 void
-sgip_drive_open(SgipLine *line)
+sgip_event_loop_open(SgipLease *lease)
 {
 	struct epoll_event event = {0};
 
-	sgip_line_acquire_fd(line);
-	line->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (line->epoll_fd < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYSTEM_ERROR),
-				 errmsg("could not create an epoll descriptor: %m")));
-	sgip_line_acquire_fd(line);
-	line->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (line->timer_fd < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYSTEM_ERROR),
-				 errmsg("could not create a timer descriptor: %m")));
+	lease->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (lease->epoll_fd < 0)
+		report_kernel("an epoll descriptor");
+	lease->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	event.events = EPOLLIN;
-	event.data.fd = line->timer_fd;
-	if (epoll_ctl(line->epoll_fd, EPOLL_CTL_ADD, line->timer_fd, &event) < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYSTEM_ERROR),
-				 errmsg("could not watch a timer descriptor: %m")));
+	event.data.fd = lease->timer_fd;
+	if (lease->timer_fd < 0 ||
+		epoll_ctl(lease->epoll_fd, EPOLL_CTL_ADD, lease->timer_fd, &event) < 0)
+		report_kernel("a timer");
 
-	line->multi = curl_multi_init();
-	if (line->multi == NULL)
+	lease->multi = curl_multi_init();
+	if (lease->multi == NULL)
+	{
+		if (sgip_descriptors_used_up(lease))
+			report_kernel("a client");
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
-	CHECK_MSETOPT(line->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-	CHECK_MSETOPT(line->multi, CURLMOPT_SOCKETDATA, line);
-	CHECK_MSETOPT(line->multi, CURLMOPT_TIMERFUNCTION, set_curl_timer);
-	CHECK_MSETOPT(line->multi, CURLMOPT_TIMERDATA, line);
-	CHECK_MSETOPT(line->multi, CURLMOPT_MAXCONNECTS, (long) MAX_LINE_CONNECTIONS);
+	}
+	CHECK_MSETOPT(lease->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+	CHECK_MSETOPT(lease->multi, CURLMOPT_SOCKETDATA, lease);
+	CHECK_MSETOPT(lease->multi, CURLMOPT_TIMERFUNCTION, set_curl_timer);
+	CHECK_MSETOPT(lease->multi, CURLMOPT_TIMERDATA, lease);
+	CHECK_MSETOPT(lease->multi, CURLMOPT_MAXCONNECTS, (long) SGIP_MAX_CONNECTIONS);
 #if LIBCURL_VERSION_NUM >= 0x081400
-	/* do not join a thread that looks up a name, which belongs to the line since then */
-	CHECK_MSETOPT(line->multi, CURLMOPT_QUICK_EXIT, 1L);
+	/* do not join a thread that looks up a name, which belongs to the multi handle since then */
+	CHECK_MSETOPT(lease->multi, CURLMOPT_QUICK_EXIT, 1L);
 #endif
 
-	line->broken = false;
+	lease->broken = false;
 }
 
 void
-sgip_drive_close(SgipLine *line)
+sgip_event_loop_close(SgipLease *lease)
 {
-	forget_wait_set(line);
-	if (line->spare_easy)
-		curl_easy_cleanup(line->spare_easy);
-	if (line->multi)
-		curl_multi_cleanup(line->multi);
-	sgip_transfer_forget_sockets(line);
-	free(line->sockets);
-	if (line->timer_fd >= 0)
-		close(line->timer_fd);
-	if (line->epoll_fd >= 0)
-		close(line->epoll_fd);
-	while (line->acquired_fds-- > 0)
-		ReleaseExternalFD();
+	if (lease->spare_easy)
+		curl_easy_cleanup(lease->spare_easy);
+	if (lease->multi)
+		curl_multi_cleanup(lease->multi);
+	sgip_sockets_forget(lease);
+	if (lease->timer_fd >= 0)
+		close(lease->timer_fd);
+	if (lease->epoll_fd >= 0)
+		close(lease->epoll_fd);
 }
 
 
@@ -249,22 +242,19 @@ sgip_drive_close(SgipLine *line)
  */
 
 /*
- * The line cannot go on: fails what is in flight on it.  Returns whether
+ * The lease cannot go on: fails what is in flight on it.  Returns whether
  * there was anything.
  */
 static bool
-fail_all(SgipLine *line, const char *why)
+fail_all(SgipLease *lease, const char *why)
 {
 	bool		any = false;
+	SgipTransfer *transfer;
 	dlist_iter	iter;
 
-	line->broken = true;
-	dlist_foreach(iter, &line->transfers)
+	lease->broken = true;
+	foreach_in_flight(transfer, iter, lease)
 	{
-		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
-
-		if (!transfer->attached)
-			continue;
 		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", why);
 		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
 		any = true;
@@ -283,7 +273,7 @@ fail_all(SgipLine *line, const char *why)
  * connect_timeout, and take_result would start over for ever.
  */
 static void
-act(SgipLine *line, curl_socket_t socket, int mask)
+act(SgipLease *lease, curl_socket_t socket, int mask)
 {
 	sigset_t	all;
 	sigset_t	before;
@@ -291,15 +281,11 @@ act(SgipLine *line, curl_socket_t socket, int mask)
 	int64		began = 0;
 	CURLMcode	code;
 	int			running;
+	SgipTransfer *transfer;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &line->transfers)
-	{
-		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
-
-		if (transfer->attached && transfer->header_lines == 0)
-			block = true;
-	}
+	foreach_in_flight(transfer, iter, lease)
+		block |= transfer->header_lines == 0;
 
 	if (block)
 	{
@@ -307,23 +293,21 @@ act(SgipLine *line, curl_socket_t socket, int mask)
 		sigfillset(&all);
 		sigprocmask(SIG_SETMASK, &all, &before);
 	}
-	code = curl_multi_socket_action(line->multi, socket, mask, &running);
+	code = curl_multi_socket_action(lease->multi, socket, mask, &running);
 	if (block)
 	{
 		int64		took = sgip_now_ns() - began;
 
 		sigprocmask(SIG_SETMASK, &before, NULL);
-		dlist_foreach(iter, &line->transfers)
+		foreach_in_flight(transfer, iter, lease)
 		{
-			SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
-
-			if (transfer->attached && transfer->connecting)
+			if (transfer->connecting)
 				transfer->silence += took;
 		}
 	}
 
 	if (code != CURLM_OK)
-		(void) fail_all(line, curl_multi_strerror(code));
+		(void) fail_all(lease, curl_multi_strerror(code));
 }
 
 /*
@@ -332,24 +316,33 @@ act(SgipLine *line, curl_socket_t socket, int mask)
 static void
 take_result(SgipTransfer *transfer, CURLcode code)
 {
+	SgipHttpResult *result = &transfer->result;
+
 	/*
-	 * libcurl's clock for connecting also runs while nobody waits.  If it is
+	 * A kept connection may end just when it is used again.  libcurl sees to
+	 * that with another one, but the next ones may have ended too.
+	 */
+	if (!transfer->opened && !transfer->restarted && transfer->header_lines == 0 &&
+		(code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING))
+		transfer->stale = true;
+
+	/*
+	 * libcurl's clock for connecting also runs while nothing waits.  If it is
 	 * earlier than ours, start over; ours goes on.
 	 */
-	if (code == CURLE_OPERATION_TIMEDOUT && !transfer->sent &&
-		transfer->silence < silence_limit(transfer) &&
-		curl_multi_remove_handle(transfer->line->multi, transfer->easy) == CURLM_OK &&
-		curl_multi_add_handle(transfer->line->multi, transfer->easy) == CURLM_OK)
+	if ((transfer->stale ||
+		 (code == CURLE_OPERATION_TIMEDOUT && !result->sent && transfer->silence < silence_limit(transfer))) &&
+		sgip_transfer_restart(transfer))
 		return;
 
-	if (!transfer->refused && code == CURLE_OK && transfer->head.status != 0)
+	if (!transfer->refused && code == CURLE_OK && result->head.status != 0)
 	{
 		sgip_transfer_end(transfer, SGIP_HTTP_DONE);
 		return;
 	}
 	if (code == CURLE_OK)
 		sgip_transfer_fail(transfer, SGIP_HTTP_LOST,
-					"the connection was closed within the headers", NULL);
+						   "the connection was closed within the headers", NULL);
 	else
 		sgip_transfer_fail_code(transfer, code);
 	sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
@@ -359,12 +352,12 @@ take_result(SgipTransfer *transfer, CURLcode code)
  * Looks after transfers that libcurl has ended.
  */
 static void
-collect_ended(SgipLine *line)
+collect_ended(SgipLease *lease)
 {
 	CURLMsg    *message;
 	int			left;
 
-	while ((message = curl_multi_info_read(line->multi, &left)) != NULL)
+	while ((message = curl_multi_info_read(lease->multi, &left)) != NULL)
 	{
 		char	   *private = NULL;
 		CURLcode	code = message->data.result;
@@ -376,68 +369,28 @@ collect_ended(SgipLine *line)
 }
 
 /*
- * Makes the windows ready for reading: moves what they hold to their
- * beginning, and lets transfers go on whose window has room again.
- */
-static void
-resume_transfers(SgipLine *line)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &line->transfers)
-	{
-		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
-		CURLcode	code;
-
-		if (!transfer->attached)
-			continue;
-		if (transfer->start > 0)
-		{
-			memmove(transfer->buffer, transfer->buffer + transfer->start, transfer->len);
-			transfer->start = 0;
-		}
-		if (!transfer->held || sgip_transfer_is_full(transfer))
-			continue;
-
-		/* receive_body runs inside of this */
-		transfer->held = false;
-		transfer->silence = 0;
-		transfer->resuming = true;
-		code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
-		transfer->resuming = false;
-		if (code != CURLE_OK)
-		{
-			sgip_transfer_fail_code(transfer, code);
-			sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
-		}
-	}
-}
-
-/*
  * After a round: looks which transfers received something (compressed bytes
  * may have come that yielded none), and whether there is room for another
  * round everywhere.
  */
 static bool
-look_at_windows(SgipLine *line)
+look_at_windows(SgipLease *lease)
 {
 	bool		more = false;
+	SgipTransfer *transfer;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &line->transfers)
+	foreach_in_flight(transfer, iter, lease)
 	{
-		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
 		curl_off_t	received;
 
-		if (!transfer->attached)
-			continue;
 		if (curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received) == CURLE_OK &&
-			received != transfer->received)
+			received != transfer->transferred)
 		{
-			transfer->received = received;
+			transfer->transferred = received;
 			transfer->silence = 0;
 		}
-		if (transfer->held || sgip_transfer_is_full(transfer))
+		if (transfer->paused || sgip_transfer_is_full(transfer))
 			return false;
 		more = true;
 	}
@@ -448,17 +401,15 @@ look_at_windows(SgipLine *line)
  * Fails the transfers for which we waited too long; true if there were any.
  */
 static bool
-check_deadlines(SgipLine *line)
+check_deadlines(SgipLease *lease)
 {
 	bool		any = false;
+	SgipTransfer *transfer;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &line->transfers)
+	foreach_in_flight(transfer, iter, lease)
 	{
-		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
-
-		if (!transfer->attached || transfer->held ||
-			transfer->silence < silence_limit(transfer))
+		if (transfer->paused || transfer->silence < silence_limit(transfer))
 			continue;
 		if (transfer->connecting)
 			sgip_transfer_fail(transfer, SGIP_HTTP_CONNECT, "no connection in time", NULL);
@@ -471,7 +422,7 @@ check_deadlines(SgipLine *line)
 }
 
 /*
- * Whether somebody wants this session to stop and may have it.  One call of
+ * Whether this session is wanted to stop and may be stopped.  One call of
  * libcurl can take some 30 ms (a TLS handshake begins with reading all trust
  * anchors), and many transfers can begin together.
  */
@@ -486,25 +437,25 @@ must_return(void)
  * or on one of them at least.  Returns whether there was anything.
  */
 static bool
-drive_round(SgipLine *line)
+drive_round(SgipLease *lease)
 {
 	struct epoll_event events[MAX_EVENTS];
-	int			n = epoll_wait(line->epoll_fd, events, MAX_EVENTS, 0);
+	int			n = epoll_wait(lease->epoll_fd, events, MAX_EVENTS, 0);
 	bool		any = n > 0;
 
-	for (int i = 0; i < n && !line->broken && (i == 0 || !must_return()); i++)
+	for (int i = 0; i < n && !lease->broken && (i == 0 || !must_return()); i++)
 	{
 		uint32		what = events[i].events;
 		int			mask = 0;
 
-		if (events[i].data.fd == line->timer_fd)
+		if (events[i].data.fd == lease->timer_fd)
 		{
 			uint64		expirations;
 
 			/* what it was armed for is found out below and by the caller */
-			if (read(line->timer_fd, &expirations, sizeof(expirations)) < 0 &&
+			if (read(lease->timer_fd, &expirations, sizeof(expirations)) < 0 &&
 				errno != EAGAIN)
-				line->broken = true;
+				lease->broken = true;
 			continue;
 		}
 		if (what & (EPOLLIN | EPOLLHUP | EPOLLERR))
@@ -513,47 +464,44 @@ drive_round(SgipLine *line)
 			mask |= CURL_CSELECT_OUT;
 		if (what & EPOLLERR)
 			mask |= CURL_CSELECT_ERR;
-		act(line, events[i].data.fd, mask);
+		act(lease, events[i].data.fd, mask);
 	}
-	if (line->curl_due != 0 && line->curl_due <= sgip_now_ns() && !line->broken)
+	if (lease->curl_due != 0 && lease->curl_due <= sgip_now_ns() && !lease->broken)
 	{
-		line->curl_due = 0;
-		act(line, CURL_SOCKET_TIMEOUT, 0);
+		lease->curl_due = 0;
+		act(lease, CURL_SOCKET_TIMEOUT, 0);
 		any = true;
 	}
-	return any;
-}
-
-/*
- * Does what can be done without waiting; returns whether there was anything.
- */
-static bool
-drive_line(SgipLine *line)
-{
-	bool		any = false;
-
-	resume_transfers(line);
-	for (int round = 0; round < MAX_ROUNDS && !line->broken; round++)
-	{
-		if (!drive_round(line))
-			break;
-		any = true;
-		collect_ended(line);
-		if (!look_at_windows(line) || must_return())
-			break;
-	}
-	if (line->broken && fail_all(line, NULL))
-		any = true;
-	if (check_deadlines(line))
-		any = true;
-	sgip_transfer_start_queued();
 	return any;
 }
 
 bool
-sgip_http_drive(SgipChannel *channel)
+sgip_http_drive(SgipLease *lease)
 {
-	return drive_line(channel->line);
+	bool		any = false;
+	SgipTransfer *transfer;
+	dlist_iter	iter;
+
+	foreach_in_flight(transfer, iter, lease)
+	{
+		sgip_transfer_compact(transfer);
+		if (transfer->paused && !sgip_transfer_is_full(transfer))
+			sgip_transfer_resume(transfer);
+	}
+	for (int round = 0; round < MAX_ROUNDS && !lease->broken; round++)
+	{
+		if (!drive_round(lease))
+			break;
+		any = true;
+		collect_ended(lease);
+		if (!look_at_windows(lease) || must_return())
+			break;
+	}
+	if (lease->broken && fail_all(lease, NULL))
+		any = true;
+	if (check_deadlines(lease))
+		any = true;
+	return any;
 }
 
 
@@ -563,95 +511,43 @@ sgip_http_drive(SgipChannel *channel)
  */
 
 int
-sgip_http_descriptor(const SgipChannel *channel)
+sgip_http_wait_begin(SgipLease *lease, long wake_ms)
 {
-	return channel->line->epoll_fd;
+	if (lease->waiting_since != 0)
+		sgip_http_wait_end(lease);
+	lease->waiting_since = sgip_now_ns();
+	lease->wake_at = wake_ms < 0 ? 0 : lease->waiting_since + wake_ms * SGIP_NS_PER_MS;
+	arm_timer(lease);
+	return lease->epoll_fd;
 }
 
 void
-sgip_http_wait_begin(SgipChannel *channel, long wake_ms)
+sgip_http_wait_end(SgipLease *lease)
 {
-	SgipLine   *line = channel->line;
-
-	if (line->waiting_since != 0)
-		sgip_http_wait_end(channel);
-	line->waiting_since = sgip_now_ns();
-	line->wake_at = wake_ms < 0 ? 0 : line->waiting_since + wake_ms * SGIP_NS_PER_MS;
-	arm_timer(line);
-}
-
-void
-sgip_http_wait_end(SgipChannel *channel)
-{
-	SgipLine   *line = channel->line;
 	int64		waited;
+	SgipTransfer *transfer;
 	dlist_iter	iter;
 
-	if (line->waiting_since == 0)
+	if (lease->waiting_since == 0)
 		return;
-	waited = sgip_now_ns() - line->waiting_since;
-	line->waiting_since = 0;
-	line->wake_at = 0;
-	dlist_foreach(iter, &line->transfers)
+	waited = sgip_now_ns() - lease->waiting_since;
+	lease->waiting_since = 0;
+	lease->wake_at = 0;
+	foreach_in_flight(transfer, iter, lease)
 	{
-		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
-
-		if (transfer->attached && !transfer->held)
+		if (!transfer->paused)
 			transfer->silence += waited;
 	}
 }
 
 /*
- * The set to wait with for the latch, the postmaster and the line, made anew
- * when it was for another line.  WaitLatchOrSocket would make one for each
- * wait, with five calls of the kernel.
- */
-static WaitEventSet *
-get_wait_set(SgipLine *line)
-{
-	if (wait_set_line == line)
-		return wait_set;
-	if (wait_set != NULL)
-		FreeWaitEventSet(wait_set);
-	wait_set_line = NULL;
-	wait_set = NULL;
-	wait_set = sgip_create_wait_event_set(3);
-	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
-	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	AddWaitEventToSet(wait_set, WL_SOCKET_READABLE, line->epoll_fd, NULL, NULL);
-	wait_set_line = line;
-	return wait_set;
-}
-
-/*
- * Whether anything can happen on the line while its windows stay as they are.
- */
-static bool
-can_happen(SgipLine *line)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &line->transfers)
-	{
-		SgipTransfer *transfer = dlist_container(SgipTransfer, node, iter.cur);
-
-		if ((transfer->attached && !transfer->held) ||
-			transfer->state == SGIP_HTTP_QUEUED)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Waits until there is something to do, and does it.  What can be done at
- * once is done without asking the kernel to wait, which is most of it when an
- * answer streams in.
+ * What can be done at once is done without asking the kernel to wait, which is
+ * most of it when an answer streams in.
  */
 void
-sgip_http_wait(SgipChannel *channel, long wake_ms)
+sgip_http_wait(SgipLease *lease, long wake_ms)
 {
 	static uint32 wait_event = 0;
-	SgipLine   *line = channel->line;
 	int64		wake_at = wake_ms < 0 ? 0 : sgip_now_ns() + wake_ms * SGIP_NS_PER_MS;
 
 	if (wait_event == 0)
@@ -660,10 +556,10 @@ sgip_http_wait(SgipChannel *channel, long wake_ms)
 	for (;;)
 	{
 		long		left_ms = -1;
-		WaitEvent	event;
+		int			events;
 
 		CHECK_FOR_INTERRUPTS();
-		if (drive_line(line))
+		if (sgip_http_drive(lease))
 			return;
 		if (wake_at != 0)
 		{
@@ -673,13 +569,13 @@ sgip_http_wait(SgipChannel *channel, long wake_ms)
 				return;
 			left_ms = (long) ((left + SGIP_NS_PER_MS - 1) / SGIP_NS_PER_MS);
 		}
-		else if (!can_happen(line))
-			return;
+		else if (next_due(lease) == 0)
+			return;				/* nothing could happen */
 
-		sgip_http_wait_begin(channel, left_ms);
-		(void) WaitEventSetWait(get_wait_set(line), -1, &event, 1, wait_event);
-		sgip_http_wait_end(channel);
-		if (event.events & WL_LATCH_SET)
+		events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH,
+								   sgip_http_wait_begin(lease, left_ms), -1, wait_event);
+		sgip_http_wait_end(lease);
+		if (events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
 	}
 }

@@ -3,16 +3,15 @@
  * http.h
  *		Non-blocking HTTP transfers that a backend can wait for.
  *
- * A channel is one libcurl multi handle with the connections it keeps, an
- * epoll descriptor that becomes readable when there is something to do, and
- * a timer.  A scan takes a channel, runs one or more transfers on it and
- * gives it back; the next scan for the same peer finds the connections open.
- * Nothing here blocks but sgip_http_wait, which waits on the latch and the
- * channel's descriptor so that cancel and terminate act at once.
+ * A lease is one libcurl multi handle with the connections it keeps, an epoll
+ * descriptor that becomes readable when there is something to do, and a
+ * timer.  A scan acquires one, runs one or more transfers on it and gives it
+ * back; the next scan for the same peer finds the connections open.  Nothing
+ * here blocks but sgip_http_wait, which waits on the latch and the lease's
+ * descriptor so that cancel and terminate act at once.
  *
  * Knows no JSON, option or table.  Failures of a transfer are states, not
- * errors: fetch.c decides what they mean.  How it is made, and libcurl with
- * it, is behind internal.h.
+ * errors: fetch decides what they mean.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,20 +22,21 @@
 
 #include "http/headers.h"
 
-/* Whom a channel talks to, and how.  Strings are the caller's, copied. */
+/* Whom a lease talks to, and how.  Strings are the caller's, copied. */
 typedef struct SgipHttpPeer
 {
 	Oid			server_id;		/* foreign server */
 	Oid			user_id;		/* user whose mapping is used */
 	Oid			mapping_id;		/* user mapping, or InvalidOid */
 	const char *ca_file;		/* extra trust anchors, or NULL */
-	const char *proxy;			/* proxy URL, or NULL for libcurl's default */
+	const char *proxy;			/* proxy URL, "" for none, or NULL for what the
+								 * environment says */
+	bool		keep_connections;	/* else they are closed when the statement ends */
 	int			connect_timeout_ms; /* name lookup, TCP and TLS together */
 	int			read_timeout_ms;	/* longest silence while we wait */
 } SgipHttpPeer;
 
-/* One request.  All strings are the caller's; copied (and, where they can hold
- * a secret, wiped) by transfer.c. */
+/* One request.  All strings are the caller's, copied. */
 typedef struct SgipHttpRequest
 {
 	const char *url;
@@ -46,10 +46,9 @@ typedef struct SgipHttpRequest
 
 typedef enum SgipHttpState
 {
-	SGIP_HTTP_QUEUED,			/* waits for a place among max_connections */
-	SGIP_HTTP_RUNNING,			/* in flight, or held back by its reader */
+	SGIP_HTTP_RUNNING,			/* in flight, or paused by its reader */
 	SGIP_HTTP_DONE,				/* complete: every byte of the answer arrived */
-	SGIP_HTTP_FAILED			/* see sgip_http_failure */
+	SGIP_HTTP_FAILED
 } SgipHttpState;
 
 typedef enum SgipHttpFailure
@@ -59,56 +58,61 @@ typedef enum SgipHttpFailure
 	SGIP_HTTP_SILENT,			/* nothing arrived for read_timeout */
 	SGIP_HTTP_BROKEN,			/* answer's headers or encoding make no sense or
 								 * are over a limit */
+	SGIP_HTTP_DESCRIPTORS,		/* too many open files */
 	SGIP_HTTP_INTERNAL			/* libcurl refused, or out of memory */
 } SgipHttpFailure;
 
-/* Counted since the channel was acquired; for EXPLAIN ANALYZE */
+/* What came of a request so far */
+typedef struct SgipHttpResult
+{
+	SgipHttpState state;
+	SgipHttpFailure failure;	/* if FAILED: why, */
+	char		failure_text[256];	/* in libcurl's words or ours, no secret */
+	bool		sent;			/* a connection stood, the request was begun */
+	SgipHttpHead head;
+	uint64		received;		/* bytes of the body, decoded */
+	TimestampTz started_at;
+	TimestampTz ended_at;		/* 0: it runs */
+} SgipHttpResult;
+
+/* Counted since the lease was acquired */
 typedef struct SgipHttpCounters
 {
 	uint64		bytes_received; /* body bytes after decoding */
 	uint64		connections_opened;
 } SgipHttpCounters;
 
-typedef struct SgipChannel SgipChannel;
+typedef struct SgipLease SgipLease;
 typedef struct SgipTransfer SgipTransfer;
 
 /*
- * A channel for that peer: an idle one with its connections, or a new one.
- * Raises an error when descriptors or memory are short.  It is given back by
- * sgip_http_release, or by a reset callback of "owner", whichever comes
- * first; both are harmless after the other.
+ * Leases connections to that peer: idle ones of the session, or none yet.
+ * Raises an error when descriptors or memory are short.  The lease ends with
+ * the memory context "owner".
  */
-extern SgipChannel *sgip_http_acquire(const SgipHttpPeer *peer, MemoryContext owner);
-extern void sgip_http_release(SgipChannel *channel);
+extern SgipLease *sgip_http_acquire(const SgipHttpPeer *peer, MemoryContext owner);
 
 /*
- * Starts a transfer (or queues it).  Never fails by throwing after the
- * transfer exists: what goes wrong is its state.  It lives until it is stopped
- * or its channel is released.  may_queue: whether it may wait for a place
- * among sgip_fdw.max_connections; a scan that the executor waits for alone
- * must not, or it could wait for ever.
+ * Starts a transfer.  Never fails by throwing after the transfer exists: what
+ * goes wrong is its state.  It lives until it is stopped or its lease ends.
  */
-extern SgipTransfer *sgip_http_start(SgipChannel *channel,
-									 const SgipHttpRequest *request,
-									 bool may_queue);
+extern SgipTransfer *sgip_http_start(SgipLease *lease, const SgipHttpRequest *request);
 
-/* Starts a transfer that is queued, though there is no place; harmless otherwise */
-extern void sgip_http_jump_queue(SgipTransfer *transfer);
+/*
+ * May another transfer be started that can as well be started later?  There
+ * are fewer than sgip_fdw.max_connections in flight in this session, and there
+ * are descriptors for a lease and a connection; idle ones are closed for that.
+ */
+extern bool sgip_http_has_room(void);
 
 /*
  * Lets libcurl do what can be done without waiting, for all transfers; was
  * there anything?
  */
-extern bool sgip_http_drive(SgipChannel *channel);
+extern bool sgip_http_drive(SgipLease *lease);
 
-/* State and findings of a transfer */
-extern SgipHttpState sgip_http_state(const SgipTransfer *transfer);
-extern SgipHttpFailure sgip_http_failure(const SgipTransfer *transfer);
-extern const char *sgip_http_failure_text(const SgipTransfer *transfer);	/* libcurl's words, no secret */
-extern bool sgip_http_connected(const SgipTransfer *transfer);	/* request was sent, at least begun */
-extern const SgipHttpHead *sgip_http_head(const SgipTransfer *transfer);
-extern int	sgip_http_elapsed_ms(const SgipTransfer *transfer);
-extern uint64 sgip_http_received(const SgipTransfer *transfer); /* bytes of the body, decoded */
+/* Of a transfer; lives as long */
+extern const SgipHttpResult *sgip_http_result(const SgipTransfer *transfer);
 
 /*
  * The bytes of the body that have arrived and are not consumed.  They stay
@@ -128,29 +132,25 @@ extern void sgip_http_make_room(SgipTransfer *transfer);
 /* Stops the transfer if it runs, and frees it; NULL is harmless */
 extern void sgip_http_stop(SgipTransfer *transfer);
 
-/* The one descriptor to wait on: readable when sgip_http_drive has work */
-extern int	sgip_http_descriptor(const SgipChannel *channel);
+/*
+ * Waiting begins: returns the one descriptor to wait on, readable when
+ * sgip_http_drive has work or wake_ms have passed (-1: none).  The silence of
+ * the server counts only until waiting ends, so that time during which we
+ * ourselves pause the transfer does not.
+ */
+extern int	sgip_http_wait_begin(SgipLease *lease, long wake_ms);
+extern void sgip_http_wait_end(SgipLease *lease);
 
 /*
- * Somebody begins to wait on the descriptor: timers are armed for libcurl's
- * and our time-outs, and wake_ms from now (-1: none).  The silence of the
- * server counts only between these two calls, so that time during which we
- * ourselves hold the transfer back does not.
+ * Waits until there is something to do or wake_ms have passed (-1: as long as
+ * it takes), and drives.  Interrupts are served at once.
  */
-extern void sgip_http_wait_begin(SgipChannel *channel, long wake_ms);
-extern void sgip_http_wait_end(SgipChannel *channel);
+extern void sgip_http_wait(SgipLease *lease, long wake_ms);
 
-/*
- * Waits until the descriptor is readable or wake_ms have passed (-1: as long
- * as it takes), then drives.  Interrupts are served at once.
- */
-extern void sgip_http_wait(SgipChannel *channel, long wake_ms);
+extern const SgipHttpCounters *sgip_http_counters(const SgipLease *lease);
 
-/* Also after the channel was released, as long as its owner lives */
-extern const SgipHttpCounters *sgip_http_counters(const SgipChannel *channel);
-
-/* What people may want to know of a channel */
-typedef struct SgipHttpChannelInfo
+/* What a session may know of its connections to one peer */
+typedef struct SgipHttpLeaseInfo
 {
 	Oid			server_id;
 	Oid			user_id;
@@ -159,28 +159,32 @@ typedef struct SgipHttpChannelInfo
 	int			open_sockets;
 	uint64		requests;		/* started since it was made */
 	TimestampTz created_at;
-} SgipHttpChannelInfo;
+} SgipHttpLeaseInfo;
 
-/* The channels of this backend: a palloc'd array of "count" */
-extern SgipHttpChannelInfo *sgip_http_channels(int *count);
+/* Those of this backend, idle ones included: a palloc'd array of "count" */
+extern SgipHttpLeaseInfo *sgip_http_leases(int *count);
 
 /*
- * Closes the idle channels of a server (InvalidOid: of all) and returns how
- * many; those in use are closed when they are released.
+ * Closes the idle connections to a server (InvalidOid: to all) and returns to
+ * how many peers there were any; those in use are closed when their lease
+ * ends.
  */
 extern int	sgip_http_disconnect(Oid server_id);
 
+/* Parts of a URL as libcurl reads it, by which requests go out */
+typedef struct SgipHttpUrl
+{
+	char		scheme[16];		/* in lower case */
+	char		host[256];		/* an IPv6 address in brackets, an IPv4 address
+								 * in four numbers however it is spelt */
+	char		path[1024];
+} SgipHttpUrl;
+
 /*
- * Are there descriptors for another channel and its connection?  Closes idle
- * ones if need be.
+ * Takes a URL apart; a proxy needs no scheme.  False if libcurl would not
+ * take it, or a part is too long.
  */
-extern bool sgip_http_has_descriptors(void);
-
-/* sgip_fdw.max_connections: transfers that may be in flight in this session */
-extern int	sgip_http_max_connections(void);
-
-/* Transfers of this session that are in flight, paused ones included */
-extern int	sgip_http_in_flight(void);
+extern bool sgip_http_parse_url(const char *text, bool is_proxy, SgipHttpUrl *url);
 
 /* libcurl's version with its TLS library; static */
 extern const char *sgip_http_version(void);

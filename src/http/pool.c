@@ -1,44 +1,144 @@
 /*-------------------------------------------------------------------------
  *
  * pool.c
- *		Connections that outlive a scan, and their leases.
+ *		Leases: which connections a scan gets, and how long they are kept.
  *
- * A "line" is one libcurl multi handle with the connections it keeps, an
- * epoll descriptor and a timer.  The lines of a backend form a pool.  A
- * channel is the lease of a line; it lives in the memory context of the scan,
- * whose reset callback ends the lease, so that an error anywhere leaves
- * neither transfer nor descriptor behind.
+ * The leases of a backend form a pool.  One that is in use belongs to a memory
+ * context of its scan, whose reset callback ends it, so that an error anywhere
+ * leaves neither transfer nor descriptor behind.  Idle ones are closed when
+ * they are too old, too many, or in the way of others.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <sys/socket.h>
+
+#include "access/xact.h"
 #include "miscadmin.h"
-#include "storage/fd.h"
 #include "storage/ipc.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-#include "http/internal.h"
+#include "compat.h"
+#include "http/event_loop.h"
+#include "http/sockets.h"
+#include "http/transfer.h"
 
 /*
- * How long an idle channel keeps its connections, and how many of them are
- * kept.  Servers and firewalls drop idle connections after one to a few
- * minutes; the number is that of the sources a large UNION ALL has, at
- * three descriptors each.
+ * How long idle connections are kept.  Servers and firewalls drop them after
+ * one to a few minutes.
  */
+#ifndef MAX_IDLE_MS
 #define MAX_IDLE_MS 60000
-#define MAX_IDLE_LINES 64
-
-/* Descriptors of a channel with a connection: epoll, timer, socket */
-#define CHANNEL_DESCRIPTORS 3
-
-/* All lines of this backend, last used first */
-static dlist_head all_lines = DLIST_STATIC_INIT(all_lines);
+#endif
 
 /*
- * Whether two strings, each possibly NULL, are the same.
+ * Peers whose connections are kept: as many as the sources that a large UNION
+ * ALL has.
+ */
+#define MAX_IDLE_LEASES 64
+
+/* All leases of this backend, used last first */
+static dlist_head all_leases = DLIST_STATIC_INIT(all_leases);
+
+/* GUC sgip_fdw.max_connections */
+static int	max_connections = 64;
+
+/* When it fires, nothing has been leased for MAX_IDLE_MS */
+static TimeoutId idle_timeout;
+
+/*
+ * For the handler of that time-out, which may interrupt anything: what it
+ * reads is being changed, and it came while that was so.
+ */
+static volatile sig_atomic_t pool_changes = false;
+static volatile sig_atomic_t timeout_missed = false;
+
+
+/* ------------------------------------------------------------------------
+ * Time
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Closes connections that nothing will use: libcurl, and whoever serves the
+ * socket at its other end, see that they have ended.  Runs in a signal handler,
+ * so that the descriptors stay until the next lease; shutdown() and fstat()
+ * are safe there.
+ */
+static void
+hang_up_idle(void)
+{
+	int			save_errno = errno;
+	int64		oldest = sgip_now_ns() - (MAX_IDLE_MS - 1) * SGIP_NS_PER_MS;
+	dlist_iter	iter;
+
+	timeout_missed = pool_changes;
+	if (pool_changes)
+		return;
+	dlist_foreach(iter, &all_leases)
+	{
+		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
+
+		if (lease->holder != NULL || lease->idle_since > oldest)
+			continue;
+		lease->invalidated = true;
+		for (int i = 0; i < lease->open_sockets; i++)
+		{
+			if (sgip_socket_is_ours(&lease->sockets[i]))
+				(void) shutdown(lease->sockets[i].fd, SHUT_RDWR);
+		}
+	}
+	errno = save_errno;
+}
+
+/*
+ * The pool begins to change, or has changed.
+ */
+static void
+set_changes(bool changes)
+{
+	pg_compiler_barrier();
+	pool_changes = changes;
+	pg_compiler_barrier();
+	if (!changes && timeout_missed)
+	{
+		timeout_missed = false;
+		enable_timeout_after(idle_timeout, MAX_IDLE_MS);
+	}
+}
+
+
+/* ------------------------------------------------------------------------
+ * Closing
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Copies a string that may be NULL, for as long as the session lives.
+ */
+static char *
+copy_text(const char *text)
+{
+	return text ? MemoryContextStrdup(TopMemoryContext, text) : NULL;
+}
+
+/*
+ * Frees such a copy.
+ */
+static void
+free_text(const char *text)
+{
+	if (text)
+		pfree(unconstify(char *, text));
+}
+
+/*
+ * Are both NULL, or the same text?
  */
 static bool
 same_text(const char *a, const char *b)
@@ -47,56 +147,52 @@ same_text(const char *a, const char *b)
 }
 
 /*
- * Wipes and frees a string of palloc's; a proxy's URL may hold a password.
+ * Ends all transfers of a lease.
  */
 static void
-pfree_wiped(char *text)
-{
-	if (text == NULL)
-		return;
-	explicit_bzero(text, strlen(text));
-	pfree(text);
-}
-
-
-/* ------------------------------------------------------------------------
- * Lines
- * ------------------------------------------------------------------------
- */
-
-/*
- * Ends everything that a line consists of.  Does not throw.
- */
-static void
-close_line(SgipLine *line)
+stop_transfers(SgipLease *lease)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &line->transfers)
+	dlist_foreach_modify(iter, &lease->transfers)
 		sgip_http_stop(dlist_container(SgipTransfer, node, iter.cur));
-
-	if (line->channel)
-		line->channel->line = NULL;
-	sgip_drive_close(line);
-	free(line->spare_window);
-	pfree_wiped(line->ca_file);
-	pfree_wiped(line->proxy);
-	dlist_delete(&line->node);
-	pfree(line);
 }
 
-bool
-sgip_line_close_oldest(void)
+/*
+ * Ends everything that a lease consists of.  Does not throw.
+ */
+static void
+close_lease(SgipLease *lease)
+{
+	set_changes(true);
+	dlist_delete(&lease->node);
+	set_changes(false);
+	stop_transfers(lease);
+	if (lease->holder)
+		lease->holder->lease = NULL;
+	sgip_event_loop_close(lease);
+	if (lease->counted)
+		sgip_descriptors_release(SGIP_LEASE_DESCRIPTORS);
+	free_text(lease->peer.ca_file);
+	free_text(lease->peer.proxy);
+	pfree(lease);
+}
+
+/*
+ * Closes the idle lease that was used least recently; false if there is none.
+ */
+static bool
+close_oldest(void)
 {
 	dlist_iter	iter;
 
-	dlist_reverse_foreach(iter, &all_lines)
+	dlist_reverse_foreach(iter, &all_leases)
 	{
-		SgipLine   *line = dlist_container(SgipLine, node, iter.cur);
+		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (line->channel == NULL)
+		if (lease->holder == NULL)
 		{
-			close_line(line);
+			close_lease(lease);
 			return true;
 		}
 	}
@@ -104,24 +200,24 @@ sgip_line_close_oldest(void)
 }
 
 /*
- * Closes idle lines that are invalid, too old, or too many.
+ * Closes idle leases that are invalid, too old, or too many.
  */
 static void
-tidy_lines(void)
+tidy(void)
 {
 	int64		oldest = sgip_now_ns() - MAX_IDLE_MS * SGIP_NS_PER_MS;
 	int			kept = 0;
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &all_lines)
+	dlist_foreach_modify(iter, &all_leases)
 	{
-		SgipLine   *line = dlist_container(SgipLine, node, iter.cur);
+		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (line->channel != NULL)
+		if (lease->holder != NULL)
 			continue;
-		if (line->invalidated || line->broken || line->idle_since < oldest ||
-			kept >= MAX_IDLE_LINES)
-			close_line(line);
+		if (lease->invalidated || lease->broken || lease->idle_since < oldest ||
+			kept >= MAX_IDLE_LEASES)
+			close_lease(lease);
 		else
 			kept++;
 	}
@@ -129,34 +225,70 @@ tidy_lines(void)
 
 /*
  * A foreign server or a user mapping changed (hash value 0: any may have):
- * channels made for it are not to be used again.
+ * connections made for it are not to be used again.
  */
 static void
-invalidate_lines(Datum arg, SgipCacheId cache_id, uint32 hash_value)
+invalidate(Datum arg, SgipCacheId cache_id, uint32 hash_value)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &all_lines)
+	dlist_foreach(iter, &all_leases)
 	{
-		SgipLine   *line = dlist_container(SgipLine, node, iter.cur);
-		uint32		own = cache_id == FOREIGNSERVEROID ? line->server_hash
-			: line->mapping_hash;
+		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
+		uint32		own = cache_id == FOREIGNSERVEROID ? lease->server_hash
+			: lease->mapping_hash;
 
 		if (hash_value == 0 || own == 0 || own == hash_value)
-			line->invalidated = true;
+			lease->invalidated = true;
 	}
 }
 
 /*
- * The backend ends.  Closing a line can start queued transfers of others,
- * for which idle lines are closed, so no iterator would be safe.
+ * The backend ends.
  */
 static void
-close_all_lines(int code, Datum arg)
+close_all(int code, Datum arg)
 {
-	while (!dlist_is_empty(&all_lines))
-		close_line(dlist_head_element(SgipLine, node, &all_lines));
+	while (!dlist_is_empty(&all_leases))
+		close_lease(dlist_head_element(SgipLease, node, &all_leases));
 }
+
+/*
+ * A statement ends, and connections that are not to be kept longer.
+ */
+static void
+end_statement(void *arg)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &all_leases)
+	{
+		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
+
+		if (lease->kept_in != arg)
+			continue;
+		lease->kept_in = NULL;
+		if (lease->holder == NULL)
+			close_lease(lease);
+	}
+}
+
+/*
+ * A transaction ends.  An error has disabled all time-outs before that.
+ */
+static void
+watch_transaction(XactEvent event, void *arg)
+{
+	tidy();
+	if (!dlist_is_empty(&all_leases) && !get_timeout_active(idle_timeout))
+		enable_timeout_after(idle_timeout, MAX_IDLE_MS);
+}
+
+
+/* ------------------------------------------------------------------------
+ * Leasing
+ * ------------------------------------------------------------------------
+ */
 
 /*
  * What has to be done once in a backend.  libcurl is never shut down, other
@@ -176,205 +308,262 @@ start_library(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
 				 errmsg("could not initialize the HTTP client")));
-	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate_lines, (Datum) 0);
-	CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate_lines, (Datum) 0);
-	on_proc_exit(close_all_lines, (Datum) 0);
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate, (Datum) 0);
+	on_proc_exit(close_all, (Datum) 0);
+	idle_timeout = RegisterTimeout(USER_TIMEOUT, hang_up_idle);
+	RegisterXactCallback(watch_transaction, NULL);
 	started = true;
 }
 
 /*
- * Takes one of the descriptors that extensions may hold, closing what is
- * idle if there is none left; false if that does not help.
+ * Counts so many descriptors, closing idle leases if need be; false if that
+ * does not help.
  */
 static bool
-take_descriptor(void)
+acquire_descriptors(int count)
 {
-	while (!AcquireExternalFD())
+	while (!sgip_descriptors_acquire(count))
 	{
-		if (!sgip_line_close_oldest())
+		if (!close_oldest())
 			return false;
 	}
 	return true;
 }
 
-void
-sgip_line_acquire_fd(SgipLine *line)
+/*
+ * Are there so many descriptors, beside those that transfers on the way to a
+ * connection will need?
+ */
+static bool
+has_descriptors(int count)
 {
-	if (!take_descriptor())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not open another HTTP connection"),
-				 errdetail("Too many file descriptors are in use in this session.")));
-	line->acquired_fds++;
+	count += sgip_transfer_connecting();
+	if (!acquire_descriptors(count))
+		return false;
+	sgip_descriptors_release(count);
+	return true;
 }
 
 bool
-sgip_http_has_descriptors(void)
+sgip_http_has_room(void)
 {
-	int			taken = 0;
-
-	while (taken < CHANNEL_DESCRIPTORS && take_descriptor())
-		taken++;
-	for (int i = 0; i < taken; i++)
-		ReleaseExternalFD();
-	return taken == CHANNEL_DESCRIPTORS;
+	return sgip_transfer_count() < max_connections && has_descriptors(SGIP_LEASE_DESCRIPTORS);
 }
 
 /*
- * Makes a line for the peer and leases it to the channel, which holds it from
- * the start: what an error leaves behind is closed with the lease.
+ * Makes a lease for the peer.  Its holder has it from the start: what an error
+ * leaves behind is closed with that.
  */
-static void
-open_line(SgipChannel *channel, const SgipHttpPeer *peer)
+static SgipLease *
+open_lease(SgipHolder *holder, const SgipHttpPeer *peer)
 {
-	SgipLine   *line = MemoryContextAllocZero(TopMemoryContext, sizeof(SgipLine));
+	SgipLease  *lease = MemoryContextAllocZero(TopMemoryContext, sizeof(SgipLease));
 
-	line->epoll_fd = -1;
-	line->timer_fd = -1;
-	line->broken = true;		/* until it is complete */
-	dlist_init(&line->transfers);
-	dlist_push_head(&all_lines, &line->node);
-	line->channel = channel;
-	channel->line = line;
+	lease->epoll_fd = -1;
+	lease->timer_fd = -1;
+	lease->broken = true;		/* until it is complete */
+	dlist_init(&lease->transfers);
+	lease->holder = holder;
+	holder->lease = lease;
+	set_changes(true);
+	dlist_push_head(&all_leases, &lease->node);
+	set_changes(false);
 
-	line->server_id = peer->server_id;
-	line->user_id = peer->user_id;
-	line->mapping_id = peer->mapping_id;
-	line->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID,
-											  ObjectIdGetDatum(peer->server_id));
+	lease->peer = *peer;
+	lease->peer.ca_file = lease->peer.proxy = NULL;
+	lease->peer.ca_file = copy_text(peer->ca_file);
+	lease->peer.proxy = copy_text(peer->proxy);
+	lease->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID,
+											   ObjectIdGetDatum(peer->server_id));
 	if (OidIsValid(peer->mapping_id))
-		line->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID,
-												   ObjectIdGetDatum(peer->mapping_id));
-	if (peer->ca_file)
-		line->ca_file = MemoryContextStrdup(TopMemoryContext, peer->ca_file);
-	if (peer->proxy)
-		line->proxy = MemoryContextStrdup(TopMemoryContext, peer->proxy);
-	line->created_at = GetCurrentTimestamp();
+		lease->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID,
+													ObjectIdGetDatum(peer->mapping_id));
+	lease->created_at = GetCurrentTimestamp();
 
-	sgip_drive_open(line);
+	lease->counted = acquire_descriptors(SGIP_LEASE_DESCRIPTORS);
+	if (!lease->counted)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("too many open files for another HTTP connection"),
+				 errdetail("This session holds as many file descriptors as PostgreSQL lets extensions have."),
+				 errhint("Raise max_files_per_process, or read fewer foreign tables at the same time.")));
+	sgip_event_loop_open(lease);
+	return lease;
 }
 
 /*
- * An idle line for that peer, or NULL.
+ * Has a server sent something that nothing asked for?  It would be taken for
+ * the answer to the next request.  (That it has closed a connection, libcurl
+ * sees for itself.)
  */
-static SgipLine *
-find_idle_line(const SgipHttpPeer *peer)
+static bool
+has_stray_bytes(const SgipLease *lease)
 {
-	dlist_iter	iter;
+	char		byte;
 
-	dlist_foreach(iter, &all_lines)
+	for (int i = 0; i < lease->open_sockets; i++)
 	{
-		SgipLine   *line = dlist_container(SgipLine, node, iter.cur);
+		if (recv(lease->sockets[i].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+			return true;
+	}
+	return false;
+}
 
-		if (line->channel == NULL &&
-			line->server_id == peer->server_id &&
-			line->user_id == peer->user_id &&
-			line->mapping_id == peer->mapping_id &&
-			same_text(line->ca_file, peer->ca_file) &&
-			same_text(line->proxy, peer->proxy))
-			return line;
+/*
+ * An idle lease for that peer, or NULL.
+ */
+static SgipLease *
+find_idle(const SgipHttpPeer *peer)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &all_leases)
+	{
+		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
+
+		if (lease->holder != NULL ||
+			lease->peer.server_id != peer->server_id ||
+			lease->peer.user_id != peer->user_id ||
+			lease->peer.mapping_id != peer->mapping_id ||
+			lease->peer.keep_connections != peer->keep_connections ||
+			!same_text(lease->peer.ca_file, peer->ca_file) ||
+			!same_text(lease->peer.proxy, peer->proxy))
+			continue;
+		if (!has_stray_bytes(lease))
+			return lease;
+		close_lease(lease);
 	}
 	return NULL;
 }
 
-
-/* ------------------------------------------------------------------------
- * Channels
- * ------------------------------------------------------------------------
- */
-
 /*
- * The owner's memory context goes away.
+ * Lets the connections of a lease be closed when the statement ends, unless
+ * they are to be kept.
  */
 static void
-release_callback(void *arg)
+keep_for_statement(SgipLease *lease)
 {
-	sgip_http_release(arg);
+	MemoryContext statement = PortalContext ? PortalContext : TopTransactionContext;
+	MemoryContextCallback *callback;
+
+	if (lease->peer.keep_connections ||
+		(lease->kept_in != NULL && MemoryContextGetParent(lease->kept_in) == statement))
+		return;
+	/* a child goes when the statement fails, the context itself only with its transaction */
+	lease->kept_in = AllocSetContextCreate(statement, "sgip_fdw connections", ALLOCSET_SMALL_SIZES);
+	callback = MemoryContextAlloc(lease->kept_in, sizeof(MemoryContextCallback));
+	callback->func = end_statement;
+	callback->arg = lease->kept_in;
+	MemoryContextRegisterResetCallback(lease->kept_in, callback);
 }
 
-SgipChannel *
+/*
+ * The lease ends: its connections are idle now.
+ */
+static void
+end_lease(void *arg)
+{
+	SgipHolder *holder = arg;
+	SgipLease  *lease = holder->lease;
+
+	if (lease == NULL)
+		return;
+	stop_transfers(lease);
+	lease->waiting_since = 0;
+	lease->wake_at = 0;
+	lease->idle_since = sgip_now_ns();
+	holder->lease = NULL;
+	lease->holder = NULL;
+	if (lease->invalidated || lease->broken ||
+		(lease->kept_in == NULL && !lease->peer.keep_connections))
+		close_lease(lease);
+	else
+		enable_timeout_after(idle_timeout, MAX_IDLE_MS);
+}
+
+SgipLease *
 sgip_http_acquire(const SgipHttpPeer *peer, MemoryContext owner)
 {
-	SgipChannel *channel = MemoryContextAllocZero(owner, sizeof(SgipChannel));
-	SgipLine   *line;
+	SgipHolder *holder = MemoryContextAllocZero(owner, sizeof(SgipHolder));
+	SgipLease  *lease;
 
-	/* from here on, whatever the channel holds is released with its owner */
-	channel->callback.func = release_callback;
-	channel->callback.arg = channel;
-	MemoryContextRegisterResetCallback(owner, &channel->callback);
+	/* from here on, whatever is leased is given back with its owner */
+	holder->callback.func = end_lease;
+	holder->callback.arg = holder;
+	MemoryContextRegisterResetCallback(owner, &holder->callback);
 
 	start_library();
-	tidy_lines();
-	line = find_idle_line(peer);
-	if (line == NULL)
-		open_line(channel, peer);
+	tidy();
+	lease = find_idle(peer);
+	if (lease == NULL)
+		lease = open_lease(holder, peer);
 	else
 	{
-		line->channel = channel;
-		channel->line = line;
-		dlist_move_head(&all_lines, &line->node);
+		lease->holder = holder;
+		holder->lease = lease;
+		set_changes(true);
+		dlist_move_head(&all_leases, &lease->node);
+		set_changes(false);
 	}
-	channel->line->connect_timeout_ms = peer->connect_timeout_ms;
-	channel->line->read_timeout_ms = peer->read_timeout_ms;
-	return channel;
-}
-
-void
-sgip_http_release(SgipChannel *channel)
-{
-	SgipLine   *line = channel->line;
-	dlist_mutable_iter iter;
-
-	if (line == NULL)
-		return;
-	line->waiting_since = 0;
-	line->wake_at = 0;
-	dlist_foreach_modify(iter, &line->transfers)
-		sgip_http_stop(dlist_container(SgipTransfer, node, iter.cur));
-	channel->line = NULL;
-	line->channel = NULL;
-	line->idle_since = sgip_now_ns();
-	if (line->invalidated || line->broken)
-		close_line(line);
+	keep_for_statement(lease);
+	lease->peer.connect_timeout_ms = peer->connect_timeout_ms;
+	lease->peer.read_timeout_ms = peer->read_timeout_ms;
+	memset(&lease->counters, 0, sizeof(lease->counters));
+	return lease;
 }
 
 const SgipHttpCounters *
-sgip_http_counters(const SgipChannel *channel)
+sgip_http_counters(const SgipLease *lease)
 {
-	return &channel->counters;
+	return &lease->counters;
+}
+
+SgipTransfer *
+sgip_http_start(SgipLease *lease, const SgipHttpRequest *request)
+{
+	SgipTransfer *transfer = sgip_transfer_new(lease, request);
+
+	/* idle leases give up their sockets if there are too many */
+	while (sgip_sockets_open() >= max_connections && close_oldest())
+		 /* go on */ ;
+	(void) has_descriptors(1);
+	sgip_transfer_attach(transfer);
+	return transfer;
 }
 
 
 /* ------------------------------------------------------------------------
- * For people
+ * Functions for the user, and settings
  * ------------------------------------------------------------------------
  */
 
-SgipHttpChannelInfo *
-sgip_http_channels(int *count)
+SgipHttpLeaseInfo *
+sgip_http_leases(int *count)
 {
-	SgipHttpChannelInfo *infos;
+	SgipHttpLeaseInfo *infos;
 	dlist_iter	iter;
 	int			n = 0;
 
-	dlist_foreach(iter, &all_lines)
+	tidy();
+	dlist_foreach(iter, &all_leases)
 		n++;
-	infos = palloc0(sizeof(SgipHttpChannelInfo) * Max(n, 1));
+	infos = palloc0(sizeof(SgipHttpLeaseInfo) * Max(n, 1));
+	*count = n;
 	n = 0;
-	dlist_foreach(iter, &all_lines)
+	dlist_foreach(iter, &all_leases)
 	{
-		const SgipLine *line = dlist_container(SgipLine, node, iter.cur);
+		const SgipLease *lease = dlist_container(SgipLease, node, iter.cur);
 
-		infos[n].server_id = line->server_id;
-		infos[n].user_id = line->user_id;
-		infos[n].in_use = line->channel != NULL;
-		infos[n].invalidated = line->invalidated;
-		infos[n].open_sockets = line->open_sockets;
-		infos[n].requests = line->requests;
-		infos[n].created_at = line->created_at;
+		infos[n].server_id = lease->peer.server_id;
+		infos[n].user_id = lease->peer.user_id;
+		infos[n].in_use = lease->holder != NULL;
+		infos[n].invalidated = lease->invalidated;
+		infos[n].open_sockets = lease->open_sockets;
+		infos[n].requests = lease->requests;
+		infos[n].created_at = lease->created_at;
 		n++;
 	}
-	*count = n;
 	return infos;
 }
 
@@ -384,19 +573,47 @@ sgip_http_disconnect(Oid server_id)
 	int			closed = 0;
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &all_lines)
+	dlist_foreach_modify(iter, &all_leases)
 	{
-		SgipLine   *line = dlist_container(SgipLine, node, iter.cur);
+		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (OidIsValid(server_id) && line->server_id != server_id)
+		if (OidIsValid(server_id) && lease->peer.server_id != server_id)
 			continue;
-		if (line->channel != NULL)
-			line->invalidated = true;
+		if (lease->holder != NULL)
+			lease->invalidated = true;
 		else
 		{
-			close_line(line);
+			close_lease(lease);
 			closed++;
 		}
 	}
 	return closed;
+}
+
+const char *
+sgip_http_version(void)
+{
+	static char version[128];
+	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+
+	snprintf(version, sizeof(version), "libcurl %s (%s)", info->version,
+			 info->ssl_version ? info->ssl_version : "no TLS");
+	return version;
+}
+
+void
+sgip_http_init(void)
+{
+	DefineCustomIntVariable("sgip_fdw.max_connections",
+							"Sets the maximum number of requests that this session has in flight.",
+							"Further requests wait for their turn, unless a query waits for them alone.",
+							&max_connections,
+							64,
+							1,
+							1000,
+							PGC_USERSET,
+							0,
+							NULL,
+							NULL,
+							NULL);
 }

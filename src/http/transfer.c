@@ -1,41 +1,39 @@
 /*-------------------------------------------------------------------------
  *
  * transfer.c
- *		Non-blocking HTTP transfers that a backend can wait for.
+ *		One request and what came of it.
  *
- * A transfer is one request and what came of it.  It runs on the line that
- * its channel leases (pool.c), when that is driven (event_loop.c).
- * libcurl's callbacks run inside of that.  They must not throw: they record
- * what happened and return.  Whatever reads the answer runs outside.
+ * A transfer runs on a lease when that is driven (event_loop.c).  libcurl's
+ * callbacks run inside of that.  They must not throw: they record what
+ * happened and return.  Whatever reads the answer runs outside.
  *
  * Bytes of an answer go into the transfer's window.  While the window is full
- * the transfer is held back: libcurl stops reading the socket, and TCP stops
- * the server.
+ * the transfer is paused: libcurl stops reading the socket, and TCP stops the
+ * server.
  *
  * Deciding what a failure means, trying again, and everything about JSON,
- * options and tables is left to others.
+ * options and tables is left to others.  Only what a kept connection that its
+ * server has given up does to a request is mended here: that says nothing
+ * about the request.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <limits.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "storage/fd.h"
-#include "utils/guc.h"
+#include "utils/timestamp.h"
 
-#include "http/internal.h"
+#include "http/sockets.h"
+#include "http/transfer.h"
 
 #ifndef SGIP_VERSION
 #define SGIP_VERSION "unknown"
 #endif
 
 /*
- * Bytes that a window holds before its transfer is held back.  Reading is
+ * Bytes that a window holds before its transfer is paused.  Reading is
  * fastest when a few reads of the socket fit: below 64 kB the time grows,
  * above 128 kB it does not shrink, and what is read ahead is lost when the
  * reader stops early.
@@ -49,6 +47,9 @@
  */
 #define MAX_DECODED_BYTES (1032 * SGIP_READ_BYTES)
 
+/* A window that became larger than this is given back once it is empty */
+#define MAX_KEPT_WINDOW_BYTES (8 * WINDOW_BYTES)
+
 /*
  * Limits of an answer's headers, trailers and interim answers included.  The
  * API sends about 1 kB in 15 lines; browsers stop at 256 kB.
@@ -56,18 +57,16 @@
 #define MAX_HEADER_BYTES (256 * 1024)
 #define MAX_HEADER_LINES 1000
 
-/* A window that became larger than this is given back once it is empty */
-#define MAX_KEPT_WINDOW_BYTES (8 * WINDOW_BYTES)
+/*
+ * Descriptors that connecting takes beside the socket, for a moment: libcurl's
+ * pair with the thread that looks up the name, what that opens, and a file of
+ * trust anchors.  They are not counted as held, but there has to be room.
+ */
+#define CONNECTING_DESCRIPTORS 4
 
-/* Transfers that wait for their turn, first come first served */
-static dlist_head queued_transfers = DLIST_STATIC_INIT(queued_transfers);
-
-/* Transfers in flight and sockets open in this backend */
-static int	transfers_in_flight = 0;
-static int	sockets_open = 0;
-
-/* GUC sgip_fdw.max_connections */
-static int	max_connections = 64;
+/* Transfers in flight in this backend; those on the way to a connection */
+static int	in_flight = 0;
+static int	connecting = 0;
 
 /*
  * Sets an option of the transfer's handle; a refusal is the failure of the
@@ -91,22 +90,21 @@ static int	max_connections = 64;
  */
 
 /*
- * Records why a transfer fails, in words of ours and optionally of libcurl.
- * The first reason stays.  libcurl's words can quote the server (names in a
- * certificate), so only printable ASCII is kept.
+ * libcurl's words can quote the server (names in a certificate), so only
+ * printable ASCII is kept.
  */
 void
 sgip_transfer_fail(SgipTransfer *transfer, SgipHttpFailure failure,
-			const char *text, const char *more)
+				   const char *text, const char *more)
 {
+	SgipHttpResult *result = &transfer->result;
+
 	if (transfer->refused)
 		return;
 	transfer->refused = true;
-	transfer->failure = failure;
-	snprintf(transfer->failure_text, sizeof(transfer->failure_text),
-			 more ? "%s: %s" : "%s", text, more);
-
-	for (char *c = transfer->failure_text; *c != '\0'; c++)
+	result->failure = failure;
+	snprintf(result->failure_text, sizeof(result->failure_text), more ? "%s: %s" : "%s", text, more);
+	for (char *c = result->failure_text; *c != '\0'; c++)
 	{
 		if ((unsigned char) *c < 0x20 || (unsigned char) *c > 0x7e)
 			*c = '?';
@@ -181,15 +179,24 @@ describe(const SgipTransfer *transfer, CURLcode code)
 	return transfer->error_buffer;
 }
 
+/*
+ * Where descriptors are used up, libcurl cannot tell that from a host without
+ * name or a file without trust anchors.
+ */
 void
 sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code)
 {
-	if (code == CURLE_OUT_OF_MEMORY && transfer->sent && transfer->head.status == 0)
+	SgipHttpResult *result = &transfer->result;
+	SgipHttpFailure failure = classify(code, result->sent);
+
+	if (code == CURLE_OUT_OF_MEMORY && result->sent && result->head.status == 0)
 		/* this is how libcurl says that a line exceeds its limit of 100 kB */
 		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN,
 						   "a header line is too long, or memory is short", NULL);
+	else if (!result->sent && sgip_descriptors_used_up(transfer->lease))
+		sgip_transfer_fail(transfer, SGIP_HTTP_DESCRIPTORS, "too many open files", NULL);
 	else
-		sgip_transfer_fail(transfer, classify(code, transfer->sent), describe(transfer, code), NULL);
+		sgip_transfer_fail(transfer, failure, describe(transfer, code), NULL);
 }
 
 
@@ -199,59 +206,25 @@ sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code)
  */
 
 /*
- * Notes a socket among those that the line has open; false if that fails.
- */
-static bool
-note_socket(SgipLine *line, int fd)
-{
-	struct stat status;
-
-	if (line->open_sockets == line->socket_room)
-	{
-		int			room = Max(2 * line->socket_room, 4);
-		SgipOpenSocket *sockets = realloc(line->sockets, room * sizeof(SgipOpenSocket));
-
-		if (sockets == NULL)
-			return false;
-		line->sockets = sockets;
-		line->socket_room = room;
-	}
-	if (fstat(fd, &status) < 0)
-		return false;
-	line->sockets[line->open_sockets].fd = fd;
-	line->sockets[line->open_sockets].inode = status.st_ino;
-	line->open_sockets++;
-	sockets_open++;
-	return true;
-}
-
-/*
- * The socket at that place is closed.
+ * The transfer has a connection, or will never have one.
  */
 static void
-forget_socket(SgipLine *line, int place)
+end_connecting(SgipTransfer *transfer)
 {
-	line->sockets[place] = line->sockets[--line->open_sockets];
-	sockets_open--;
-	ReleaseExternalFD();
+	connecting -= transfer->connecting;
+	transfer->connecting = false;
 }
 
 /*
- * Forgets sockets that libcurl closed without calling close_socket.  7.88, at
- * least, does so with one that did not become a connection: because the
- * transfer was stopped before, or another address of the host was faster.
+ * The transfer is on the way to a connection, or again if a kept one proved to
+ * be dead.
  */
-void
-sgip_transfer_forget_sockets(SgipLine *line)
+static void
+begin_connecting(SgipTransfer *transfer)
 {
-	for (int i = line->open_sockets - 1; i >= 0; i--)
-	{
-		struct stat status;
-
-		if (fstat(line->sockets[i].fd, &status) < 0 || !S_ISSOCK(status.st_mode) ||
-			status.st_ino != line->sockets[i].inode)
-			forget_socket(line, i);
-	}
+	connecting += !transfer->connecting;
+	transfer->connecting = true;
+	sgip_descriptors_make_room(connecting * CONNECTING_DESCRIPTORS);
 }
 
 /*
@@ -262,49 +235,19 @@ static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	SgipTransfer *transfer = arg;
-	SgipLine   *line = transfer->line;
 	curl_socket_t fd;
 
-	if (!AcquireExternalFD())
-		return CURL_SOCKET_BAD;
-	fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-				address->protocol);
-	if (fd < 0 || !note_socket(line, fd))
+	fd = sgip_socket_open(transfer->lease, address);
+	if (fd == CURL_SOCKET_BAD)
 	{
-		if (fd >= 0)
-			close(fd);
-		ReleaseExternalFD();
+		if (errno == EMFILE || errno == ENFILE)
+			sgip_transfer_fail(transfer, SGIP_HTTP_DESCRIPTORS, "too many open files", NULL);
 		return CURL_SOCKET_BAD;
 	}
 	transfer->opened = true;
-	if (line->channel)
-		line->channel->counters.connections_opened++;
-
-	/* also on a second try, after a kept connection proved to be dead */
-	transfer->connecting = true;
+	transfer->lease->counters.connections_opened++;
+	begin_connecting(transfer);
 	return fd;
-}
-
-/*
- * Closes a socket.  Belongs to the connection, so that it knows the line
- * only.
- */
-static int
-close_socket(void *arg, curl_socket_t socket)
-{
-	SgipLine   *line = arg;
-
-	(void) epoll_ctl(line->epoll_fd, EPOLL_CTL_DEL, socket, NULL);
-	close(socket);
-	for (int i = 0; i < line->open_sockets; i++)
-	{
-		if (line->sockets[i].fd == socket)
-		{
-			forget_socket(line, i);
-			break;
-		}
-	}
-	return 0;
 }
 
 /*
@@ -316,8 +259,8 @@ begin_request(void *arg, char *peer_ip, char *own_ip, int peer_port,
 {
 	SgipTransfer *transfer = arg;
 
-	transfer->sent = true;
-	transfer->connecting = false;
+	end_connecting(transfer);
+	transfer->result.sent = true;
 	transfer->silence = 0;
 	return CURL_PREREQFUNC_OK;
 }
@@ -329,6 +272,7 @@ begin_request(void *arg, char *peer_ip, char *own_ip, int peer_port,
 static const char *
 read_headers(SgipTransfer *transfer)
 {
+	SgipHttpHead *head = &transfer->result.head;
 	long		status = 0;
 	struct curl_header *header = NULL;
 	const char *problem = NULL;
@@ -338,11 +282,11 @@ read_headers(SgipTransfer *transfer)
 		return NULL;
 	while (problem == NULL &&
 		   (header = curl_easy_nextheader(transfer->easy, CURLH_HEADER, -1, header)) != NULL)
-		problem = sgip_http_head_field(&transfer->head, header->name, header->value);
+		problem = sgip_http_head_field(head, header->name, header->value);
 	if (problem == NULL)
-		problem = sgip_http_head_end(&transfer->head, (int) status);
+		problem = sgip_http_head_end(head, (int) status);
 	if (problem != NULL)
-		sgip_http_head_clear(&transfer->head);	/* not even its status counts */
+		sgip_http_head_clear(head); /* not even its status counts */
 	return problem;
 }
 
@@ -350,11 +294,15 @@ read_headers(SgipTransfer *transfer)
  * Takes a header line.  libcurl keeps it for read_headers; here it is only
  * counted, and the empty line at the end seen.  Trailers come after that, and
  * nothing may depend on them that was decided before the body.
+ *
+ * Some servers end a kept connection by a 408 that nothing asked for; it
+ * passes for the answer to the next request.
  */
 static size_t
 receive_header(char *data, size_t size, size_t count, void *arg)
 {
 	SgipTransfer *transfer = arg;
+	SgipHttpHead *head = &transfer->result.head;
 	size_t		n = size * count;
 	const char *problem = NULL;
 
@@ -363,11 +311,16 @@ receive_header(char *data, size_t size, size_t count, void *arg)
 	transfer->header_bytes += n;
 	if (transfer->header_lines > MAX_HEADER_LINES || transfer->header_bytes > MAX_HEADER_BYTES)
 		problem = "the headers of the answer are too large";
-	else if (transfer->head.status == 0 && (data[0] == '\r' || data[0] == '\n'))
+	else if (head->status == 0 && (data[0] == '\r' || data[0] == '\n'))
 		problem = read_headers(transfer);
 	if (problem != NULL)
 	{
 		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, problem, NULL);
+		return 0;
+	}
+	if (head->status == 408 && !transfer->opened && !transfer->restarted)
+	{
+		transfer->stale = true;
 		return 0;
 	}
 	return n;
@@ -383,21 +336,9 @@ grow_window(SgipTransfer *transfer, size_t n)
 	size_t		cap = Max(transfer->cap, WINDOW_BYTES);
 	char	   *buffer;
 
-	if (transfer->buffer == NULL && transfer->line->spare_window != NULL)
-	{
-		transfer->buffer = transfer->line->spare_window;
-		transfer->cap = WINDOW_BYTES;
-		transfer->line->spare_window = NULL;
-	}
-
-	/*
-	 * Past what is usual, at once to the most: memory that is not touched
-	 * costs nothing, but moving to a larger place does.
-	 */
 	while (cap - transfer->start - transfer->len < n)
-		cap = (transfer->resuming && cap >= MAX_KEPT_WINDOW_BYTES)
-			? Max(cap * 2, transfer->target + MAX_DECODED_BYTES) : cap * 2;
-	if (cap == transfer->cap && transfer->buffer != NULL)
+		cap *= 2;
+	if (cap == transfer->cap)
 		return true;
 	buffer = realloc(transfer->buffer, cap);
 	if (buffer == NULL)
@@ -408,11 +349,11 @@ grow_window(SgipTransfer *transfer, size_t n)
 }
 
 /*
- * Takes bytes of the body.  When they do not fit the transfer is held back:
+ * Takes bytes of the body.  When they do not fit the transfer is paused:
  * libcurl keeps these and whatever else it got from the same read, hands them
  * out when the transfer is resumed, and then they are taken whatever they
- * are.  Holding back again in the midst of that would have libcurl copy the
- * rest each time.
+ * are.  Pausing again in the midst of that would have libcurl copy the rest
+ * each time.
  */
 static size_t
 receive_body(char *data, size_t size, size_t count, void *arg)
@@ -423,13 +364,12 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 	transfer->silence = 0;
 	if (transfer->len + n > transfer->target && !transfer->resuming)
 	{
-		transfer->held = true;
+		transfer->paused = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	if (transfer->len + n > transfer->target + MAX_DECODED_BYTES)
 	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN,
-					"the compressed answer becomes too large", NULL);
+		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, "the compressed answer becomes too large", NULL);
 		return 0;
 	}
 	if (!grow_window(transfer, n))
@@ -440,15 +380,14 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 
 	memcpy(transfer->buffer + transfer->start + transfer->len, data, n);
 	transfer->len += n;
-	transfer->body_bytes += n;
-	if (transfer->line->channel)
-		transfer->line->channel->counters.bytes_received += n;
+	transfer->result.received += n;
+	transfer->lease->counters.bytes_received += n;
 	return n;
 }
 
 
 /* ------------------------------------------------------------------------
- * Transfers
+ * Handles
  * ------------------------------------------------------------------------
  */
 
@@ -456,8 +395,8 @@ receive_body(char *data, size_t size, size_t count, void *arg)
  * Whether libcurl's default trust anchors are in a file.  Then its default
  * directory, where it has one, holds the same (Debian's update-ca-certificates
  * writes both), and is left out: since 7.87 libcurl reads a file once for all
- * connections of a line, but with a directory beside it anew for each, which
- * takes 20 to 30 ms in which nobody looks for interrupts.
+ * connections of a lease, but with a directory beside it anew for each, which
+ * takes 20 to 30 ms in which nothing looks for interrupts.
  */
 static bool
 has_default_bundle(void)
@@ -469,24 +408,30 @@ has_default_bundle(void)
 }
 
 /*
- * Makes a handle for the line of the transfer, with what is the same for all
+ * Makes a handle for the transfer's lease, with what is the same for all
  * requests.  On failure the transfer knows why, and false is returned.
  *
- * HTTP/1.1, also where the server offers HTTP/2.  Transfers are held back all
+ * HTTP/1.1, also where the server offers HTTP/2.  Transfers are paused all
  * the time, and libcurl does not manage that with several streams of HTTP/2:
  * 7.88 forgets what it read ahead until some timer fires, and some streams
- * fail; 8.14 reads up to 10 MB ahead for each stream that is held back, and
- * some fail.  A connection for each request in flight costs a handshake that
- * is paid once.
+ * fail; 8.14 reads up to 10 MB ahead for each stream that is paused, and some
+ * fail.  A connection for each request in flight costs a handshake that is
+ * paid once.
  *
  * ca_file is meant as an addition to the system's trust anchors.  libcurl
  * replaces its default bundle file by it but keeps its default directory
  * (CURLOPT_CAPATH), so both count where libcurl was built with a directory,
  * as in Debian; elsewhere the file stands alone.
+ *
+ * Credentials travel with the request, so a proxy may carry it only in TLS:
+ * see set_up.  Where the option names one, no_proxy of the environment does
+ * not count.  GSSAPI of a SOCKS proxy would block.
  */
 static bool
 make_handle(SgipTransfer *transfer)
 {
+	const SgipHttpPeer *peer = &transfer->lease->peer;
+
 	transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL)
 	{
@@ -498,8 +443,8 @@ make_handle(SgipTransfer *transfer)
 	CHECK_SETOPT(transfer, CURLOPT_HEADERFUNCTION, receive_header, return false);
 	CHECK_SETOPT(transfer, CURLOPT_WRITEFUNCTION, receive_body, return false);
 	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETFUNCTION, open_socket, return false);
-	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETFUNCTION, close_socket, return false);
-	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETDATA, transfer->line, return false);
+	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETFUNCTION, sgip_socket_close, return false);
+	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETDATA, transfer->lease, return false);
 	CHECK_SETOPT(transfer, CURLOPT_PREREQFUNCTION, begin_request, return false);
 	CHECK_SETOPT(transfer, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L, return false);
 
@@ -509,13 +454,15 @@ make_handle(SgipTransfer *transfer)
 	CHECK_SETOPT(transfer, CURLOPT_QUICK_EXIT, 1L, return false);
 #endif
 
-	/* whom it trusts */
+	/* whom it trusts, and which way it takes */
 	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYPEER, 1L, return false);
 	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYHOST, 2L, return false);
-	if (transfer->line->ca_file)
-		CHECK_SETOPT(transfer, CURLOPT_CAINFO, transfer->line->ca_file, return false);
+	if (peer->ca_file)
+		CHECK_SETOPT(transfer, CURLOPT_CAINFO, peer->ca_file, return false);
 	else if (has_default_bundle())
 		CHECK_SETOPT(transfer, CURLOPT_CAPATH, NULL, return false);
+	CHECK_SETOPT(transfer, CURLOPT_NOPROXY, peer->proxy ? "" : NULL, return false);
+	CHECK_SETOPT(transfer, CURLOPT_SOCKS5_AUTH, (long) CURLAUTH_BASIC, return false);
 
 	/* what libcurl may do, and may not */
 	CHECK_SETOPT(transfer, CURLOPT_PROTOCOLS_STR, "http,https", return false);
@@ -536,10 +483,10 @@ make_handle(SgipTransfer *transfer)
 static bool
 set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 {
-	SgipLine   *line = transfer->line;
+	SgipLease  *lease = transfer->lease;
 
-	transfer->easy = line->spare_easy;
-	line->spare_easy = NULL;
+	transfer->easy = lease->spare_easy;
+	lease->spare_easy = NULL;
 	if (transfer->easy == NULL && !make_handle(transfer))
 		return false;
 
@@ -555,18 +502,15 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 	 * We measure time ourselves.  libcurl is told because it divides the time
 	 * among the addresses of a host; see take_result() for when it is early.
 	 */
-	CHECK_SETOPT(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) line->connect_timeout_ms, return false);
+	CHECK_SETOPT(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) lease->peer.connect_timeout_ms, return false);
+	CHECK_SETOPT(transfer, CURLOPT_FRESH_CONNECT, 0L, return false);
 
-	/*
-	 * Credentials travel with the request, so a proxy may carry it only in
-	 * TLS.  Plain HTTP goes straight to its host, which is this machine,
-	 * whatever proxy the server's environment names.
-	 */
+	/* plain HTTP goes straight to its host, whatever proxy is named */
 	CHECK_SETOPT(transfer, CURLOPT_PROXY,
-				 pg_strncasecmp(request->url, "http:", 5) == 0 ? "" : line->proxy,
+				 pg_strncasecmp(request->url, "http:", 5) == 0 ? "" : lease->peer.proxy,
 				 return false);
 
-	/* the request; libcurl copies the URL, but neither headers nor body */
+	/* the request; libcurl copies all but the headers */
 	CHECK_SETOPT(transfer, CURLOPT_URL, request->url, return false);
 	for (const char *const *header = request->headers; header && *header; header++)
 	{
@@ -579,179 +523,148 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 		}
 		transfer->headers = list;
 	}
-	if (transfer->headers)
-		CHECK_SETOPT(transfer, CURLOPT_HTTPHEADER, transfer->headers, return false);
+	CHECK_SETOPT(transfer, CURLOPT_HTTPHEADER, transfer->headers, return false);
 	if (request->body)
 	{
-		transfer->body = strdup(request->body);
-		if (transfer->body == NULL)
-		{
-			sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
-			return false;
-		}
-		CHECK_SETOPT(transfer, CURLOPT_POSTFIELDSIZE_LARGE,
-					 (curl_off_t) strlen(transfer->body), return false);
-		CHECK_SETOPT(transfer, CURLOPT_POSTFIELDS, transfer->body, return false);
+		CHECK_SETOPT(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) -1, return false);
+		CHECK_SETOPT(transfer, CURLOPT_COPYPOSTFIELDS, request->body, return false);
 	}
+	else
+		CHECK_SETOPT(transfer, CURLOPT_HTTPGET, 1L, return false);
 	return true;
 }
 
 /*
- * Keeps the handle for the next request of the line, without anything of this
- * one; or closes it.
+ * Keeps the handle for the next request of the lease, without anything of
+ * this one; or closes it.
  */
 static void
 give_handle_back(SgipTransfer *transfer)
 {
-	SgipLine   *line = transfer->line;
+	SgipLease  *lease = transfer->lease;
 	CURL	   *easy = transfer->easy;
 
 	transfer->easy = NULL;
 	if (easy == NULL)
 		return;
-	if (line->spare_easy == NULL && !line->broken &&
+	if (lease->spare_easy == NULL && !lease->broken &&
 		curl_easy_setopt(easy, CURLOPT_URL, NULL) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, NULL) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL) == CURLE_OK)
-		line->spare_easy = easy;
+		lease->spare_easy = easy;
 	else
 		curl_easy_cleanup(easy);
 }
 
-/*
- * Lets go of libcurl's handle and of the request with its secrets, and with
- * that of the transfer's place among those in flight.
+
+/* ------------------------------------------------------------------------
+ * Life
+ * ------------------------------------------------------------------------
  */
-static void
-stop_running(SgipTransfer *transfer)
+
+int
+sgip_transfer_count(void)
 {
-	if (transfer->attached)
+	return in_flight;
+}
+
+int
+sgip_transfer_connecting(void)
+{
+	return connecting;
+}
+
+SgipTransfer *
+sgip_transfer_new(SgipLease *lease, const SgipHttpRequest *request)
+{
+	SgipTransfer *transfer = MemoryContextAllocZero(TopMemoryContext, sizeof(SgipTransfer));
+
+	transfer->lease = lease;
+	transfer->target = WINDOW_BYTES;
+	transfer->result.started_at = GetCurrentTimestamp();
+	dlist_push_tail(&lease->transfers, &transfer->node);
+	if (lease->broken)
+		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", NULL);
+	if (lease->broken || !set_up(transfer, request))
+		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
+	return transfer;
+}
+
+void
+sgip_transfer_attach(SgipTransfer *transfer)
+{
+	SgipLease  *lease = transfer->lease;
+	CURLMcode	code;
+
+	if (transfer->result.state != SGIP_HTTP_RUNNING)
+		return;
+	begin_connecting(transfer);
+	code = curl_multi_add_handle(lease->multi, transfer->easy);
+	if (code != CURLM_OK)
 	{
-		transfer->attached = false;
-		transfers_in_flight--;
-		if (curl_multi_remove_handle(transfer->line->multi, transfer->easy) != CURLM_OK)
-			transfer->line->broken = true;
+		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "could not start the transfer",
+						   curl_multi_strerror(code));
+		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
+		return;
 	}
-	give_handle_back(transfer);
-	if (transfer->opened)
-		sgip_transfer_forget_sockets(transfer->line);
+	transfer->attached = true;
+	in_flight++;
+	lease->requests++;
+}
 
-	for (struct curl_slist *header = transfer->headers; header; header = header->next)
-		explicit_bzero(header->data, strlen(header->data));
-	curl_slist_free_all(transfer->headers);
-	transfer->headers = NULL;
+bool
+sgip_transfer_restart(SgipTransfer *transfer)
+{
+	CURLM	   *multi = transfer->lease->multi;
 
-	if (transfer->body)
-		explicit_bzero(transfer->body, strlen(transfer->body));
-	free(transfer->body);
-	transfer->body = NULL;
+	if (curl_multi_remove_handle(multi, transfer->easy) != CURLM_OK)
+		return false;
+	if (transfer->stale)
+	{
+		transfer->stale = false;
+		transfer->restarted = true;
+		begin_connecting(transfer);
+		transfer->result.sent = false;
+		transfer->silence = 0;
+		sgip_http_head_clear(&transfer->result.head);
+		CHECK_SETOPT(transfer, CURLOPT_FRESH_CONNECT, 1L, return false);
+	}
+	return curl_multi_add_handle(multi, transfer->easy) == CURLM_OK;
 }
 
 void
 sgip_transfer_end(SgipTransfer *transfer, SgipHttpState state)
 {
-	if (transfer->state == SGIP_HTTP_QUEUED)
-		dlist_delete(&transfer->queue_node);
-	transfer->state = state;
-	transfer->ended_at = sgip_now_ns();
-	transfer->held = false;
-	stop_running(transfer);
-}
-
-/*
- * Sends the transfer on its way.  Idle lines of others give up their sockets
- * if there are too many.
- */
-static void
-attach(SgipTransfer *transfer)
-{
-	SgipLine   *line = transfer->line;
-	CURLMcode	code;
-
-	while (sockets_open >= max_connections && sgip_line_close_oldest())
-		 /* go on */ ;
-
-	if (transfer->state == SGIP_HTTP_QUEUED)
-		dlist_delete(&transfer->queue_node);
-	transfer->state = SGIP_HTTP_RUNNING;
-	transfer->connecting = true;
-	code = curl_multi_add_handle(line->multi, transfer->easy);
-	if (code != CURLM_OK)
+	transfer->result.state = state;
+	transfer->result.ended_at = GetCurrentTimestamp();
+	transfer->paused = false;
+	if (transfer->attached)
 	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "could not start the transfer",
-					curl_multi_strerror(code));
-		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
-		return;
+		transfer->attached = false;
+		in_flight--;
+		if (curl_multi_remove_handle(transfer->lease->multi, transfer->easy) != CURLM_OK)
+			transfer->lease->broken = true;
 	}
-	transfer->attached = true;
-	transfers_in_flight++;
-	line->requests++;
-}
-
-void
-sgip_transfer_start_queued(void)
-{
-	while (transfers_in_flight < max_connections &&
-		   !dlist_is_empty(&queued_transfers))
-		attach(dlist_head_element(SgipTransfer, queue_node, &queued_transfers));
-}
-
-SgipTransfer *
-sgip_http_start(SgipChannel *channel, const SgipHttpRequest *request,
-				bool may_queue)
-{
-	SgipLine   *line = channel->line;
-	SgipTransfer *transfer = MemoryContextAllocZero(TopMemoryContext,
-													sizeof(SgipTransfer));
-
-	transfer->line = line;
-	transfer->target = WINDOW_BYTES;
-	transfer->started_at = sgip_now_ns();
-	transfer->state = SGIP_HTTP_RUNNING;
-	dlist_push_tail(&line->transfers, &transfer->node);
-
-	if (line->broken)
-		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", NULL);
-	if (line->broken || !set_up(transfer, request))
-		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
-	else if (may_queue && transfers_in_flight >= max_connections)
-	{
-		transfer->state = SGIP_HTTP_QUEUED;
-		dlist_push_tail(&queued_transfers, &transfer->queue_node);
-	}
-	else
-		attach(transfer);
-	return transfer;
-}
-
-void
-sgip_http_jump_queue(SgipTransfer *transfer)
-{
-	if (transfer->state == SGIP_HTTP_QUEUED)
-		attach(transfer);
+	give_handle_back(transfer);
+	curl_slist_free_all(transfer->headers);
+	transfer->headers = NULL;
+	end_connecting(transfer);
+	if (transfer->opened)
+		sgip_sockets_forget(transfer->lease);
 }
 
 void
 sgip_http_stop(SgipTransfer *transfer)
 {
-	SgipLine   *line;
-
 	if (transfer == NULL)
 		return;
-	line = transfer->line;
-	if (transfer->state == SGIP_HTTP_RUNNING || transfer->state == SGIP_HTTP_QUEUED)
+	if (transfer->result.state == SGIP_HTTP_RUNNING)
 		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
-
-	if (transfer->cap == WINDOW_BYTES && line->spare_window == NULL)
-		line->spare_window = transfer->buffer;
-	else
-		free(transfer->buffer);
-	sgip_http_head_clear(&transfer->head);
+	free(transfer->buffer);
+	sgip_http_head_clear(&transfer->result.head);
 	dlist_delete(&transfer->node);
 	pfree(transfer);
-	sgip_transfer_start_queued();
 }
 
 
@@ -760,48 +673,10 @@ sgip_http_stop(SgipTransfer *transfer)
  * ------------------------------------------------------------------------
  */
 
-SgipHttpState
-sgip_http_state(const SgipTransfer *transfer)
+const SgipHttpResult *
+sgip_http_result(const SgipTransfer *transfer)
 {
-	return transfer->state;
-}
-
-SgipHttpFailure
-sgip_http_failure(const SgipTransfer *transfer)
-{
-	return transfer->failure;
-}
-
-const char *
-sgip_http_failure_text(const SgipTransfer *transfer)
-{
-	return transfer->failure_text;
-}
-
-bool
-sgip_http_connected(const SgipTransfer *transfer)
-{
-	return transfer->sent;
-}
-
-const SgipHttpHead *
-sgip_http_head(const SgipTransfer *transfer)
-{
-	return &transfer->head;
-}
-
-int
-sgip_http_elapsed_ms(const SgipTransfer *transfer)
-{
-	int64		end = transfer->ended_at ? transfer->ended_at : sgip_now_ns();
-
-	return (int) Min((end - transfer->started_at) / SGIP_NS_PER_MS, INT_MAX);
-}
-
-uint64
-sgip_http_received(const SgipTransfer *transfer)
-{
-	return transfer->body_bytes;
+	return &transfer->result;
 }
 
 const char *
@@ -831,13 +706,17 @@ sgip_http_consume(SgipTransfer *transfer, size_t len)
 }
 
 void
-sgip_http_make_room(SgipTransfer *transfer)
+sgip_transfer_compact(SgipTransfer *transfer)
 {
 	if (transfer->start > 0)
-	{
 		memmove(transfer->buffer, transfer->buffer + transfer->start, transfer->len);
-		transfer->start = 0;
-	}
+	transfer->start = 0;
+}
+
+void
+sgip_http_make_room(SgipTransfer *transfer)
+{
+	sgip_transfer_compact(transfer);
 	if (!sgip_transfer_is_full(transfer))
 		return;
 	transfer->target *= 2;
@@ -849,48 +728,20 @@ sgip_http_make_room(SgipTransfer *transfer)
 						   transfer->cap)));
 }
 
-
-/* ------------------------------------------------------------------------
- * Set-up
- * ------------------------------------------------------------------------
- */
-
-int
-sgip_http_max_connections(void)
-{
-	return max_connections;
-}
-
-int
-sgip_http_in_flight(void)
-{
-	return transfers_in_flight;
-}
-
-const char *
-sgip_http_version(void)
-{
-	static char version[128];
-	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
-
-	snprintf(version, sizeof(version), "libcurl %s (%s)", info->version,
-			 info->ssl_version ? info->ssl_version : "no TLS");
-	return version;
-}
-
 void
-sgip_http_init(void)
+sgip_transfer_resume(SgipTransfer *transfer)
 {
-	DefineCustomIntVariable("sgip_fdw.max_connections",
-							"Sets the maximum number of requests that this session has in flight.",
-							"Further requests wait for their turn, unless a query waits for them alone.",
-							&max_connections,
-							64,
-							1,
-							1000,
-							PGC_USERSET,
-							0,
-							NULL,
-							NULL,
-							NULL);
+	CURLcode	code;
+
+	/* receive_body runs inside of this */
+	transfer->paused = false;
+	transfer->silence = 0;
+	transfer->resuming = true;
+	code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+	transfer->resuming = false;
+	if (code != CURLE_OK)
+	{
+		sgip_transfer_fail_code(transfer, code);
+		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
+	}
 }

@@ -286,13 +286,6 @@ fetch_row(SgipScan *scan, TupleTableSlot *slot)
 	}
 }
 
-/* Is there a slot for the requests of another scan in this session? */
-static bool
-has_slot(void)
-{
-	return sgip_http_in_flight() < sgip_http_max_connections() && sgip_http_has_descriptors();
-}
-
 SgipScanResult
 sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 {
@@ -308,7 +301,7 @@ sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 	if (scan->fetched_all || scan->searches->count == 0)
 		return SGIP_SCAN_END;
 
-	if (scan->fetch == NULL && scan->async && !has_slot())
+	if (scan->fetch == NULL && scan->async && !sgip_http_has_room())
 		return SGIP_SCAN_WAIT;
 	begin_fetch(scan);
 	result = fetch_row(scan, slot);
@@ -356,7 +349,7 @@ sgip_scan_restart(SgipScan *scan, bool values_may_differ)
 bool
 sgip_scan_may_begin(SgipScan *scan)
 {
-	return scan->fetch != NULL || has_slot();
+	return scan->fetch != NULL || sgip_http_has_room();
 }
 
 /* What has come since the scan was last asked will not come again, so it is woken at once. */

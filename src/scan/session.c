@@ -4,7 +4,7 @@
  *		SQL functions about the connections that this session keeps.
  *
  * They do what postgres_fdw's functions of like names do.  The connections
- * themselves are transfer.c's.
+ * themselves are those of src/http.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,7 +28,7 @@ PG_FUNCTION_INFO_V1(sgip_fdw_disconnect);
 PG_FUNCTION_INFO_V1(sgip_fdw_disconnect_all);
 
 /*
- * One row for each channel of the session: server and user (NULL if dropped),
+ * One row for each peer of the session: server and user (NULL if dropped),
  * connections open, whether a scan uses it, whether it may be used again,
  * requests served, age.
  */
@@ -36,11 +36,11 @@ Datum
 sgip_fdw_connections(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	SgipHttpChannelInfo *infos;
+	SgipHttpLeaseInfo *infos;
 	int			count;
 
 	InitMaterializedSRF(fcinfo, 0);
-	infos = sgip_http_channels(&count);
+	infos = sgip_http_leases(&count);
 	for (int i = 0; i < count; i++)
 	{
 		ForeignServer *server = GetForeignServerExtended(infos[i].server_id, FSV_MISSING_OK);

@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * lease.h
+ *		Connections to one peer, which a scan leases; and times.
+ *
+ * The files of this folder share the struct.  Each has a header of its own
+ * and calls only those before it:
+ *
+ * sockets.c		descriptors
+ * transfer.c		one request and what came of it
+ * event_loop.c		driving and waiting
+ * pool.c			leases, from acquiring to closing; requests on them
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SGIP_LEASE_H
+#define SGIP_LEASE_H
+
+#include <time.h>
+
+#include "lib/ilist.h"
+#include "utils/memutils.h"
+
+#include "http/http.h"
+#include "http/libcurl.h"
+
+/*
+ * Connections that are kept: as many as may be in flight, for what ends
+ * beside so many others would be closed at once.  That is the largest value
+ * of the option max_concurrency.
+ */
+#define SGIP_MAX_CONNECTIONS 64
+
+/*
+ * Sockets of a lease.  libcurl opens two for a connection where the host has
+ * addresses of two families, until one of them stands.
+ */
+#define SGIP_MAX_SOCKETS (2 * SGIP_MAX_CONNECTIONS)
+
+/* A millisecond, for times in nanoseconds */
+#define SGIP_NS_PER_MS INT64CONST(1000000)
+
+/* The inode tells a socket from another that got the same number later */
+typedef struct SgipOpenSocket
+{
+	int			fd;
+	ino_t		inode;
+} SgipOpenSocket;
+
+/* What leases connections; its memory context goes with the lease */
+typedef struct SgipHolder
+{
+	SgipLease  *lease;			/* NULL: given back */
+	MemoryContextCallback callback;
+} SgipHolder;
+
+/*
+ * A multi handle of libcurl with the connections it keeps, an epoll descriptor
+ * that becomes readable when there is something to do, and a timer.
+ */
+struct SgipLease
+{
+	dlist_node	node;			/* in the pool, used last first */
+	SgipHolder *holder;			/* NULL: idle */
+
+	/* for whom */
+	SgipHttpPeer peer;			/* with copies of its strings */
+	uint32		server_hash;	/* hash values in the system caches */
+	uint32		mapping_hash;	/* 0: no mapping, any change counts */
+
+	/* handles */
+	CURLM	   *multi;
+	CURL	   *spare_easy;		/* for the next transfer, or NULL */
+	int			epoll_fd;		/* -1: none */
+	int			timer_fd;		/* -1: none */
+	MemoryContext kept_in;		/* its connections end with this context, if
+								 * they are not to be kept; or NULL */
+	bool		counted;		/* its descriptors are, sockets apart */
+	bool		invalidated;	/* not to be leased again */
+	bool		broken;			/* incomplete, or libcurl gave it up */
+	int			open_sockets;	/* of these */
+	SgipOpenSocket sockets[SGIP_MAX_SOCKETS];
+
+	/* times on the monotonic clock, nanoseconds; 0: none */
+	int64		curl_due;		/* libcurl wants to be called */
+	int64		waiting_since;	/* its descriptor is waited for */
+	int64		wake_at;		/* it is to become readable in any case */
+	int64		idle_since;
+
+	dlist_head	transfers;
+	SgipHttpCounters counters;
+
+	/* to be shown */
+	TimestampTz created_at;
+	uint64		requests;
+};
+
+/*
+ * Now on the monotonic clock, in nanoseconds; never 0.
+ */
+static inline int64
+sgip_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64) now.tv_sec * 1000 * SGIP_NS_PER_MS + now.tv_nsec + 1;
+}
+
+#endif							/* SGIP_LEASE_H */

@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * sockets.c
+ *		Descriptors: counted for PostgreSQL, and the sockets of a lease.
+ *
+ * PostgreSQL lets extensions hold a third of max_files_per_process, and
+ * closes files of its own to make room for what is counted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage/fd.h"
+
+#include "http/sockets.h"
+
+/*
+ * Left free: to wait PostgreSQL makes an epoll descriptor, for an Append or
+ * for us, and raises an internal error if it may not.
+ */
+#define SPARE_DESCRIPTORS 1
+
+/* Sockets open in this backend */
+static int	sockets_open = 0;
+
+void
+sgip_descriptors_release(int count)
+{
+	while (count-- > 0)
+		ReleaseExternalFD();
+}
+
+void
+sgip_descriptors_make_room(int count)
+{
+	for (int i = 0; i < count; i++)
+		ReserveExternalFD();
+	sgip_descriptors_release(count);
+}
+
+bool
+sgip_descriptors_acquire(int count)
+{
+	int			got = 0;
+
+	while (got < count + SPARE_DESCRIPTORS && AcquireExternalFD())
+		got++;
+	sgip_descriptors_release(got < count + SPARE_DESCRIPTORS ? got : SPARE_DESCRIPTORS);
+	return got == count + SPARE_DESCRIPTORS;
+}
+
+bool
+sgip_descriptors_used_up(const SgipLease *lease)
+{
+	int			fd = fcntl(lease->epoll_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && (errno == EMFILE || errno == ENFILE);
+}
+
+int
+sgip_sockets_open(void)
+{
+	return sockets_open;
+}
+
+/*
+ * The first one has been counted with the lease.
+ */
+curl_socket_t
+sgip_socket_open(SgipLease *lease, const struct curl_sockaddr *address)
+{
+	bool		first = lease->open_sockets == 0;
+	int			fd = -1;
+	struct stat status = {0};
+
+	errno = EMFILE;
+	if (lease->open_sockets == SGIP_MAX_SOCKETS || !(first || sgip_descriptors_acquire(1)))
+		return CURL_SOCKET_BAD;
+	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	if (fd < 0)
+	{
+		sgip_descriptors_release(first ? 0 : 1);
+		return CURL_SOCKET_BAD;
+	}
+	(void) fstat(fd, &status);
+	lease->sockets[lease->open_sockets++] = (SgipOpenSocket) {fd, status.st_ino};
+	sockets_open++;
+	return fd;
+}
+
+/*
+ * The socket of that entry is closed.
+ */
+static void
+forget(SgipLease *lease, int index)
+{
+	lease->sockets[index] = lease->sockets[--lease->open_sockets];
+	sockets_open--;
+	sgip_descriptors_release(lease->open_sockets == 0 ? 0 : 1);
+}
+
+int
+sgip_socket_close(void *arg, curl_socket_t socket)
+{
+	SgipLease  *lease = arg;
+
+	close(socket);
+	for (int i = 0; i < lease->open_sockets; i++)
+	{
+		if (lease->sockets[i].fd == socket)
+		{
+			forget(lease, i);
+			break;
+		}
+	}
+	return 0;
+}
+
+bool
+sgip_socket_is_ours(const SgipOpenSocket *socket)
+{
+	struct stat status;
+
+	return fstat(socket->fd, &status) == 0 && S_ISSOCK(status.st_mode) &&
+		status.st_ino == socket->inode;
+}
+
+/*
+ * libcurl 7.88, at least, does not call sgip_socket_close for a socket that
+ * did not become a connection: because the transfer was stopped before, or
+ * another address of the host was faster.
+ */
+void
+sgip_sockets_forget(SgipLease *lease)
+{
+	for (int i = lease->open_sockets - 1; i >= 0; i--)
+	{
+		if (!sgip_socket_is_ours(&lease->sockets[i]))
+			forget(lease, i);
+	}
+}
