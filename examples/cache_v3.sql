@@ -17,39 +17,42 @@
 -- What else shall be refreshed with it is a materialized view with a unique index in the same schema.  This file can be run
 -- again; to make the cache anew from other foreign tables, drop its schema first.
 
+-- what is set here is set back at the end, so that the file can be included as well
+\set quiet :QUIET
+\set stop :ON_ERROR_STOP
 \set QUIET on
 \set ON_ERROR_STOP on
+\set from sg
 \if :{?source}
-\else
-\set source sg
+\set from :source
 \endif
+\set into cached
 \if :{?target}
-\else
-\set target cached
+\set into :target
 \endif
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-CREATE SCHEMA IF NOT EXISTS :"target";
-SET LOCAL search_path = :"target";
+CREATE SCHEMA IF NOT EXISTS :"into";
+SET LOCAL search_path = :"into";
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- The listings, in the order in which they are read: which subusers are disabled after who uses an IP.  The unique indexes
 -- are what lets readers go on; a key that an answer repeats is kept once.
 -- ---------------------------------------------------------------------------------------------------------------
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS listing_ips AS SELECT DISTINCT ON (ip) * FROM :"source".ips_all ORDER BY ip WITH NO DATA;
+CREATE MATERIALIZED VIEW IF NOT EXISTS listing_ips AS SELECT DISTINCT ON (ip) * FROM :"from".ips_all ORDER BY ip WITH NO DATA;
 CREATE UNIQUE INDEX IF NOT EXISTS listing_ips_key ON listing_ips (ip);
 CREATE MATERIALIZED VIEW IF NOT EXISTS listing_subusers AS
-	SELECT DISTINCT ON (id) * FROM :"source".subusers ORDER BY id WITH NO DATA;
+	SELECT DISTINCT ON (id) * FROM :"from".subusers ORDER BY id WITH NO DATA;
 CREATE UNIQUE INDEX IF NOT EXISTS listing_subusers_key ON listing_subusers (id);
 CREATE MATERIALIZED VIEW IF NOT EXISTS listing_reverse_dns AS
-	SELECT DISTINCT ON (id) * FROM :"source".reverse_dns ORDER BY id WITH NO DATA;
+	SELECT DISTINCT ON (id) * FROM :"from".reverse_dns ORDER BY id WITH NO DATA;
 CREATE UNIQUE INDEX IF NOT EXISTS listing_reverse_dns_key ON listing_reverse_dns (id);
-CREATE MATERIALIZED VIEW IF NOT EXISTS listing_pools AS SELECT DISTINCT ON (id) * FROM :"source".ip_pools ORDER BY id WITH NO DATA;
+CREATE MATERIALIZED VIEW IF NOT EXISTS listing_pools AS SELECT DISTINCT ON (id) * FROM :"from".ip_pools ORDER BY id WITH NO DATA;
 CREATE UNIQUE INDEX IF NOT EXISTS listing_pools_key ON listing_pools (id);
 CREATE MATERIALIZED VIEW IF NOT EXISTS listing_remaining AS
-	SELECT *, row_number() OVER () AS offer FROM :"source".ip_remaining WITH NO DATA;
+	SELECT *, row_number() OVER () AS offer FROM :"from".ip_remaining WITH NO DATA;
 CREATE UNIQUE INDEX IF NOT EXISTS listing_remaining_key ON listing_remaining (offer);
 
 -- When they were read: one row, once they have been
@@ -78,7 +81,7 @@ FROM (SELECT relname, attnum,
 								 AND attname = a.attname) THEN quote_ident(attname)
 			 END AS expression
 	  FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid
-	  WHERE relnamespace = quote_ident(:'source')::regnamespace AND attnum > 0 AND NOT attisdropped) columns
+	  WHERE relnamespace = quote_ident(:'from')::regnamespace AND attnum > 0 AND NOT attisdropped) columns
 \gset
 
 CREATE OR REPLACE VIEW ips_all AS SELECT * FROM listing_ips;
@@ -101,14 +104,14 @@ CREATE OR REPLACE VIEW reverse_dns AS SELECT * FROM listing_reverse_dns;
 -- They say what the foreign tables say, if these say something
 SELECT format('COMMENT ON %s IS %L', v.name, v.comment)
 FROM pg_class t
-JOIN pg_class c ON c.relname = t.relname AND c.relnamespace = quote_ident(:'target')::regnamespace AND c.relkind = 'v'
+JOIN pg_class c ON c.relname = t.relname AND c.relnamespace = quote_ident(:'into')::regnamespace AND c.relkind = 'v'
 CROSS JOIN LATERAL (
 	SELECT format('VIEW %s', c.oid::regclass) AS name, obj_description(t.oid, 'pg_class') AS comment
 	UNION ALL
 	SELECT format('COLUMN %s.%I', c.oid::regclass, b.attname), col_description(t.oid, a.attnum)
 	FROM pg_attribute a JOIN pg_attribute b ON b.attrelid = c.oid AND b.attname = a.attname
 	WHERE a.attrelid = t.oid AND a.attnum > 0) v
-WHERE t.relnamespace = quote_ident(:'source')::regnamespace AND v.comment IS NOT NULL
+WHERE t.relnamespace = quote_ident(:'from')::regnamespace AND v.comment IS NOT NULL
 \gexec
 
 -- ---------------------------------------------------------------------------------------------------------------
@@ -139,13 +142,16 @@ BEGIN
 	END LOOP;
 	INSERT INTO %1$s.refreshed (as_of) VALUES (began) ON CONFLICT (one) DO UPDATE SET as_of = excluded.as_of;
 END $$
-$create$, quote_ident(:'target'), :'target') \gexec
+$create$, quote_ident(:'into'), :'into') \gexec
 COMMENT ON PROCEDURE refresh IS 'Reads all listings anew, or none if one cannot be read';
 
 \if :{?reader}
-GRANT USAGE ON SCHEMA :"target" TO :"reader";
-GRANT SELECT ON ALL TABLES IN SCHEMA :"target" TO :"reader";
+GRANT USAGE ON SCHEMA :"into" TO :"reader";
+GRANT SELECT ON ALL TABLES IN SCHEMA :"into" TO :"reader";
 \endif
 COMMIT;
 
-CALL :"target".refresh();
+CALL :"into".refresh();
+
+\set ON_ERROR_STOP :stop
+\set QUIET :quiet

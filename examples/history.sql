@@ -14,23 +14,26 @@
 --
 -- This file can be run again, with another source too.
 
+-- what is set here is set back at the end, so that the file can be included as well
+\set quiet :QUIET
+\set stop :ON_ERROR_STOP
 \set QUIET on
 \set ON_ERROR_STOP on
+\set from sg
 \if :{?source}
-\else
-\set source sg
+\set from :source
 \endif
+\set into ip_report
 \if :{?target}
-\else
-\set target ip_report
+\set into :target
 \endif
-SELECT CASE WHEN to_regclass(format('%I.freshness', :'source')) IS NULL THEN 'now()'
-			ELSE format('(SELECT as_of FROM %I.freshness)', :'source') END AS as_of \gset
+SELECT CASE WHEN to_regclass(format('%I.freshness', :'from')) IS NULL THEN 'now()'
+			ELSE format('(SELECT as_of FROM %I.freshness)', :'from') END AS as_of \gset
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-CREATE SCHEMA IF NOT EXISTS :"target";
-SET LOCAL search_path = :"target";
+CREATE SCHEMA IF NOT EXISTS :"into";
+SET LOCAL search_path = :"into";
 
 CREATE TABLE IF NOT EXISTS ip_look (seen_at timestamptz PRIMARY KEY);
 COMMENT ON TABLE ip_look IS 'When IPs were looked at';
@@ -57,7 +60,7 @@ BEGIN ATOMIC
 		INSERT INTO ip_look VALUES (:as_of) ON CONFLICT DO NOTHING RETURNING seen_at
 	), used AS MATERIALIZED (
 		SELECT ip::inet AS ip, array_agg(DISTINCT username COLLATE "C" ORDER BY username COLLATE "C") AS usernames
-		FROM :"source".ips_usage GROUP BY ip
+		FROM :"from".ips_usage GROUP BY ip
 	), ended AS (
 		UPDATE ip_period p SET until = look.seen_at FROM look
 		WHERE p.until IS NULL AND NOT EXISTS (SELECT FROM used u WHERE u.ip = p.ip AND u.usernames = p.usernames)
@@ -90,7 +93,10 @@ COMMENT ON COLUMN ip_change.from_users IS 'Who used it before';
 COMMENT ON COLUMN ip_change.to_users IS 'Who used it then';
 
 \if :{?reader}
-GRANT USAGE ON SCHEMA :"target" TO :"reader";
+GRANT USAGE ON SCHEMA :"into" TO :"reader";
 GRANT SELECT ON ip_look, ip_period, ip_change TO :"reader";
 \endif
 COMMIT;
+
+\set ON_ERROR_STOP :stop
+\set QUIET :quiet

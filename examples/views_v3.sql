@@ -9,27 +9,30 @@
 -- Over foreign tables they ask the API, with the user mapping of whoever runs this file; each reads a listing once.  Over
 -- the cache they ask nobody.  as_of says of when the data is.
 
+-- what is set here is set back at the end, so that the file can be included as well
+\set quiet :QUIET
+\set stop :ON_ERROR_STOP
 \set QUIET on
 \set ON_ERROR_STOP on
+\set from sg
 \if :{?source}
-\else
-\set source sg
+\set from :source
 \endif
+\set into ip_report
 \if :{?target}
-\else
-\set target ip_report
+\set into :target
 \endif
 -- the cache knows when it was filled
-SELECT CASE WHEN to_regclass(format('%I.freshness', :'source')) IS NULL THEN 'date_trunc(''second'', now())'
-			ELSE format('(SELECT date_trunc(''second'', as_of) FROM %I.freshness)', :'source') END AS as_of \gset
+SELECT CASE WHEN to_regclass(format('%I.freshness', :'from')) IS NULL THEN 'date_trunc(''second'', now())'
+			ELSE format('(SELECT date_trunc(''second'', as_of) FROM %I.freshness)', :'from') END AS as_of \gset
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-CREATE SCHEMA IF NOT EXISTS :"target";
-SET LOCAL search_path = :"source";
+CREATE SCHEMA IF NOT EXISTS :"into";
+SET LOCAL search_path = :"from";
 
 -- Of the subusers it needs no more than which are disabled, once
-CREATE OR REPLACE VIEW :"target".ip_inventory AS
+CREATE OR REPLACE VIEW :"into".ip_inventory AS
 WITH disabled AS MATERIALIZED (SELECT coalesce(array_agg(username), '{}') AS names FROM subusers WHERE disabled)
 SELECT ip::inet AS ip_address,
 	   network(set_masklen(ip::inet, 24)) AS network,
@@ -47,37 +50,37 @@ SELECT ip::inet AS ip_address,
 	   assigned_at,
 	   :as_of AS as_of
 FROM ips_all CROSS JOIN disabled;
-COMMENT ON VIEW :"target".ip_inventory IS 'Every IP of the account and what it is used for';
-COMMENT ON COLUMN :"target".ip_inventory.ip_address IS 'The IP';
-COMMENT ON COLUMN :"target".ip_inventory.network IS 'The /24 network that it lies in';
-COMMENT ON COLUMN :"target".ip_inventory.state IS
+COMMENT ON VIEW :"into".ip_inventory IS 'Every IP of the account and what it is used for';
+COMMENT ON COLUMN :"into".ip_inventory.ip_address IS 'The IP';
+COMMENT ON COLUMN :"into".ip_inventory.network IS 'The /24 network that it lies in';
+COMMENT ON COLUMN :"into".ip_inventory.state IS
   'in use; idle: disabled subusers only; pool without user: in a pool, no subuser; free: neither subuser nor pool';
-COMMENT ON COLUMN :"target".ip_inventory.subuser_count IS 'How many subusers may send from it';
-COMMENT ON COLUMN :"target".ip_inventory.subusers IS 'Their usernames';
-COMMENT ON COLUMN :"target".ip_inventory.pools IS 'Names of the IP pools that it belongs to';
-COMMENT ON COLUMN :"target".ip_inventory.reverse_dns_name IS 'The name in reverse DNS';
-COMMENT ON COLUMN :"target".ip_inventory.has_reverse_dns IS 'Whether reverse DNS has been set up';
-COMMENT ON COLUMN :"target".ip_inventory.is_warming_up IS 'Whether it is warming up';
-COMMENT ON COLUMN :"target".ip_inventory.warmup_started_at IS 'When warming up began, if it ever did';
-COMMENT ON COLUMN :"target".ip_inventory.assigned_at IS 'When it was assigned';
-COMMENT ON COLUMN :"target".ip_inventory.as_of IS 'Of when the data is';
+COMMENT ON COLUMN :"into".ip_inventory.subuser_count IS 'How many subusers may send from it';
+COMMENT ON COLUMN :"into".ip_inventory.subusers IS 'Their usernames';
+COMMENT ON COLUMN :"into".ip_inventory.pools IS 'Names of the IP pools that it belongs to';
+COMMENT ON COLUMN :"into".ip_inventory.reverse_dns_name IS 'The name in reverse DNS';
+COMMENT ON COLUMN :"into".ip_inventory.has_reverse_dns IS 'Whether reverse DNS has been set up';
+COMMENT ON COLUMN :"into".ip_inventory.is_warming_up IS 'Whether it is warming up';
+COMMENT ON COLUMN :"into".ip_inventory.warmup_started_at IS 'When warming up began, if it ever did';
+COMMENT ON COLUMN :"into".ip_inventory.assigned_at IS 'When it was assigned';
+COMMENT ON COLUMN :"into".ip_inventory.as_of IS 'Of when the data is';
 
-CREATE OR REPLACE VIEW :"target".subuser_ips AS
+CREATE OR REPLACE VIEW :"into".subuser_ips AS
 SELECT s.username AS subuser, s.email, NOT s.disabled AS is_active, s.region, count(u.ip) AS ip_count,
 	   count(*) FILTER (WHERE u.sharing > 1) AS shared_ip_count, :as_of AS as_of
 FROM subusers s
 LEFT JOIN (SELECT ip, username, count(*) OVER (PARTITION BY ip) AS sharing FROM ips_usage) u USING (username)
 GROUP BY s.username, s.email, s.disabled, s.region;
-COMMENT ON VIEW :"target".subuser_ips IS 'Every subuser and how many IPs it may send from';
-COMMENT ON COLUMN :"target".subuser_ips.subuser IS 'Username';
-COMMENT ON COLUMN :"target".subuser_ips.email IS 'E-mail address of the subuser';
-COMMENT ON COLUMN :"target".subuser_ips.is_active IS 'False if it is disabled';
-COMMENT ON COLUMN :"target".subuser_ips.region IS 'global or eu';
-COMMENT ON COLUMN :"target".subuser_ips.ip_count IS 'How many IPs it may send from';
-COMMENT ON COLUMN :"target".subuser_ips.shared_ip_count IS 'How many of these are shared with others';
-COMMENT ON COLUMN :"target".subuser_ips.as_of IS 'Of when the data is';
+COMMENT ON VIEW :"into".subuser_ips IS 'Every subuser and how many IPs it may send from';
+COMMENT ON COLUMN :"into".subuser_ips.subuser IS 'Username';
+COMMENT ON COLUMN :"into".subuser_ips.email IS 'E-mail address of the subuser';
+COMMENT ON COLUMN :"into".subuser_ips.is_active IS 'False if it is disabled';
+COMMENT ON COLUMN :"into".subuser_ips.region IS 'global or eu';
+COMMENT ON COLUMN :"into".subuser_ips.ip_count IS 'How many IPs it may send from';
+COMMENT ON COLUMN :"into".subuser_ips.shared_ip_count IS 'How many of these are shared with others';
+COMMENT ON COLUMN :"into".subuser_ips.as_of IS 'Of when the data is';
 
-CREATE OR REPLACE VIEW :"target".network_utilisation AS
+CREATE OR REPLACE VIEW :"into".network_utilisation AS
 SELECT network,
 	   count(*) AS ip_count,
 	   count(*) FILTER (WHERE state = 'in use') AS in_use_count,
@@ -86,19 +89,19 @@ SELECT network,
 	   count(*) FILTER (WHERE state = 'free') AS free_count,
 	   round(100.0 * count(*) FILTER (WHERE state = 'in use') / count(*), 1) AS percent_in_use,
 	   max(as_of) AS as_of
-FROM :"target".ip_inventory
+FROM :"into".ip_inventory
 GROUP BY network ORDER BY network;
-COMMENT ON VIEW :"target".network_utilisation IS 'How much of each /24 network is used; the four states add up to ip_count';
-COMMENT ON COLUMN :"target".network_utilisation.network IS 'The /24 network';
-COMMENT ON COLUMN :"target".network_utilisation.ip_count IS 'IPs of the account in it';
-COMMENT ON COLUMN :"target".network_utilisation.in_use_count IS 'Used by an active subuser';
-COMMENT ON COLUMN :"target".network_utilisation.idle_count IS 'Used by disabled subusers only';
-COMMENT ON COLUMN :"target".network_utilisation.pool_without_user_count IS 'In a pool, but no subuser may send from it';
-COMMENT ON COLUMN :"target".network_utilisation.free_count IS 'In neither use nor pool';
-COMMENT ON COLUMN :"target".network_utilisation.percent_in_use IS 'Share of the IPs that are in use';
-COMMENT ON COLUMN :"target".network_utilisation.as_of IS 'Of when the data is';
+COMMENT ON VIEW :"into".network_utilisation IS 'How much of each /24 network is used; the four states add up to ip_count';
+COMMENT ON COLUMN :"into".network_utilisation.network IS 'The /24 network';
+COMMENT ON COLUMN :"into".network_utilisation.ip_count IS 'IPs of the account in it';
+COMMENT ON COLUMN :"into".network_utilisation.in_use_count IS 'Used by an active subuser';
+COMMENT ON COLUMN :"into".network_utilisation.idle_count IS 'Used by disabled subusers only';
+COMMENT ON COLUMN :"into".network_utilisation.pool_without_user_count IS 'In a pool, but no subuser may send from it';
+COMMENT ON COLUMN :"into".network_utilisation.free_count IS 'In neither use nor pool';
+COMMENT ON COLUMN :"into".network_utilisation.percent_in_use IS 'Share of the IPs that are in use';
+COMMENT ON COLUMN :"into".network_utilisation.as_of IS 'Of when the data is';
 
-CREATE OR REPLACE VIEW :"target".pool_overview AS
+CREATE OR REPLACE VIEW :"into".pool_overview AS
 SELECT pool,
 	   count(*) AS ip_count,
 	   count(*) FILTER (WHERE coalesce(subusers, '{}') <> '{}') AS used_count,
@@ -107,31 +110,31 @@ SELECT pool,
 	   :as_of AS as_of
 FROM ips_all CROSS JOIN LATERAL unnest(pools) AS pool
 GROUP BY pool ORDER BY pool;
-COMMENT ON VIEW :"target".pool_overview IS 'IP pools with the state of their members; used and unused add up to ip_count';
-COMMENT ON COLUMN :"target".pool_overview.pool IS 'Name of the pool';
-COMMENT ON COLUMN :"target".pool_overview.ip_count IS 'IPs in it';
-COMMENT ON COLUMN :"target".pool_overview.used_count IS 'Of those, how many a subuser may send from';
-COMMENT ON COLUMN :"target".pool_overview.unused_count IS 'Of those, how many no subuser may send from';
-COMMENT ON COLUMN :"target".pool_overview.warming_up_count IS 'Of those, how many are warming up';
-COMMENT ON COLUMN :"target".pool_overview.as_of IS 'Of when the data is';
+COMMENT ON VIEW :"into".pool_overview IS 'IP pools with the state of their members; used and unused add up to ip_count';
+COMMENT ON COLUMN :"into".pool_overview.pool IS 'Name of the pool';
+COMMENT ON COLUMN :"into".pool_overview.ip_count IS 'IPs in it';
+COMMENT ON COLUMN :"into".pool_overview.used_count IS 'Of those, how many a subuser may send from';
+COMMENT ON COLUMN :"into".pool_overview.unused_count IS 'Of those, how many no subuser may send from';
+COMMENT ON COLUMN :"into".pool_overview.warming_up_count IS 'Of those, how many are warming up';
+COMMENT ON COLUMN :"into".pool_overview.as_of IS 'Of when the data is';
 
-CREATE OR REPLACE VIEW :"target".warming_up AS
+CREATE OR REPLACE VIEW :"into".warming_up AS
 SELECT ip::inet AS ip_address, warmup_started_at AS started_at, current_date - warmup_started_at::date AS days,
 	   coalesce(array_to_string(pools, ', '), '') AS pools, coalesce(array_to_string(subusers, ', '), '') AS subusers,
 	   :as_of AS as_of
 FROM ips_all
 WHERE warmup
 ORDER BY warmup_started_at DESC NULLS LAST, ip;
-COMMENT ON VIEW :"target".warming_up IS 'IPs that are warming up, the newest first';
-COMMENT ON COLUMN :"target".warming_up.ip_address IS 'The IP';
-COMMENT ON COLUMN :"target".warming_up.started_at IS 'When warming up began';
-COMMENT ON COLUMN :"target".warming_up.days IS 'Days since then';
-COMMENT ON COLUMN :"target".warming_up.pools IS 'Names of the IP pools that it belongs to';
-COMMENT ON COLUMN :"target".warming_up.subusers IS 'Subusers that may send from it';
-COMMENT ON COLUMN :"target".warming_up.as_of IS 'Of when the data is';
+COMMENT ON VIEW :"into".warming_up IS 'IPs that are warming up, the newest first';
+COMMENT ON COLUMN :"into".warming_up.ip_address IS 'The IP';
+COMMENT ON COLUMN :"into".warming_up.started_at IS 'When warming up began';
+COMMENT ON COLUMN :"into".warming_up.days IS 'Days since then';
+COMMENT ON COLUMN :"into".warming_up.pools IS 'Names of the IP pools that it belongs to';
+COMMENT ON COLUMN :"into".warming_up.subusers IS 'Subusers that may send from it';
+COMMENT ON COLUMN :"into".warming_up.as_of IS 'Of when the data is';
 
 -- An IP may have several records; one that is valid is enough
-CREATE OR REPLACE VIEW :"target".reverse_dns_missing AS
+CREATE OR REPLACE VIEW :"into".reverse_dns_missing AS
 SELECT t.ip::inet AS ip_address, coalesce(array_to_string(t.subusers, ', '), '') AS subusers, r.names AS invalid_name,
 	   r.last_validation_attempt_at, :as_of AS as_of
 FROM ips_taken t
@@ -140,14 +143,14 @@ LEFT JOIN (SELECT ip, bool_or(valid) AS valid, string_agg(rdns, ', ' ORDER BY rd
 		   FROM reverse_dns GROUP BY ip) r USING (ip)
 WHERE r.valid IS NOT TRUE
 ORDER BY t.ip;
-COMMENT ON VIEW :"target".reverse_dns_missing IS 'IPs in use or in a pool whose reverse DNS is missing or not valid';
-COMMENT ON COLUMN :"target".reverse_dns_missing.ip_address IS 'The IP';
-COMMENT ON COLUMN :"target".reverse_dns_missing.subusers IS 'Subusers that may send from it';
-COMMENT ON COLUMN :"target".reverse_dns_missing.invalid_name IS 'The name that is not valid, if there is one';
-COMMENT ON COLUMN :"target".reverse_dns_missing.last_validation_attempt_at IS 'When it was last looked at';
-COMMENT ON COLUMN :"target".reverse_dns_missing.as_of IS 'Of when the data is';
+COMMENT ON VIEW :"into".reverse_dns_missing IS 'IPs in use or in a pool whose reverse DNS is missing or not valid';
+COMMENT ON COLUMN :"into".reverse_dns_missing.ip_address IS 'The IP';
+COMMENT ON COLUMN :"into".reverse_dns_missing.subusers IS 'Subusers that may send from it';
+COMMENT ON COLUMN :"into".reverse_dns_missing.invalid_name IS 'The name that is not valid, if there is one';
+COMMENT ON COLUMN :"into".reverse_dns_missing.last_validation_attempt_at IS 'When it was last looked at';
+COMMENT ON COLUMN :"into".reverse_dns_missing.as_of IS 'Of when the data is';
 
-CREATE OR REPLACE VIEW :"target".capacity AS
+CREATE OR REPLACE VIEW :"into".capacity AS
 SELECT i.ip_count, i.in_use_count, i.idle_count, i.pool_without_user_count, i.free_count,
 	   i.idle_count + i.free_count AS available_count, i.warming_up_count,
 	   r.remaining AS can_be_added, r.period, r.price_per_ip, :as_of AS as_of
@@ -157,24 +160,27 @@ FROM (SELECT count(*) AS ip_count,
 			 count(*) FILTER (WHERE state = 'pool without user') AS pool_without_user_count,
 			 count(*) FILTER (WHERE state = 'free') AS free_count,
 			 count(*) FILTER (WHERE is_warming_up) AS warming_up_count
-	  FROM :"target".ip_inventory) i
+	  FROM :"into".ip_inventory) i
 LEFT JOIN ip_remaining r ON true;
-COMMENT ON VIEW :"target".capacity IS 'What the account has, what is left, and what more would cost';
-COMMENT ON COLUMN :"target".capacity.ip_count IS 'IPs of the account; the four states add up to it';
-COMMENT ON COLUMN :"target".capacity.in_use_count IS 'Used by an active subuser';
-COMMENT ON COLUMN :"target".capacity.idle_count IS 'Used by disabled subusers only';
-COMMENT ON COLUMN :"target".capacity.pool_without_user_count IS 'In a pool, but no subuser may send from it';
-COMMENT ON COLUMN :"target".capacity.free_count IS 'In neither use nor pool';
-COMMENT ON COLUMN :"target".capacity.available_count IS 'What may be handed out: free or idle';
-COMMENT ON COLUMN :"target".capacity.warming_up_count IS 'IPs that are warming up';
-COMMENT ON COLUMN :"target".capacity.can_be_added IS 'IPs that can still be added in the period';
-COMMENT ON COLUMN :"target".capacity.period IS 'The period';
-COMMENT ON COLUMN :"target".capacity.price_per_ip IS 'Price of one more IP';
-COMMENT ON COLUMN :"target".capacity.as_of IS 'Of when the data is';
+COMMENT ON VIEW :"into".capacity IS 'What the account has, what is left, and what more would cost';
+COMMENT ON COLUMN :"into".capacity.ip_count IS 'IPs of the account; the four states add up to it';
+COMMENT ON COLUMN :"into".capacity.in_use_count IS 'Used by an active subuser';
+COMMENT ON COLUMN :"into".capacity.idle_count IS 'Used by disabled subusers only';
+COMMENT ON COLUMN :"into".capacity.pool_without_user_count IS 'In a pool, but no subuser may send from it';
+COMMENT ON COLUMN :"into".capacity.free_count IS 'In neither use nor pool';
+COMMENT ON COLUMN :"into".capacity.available_count IS 'What may be handed out: free or idle';
+COMMENT ON COLUMN :"into".capacity.warming_up_count IS 'IPs that are warming up';
+COMMENT ON COLUMN :"into".capacity.can_be_added IS 'IPs that can still be added in the period';
+COMMENT ON COLUMN :"into".capacity.period IS 'The period';
+COMMENT ON COLUMN :"into".capacity.price_per_ip IS 'Price of one more IP';
+COMMENT ON COLUMN :"into".capacity.as_of IS 'Of when the data is';
 
 \if :{?reader}
-GRANT USAGE ON SCHEMA :"target" TO :"reader";
-GRANT SELECT ON :"target".ip_inventory, :"target".subuser_ips, :"target".network_utilisation, :"target".pool_overview,
-	:"target".warming_up, :"target".reverse_dns_missing, :"target".capacity TO :"reader";
+GRANT USAGE ON SCHEMA :"into" TO :"reader";
+GRANT SELECT ON :"into".ip_inventory, :"into".subuser_ips, :"into".network_utilisation, :"into".pool_overview,
+	:"into".warming_up, :"into".reverse_dns_missing, :"into".capacity TO :"reader";
 \endif
 COMMIT;
+
+\set ON_ERROR_STOP :stop
+\set QUIET :quiet
