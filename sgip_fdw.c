@@ -36,7 +36,6 @@
 #include "json/tree.h"
 #include "plan/plan.h"
 #include "scan/scan.h"
-#include "plan/searchcheck.h"
 
 PG_MODULE_MAGIC;
 
@@ -79,7 +78,6 @@ _PG_init(void)
 							 "Off, only conditions on search columns are sent; results are the same.",
 							 &sgip_enable_pushdown,
 							 true, PGC_USERSET, 0, NULL, NULL, NULL);
-	sgip_plan_init();
 	sgip_http_init();
 	MarkGUCPrefixReserved("sgip_fdw");
 }
@@ -125,32 +123,31 @@ sgipBeginForeignScan(ForeignScanState *node, int eflags)
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	SgipScanState *state;
 	EState	   *estate = node->ss.ps.state;
-	bool		keep_rows;
+	SgipScanOrder order = {0};
+	ListCell   *lc;
 
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
-	sgip_searchcheck(node);
 
 	/*
 	 * A nested loop's inner side; a scan whose values come from outside; and a
 	 * part of a subplan (they are initialized one after another, before the
 	 * main plan), which can be started again for values used above the scan.
 	 */
-	keep_rows = (eflags & EXEC_FLAG_REWIND) || !bms_is_empty(plan->scan.plan.extParam) ||
+	order.keep_rows = (eflags & EXEC_FLAG_REWIND) || !bms_is_empty(plan->scan.plan.extParam) ||
 		list_length(estate->es_subplanstates) < list_length(estate->es_plannedstmt->subplans);
+	foreach(lc, (List *) list_nth(plan->fdw_private, SGIP_PLAN_COLUMNS))
+		order.columns = bms_add_member(order.columns, lfirst_int(lc));
+	order.clauses = sgip_clause_from_plan(list_nth(plan->fdw_private, SGIP_PLAN_CLAUSES),
+										  ExecInitExprList(plan->fdw_exprs, (PlanState *) node));
+	order.econtext = node->ss.ps.ps_ExprContext;
+	order.max_searches = intVal(list_nth(plan->fdw_private, SGIP_PLAN_MAX_SEARCHES));
+	order.rows = intVal(list_nth(plan->fdw_private, SGIP_PLAN_ROWS));
+	order.async = node->ss.ps.async_capable;
 
 	state = palloc0(sizeof(SgipScanState));
-	state->scan = sgip_scan_begin(node->ss.ss_currentRelation, sgip_scan_user(node),
-								  list_nth(plan->fdw_private, SGIP_PLAN_COLUMNS), false,
-								  list_nth(plan->fdw_private, SGIP_PLAN_CONDITIONS),
-								  ExecInitExprList(plan->fdw_exprs, (PlanState *) node),
-								  node->ss.ps.ps_ExprContext,
-								  intVal(list_nth(plan->fdw_private, SGIP_PLAN_MAX_SEARCHES)),
-								  intVal(list_nth(plan->fdw_private, SGIP_PLAN_ROWS)),
-								  keep_rows);
-	state->async = node->ss.ps.async_capable;
-	if (state->async)
-		sgip_scan_set_async(state->scan);
+	state->async = order.async;
+	state->scan = sgip_scan_begin(node->ss.ss_currentRelation, sgip_scan_user(node), &order);
 	node->fdw_state = state;
 }
 

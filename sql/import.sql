@@ -75,8 +75,11 @@ SELECT * FROM imported;
 -- ip_type 'text', for tools that compare addresses with texts
 DROP SCHEMA sg CASCADE; CREATE SCHEMA sg;
 CALL make_server('v3', 'rows=8', api => 'v3');
-IMPORT FOREIGN SCHEMA sendgrid LIMIT TO (ips_usage, ip_pools) FROM SERVER v3 INTO sg OPTIONS (ip_type 'text', search_columns 'false');
+IMPORT FOREIGN SCHEMA sendgrid LIMIT TO (ips_usage, ip_pools) FROM SERVER v3 INTO sg OPTIONS (ip_type 'text');
 SELECT * FROM imported;
+-- search columns of v3 are made where they are asked for
+IMPORT FOREIGN SCHEMA sendgrid LIMIT TO (ips_usage) FROM SERVER v3 INTO sg OPTIONS (prefix 'searched_', search_columns 'true');
+SELECT * FROM imported WHERE table_name ~ 'searched';
 SELECT ip, username FROM sg.ips_usage WHERE ip = '198.51.100.2'::text ORDER BY username;
 SELECT name FROM sg.ip_pools WHERE '198.51.100.3'::text = ANY (ips_preview);
 

@@ -40,7 +40,6 @@ INSERT INTO conditions (tab, condition) VALUES
 	('sg.ips_usage', $$username NOT IN ('acme-9', 'acme-1')$$),
 	('sg.ips_usage', $$NOT (username = 'acme-9' OR username = 'acme-1')$$),
 	('sg.ips_usage', $$(username = 'acme-9') IS NOT TRUE$$),
-	('sg.ips_usage', $$(username = 'acme-9') IS TRUE$$),
 	('sg.ips_usage', $$username IS DISTINCT FROM 'acme-9'$$),
 	('sg.ips_usage', $$username IS NULL$$),
 	('sg.ips_usage', $$username > 'acme-9'$$),

@@ -74,18 +74,17 @@
 #endif
 
 /*
- * create_foreignscan_path without what we never use (target, pathkeys, outer
- * path).  disabled_nodes exists since 18; before, a disabled path only costs
- * more, which the caller has added.
+ * create_foreignscan_path without what we never use (target, disabled nodes,
+ * pathkeys, outer path).
  */
 #if PG_VERSION_NUM >= 180000
-#define sgip_create_foreignscan_path(root, rel, rows, disabled, startup, total, outer) \
-	create_foreignscan_path(root, rel, NULL, rows, disabled, startup, total, NIL, outer, NULL, NIL, NIL)
+#define sgip_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, NIL, outer, NULL, NIL, NIL)
 #elif PG_VERSION_NUM >= 170000
-#define sgip_create_foreignscan_path(root, rel, rows, disabled, startup, total, outer) \
+#define sgip_create_foreignscan_path(root, rel, rows, startup, total, outer) \
 	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL, NIL)
 #else
-#define sgip_create_foreignscan_path(root, rel, rows, disabled, startup, total, outer) \
+#define sgip_create_foreignscan_path(root, rel, rows, startup, total, outer) \
 	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL)
 #endif
 

@@ -791,12 +791,13 @@ sgip_option_column(Oid table_id, AttrNumber attnum, SgipColumnOptions *options)
 }
 
 void
-sgip_option_import(List *defelems, SgipImportOptions *options)
+sgip_option_import(List *defelems, SgipApi api, SgipImportOptions *options)
 {
 	validate(defelems, ON_IMPORT, "IMPORT FOREIGN SCHEMA");
 	options->prefix = read_text(defelems, "prefix", "");
 	options->account = read_text(defelems, "account", NULL);
-	options->search_columns = read_boolean(defelems, "search_columns", true);
+	/* v2 has no other way to ask for a group; rows of v3 have their pools */
+	options->search_columns = read_boolean(defelems, "search_columns", api == SGIP_API_V2);
 	options->ip_type = read_text(defelems, "ip_type", "inet");
 }
 

@@ -117,7 +117,7 @@ extern void sgip_option_column(Oid table_id, AttrNumber attnum,
 							   SgipColumnOptions *options);
 
 /* Options of an IMPORT FOREIGN SCHEMA; raises the validator's errors */
-extern void sgip_option_import(List *defelems, SgipImportOptions *options);
+extern void sgip_option_import(List *defelems, SgipApi api, SgipImportOptions *options);
 
 /* Raises 08001 if ca_file names what cannot be read like a file */
 extern void sgip_option_check_ca_file(const SgipServer *server);

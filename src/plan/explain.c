@@ -19,8 +19,22 @@
 
 #include "plan/explain.h"
 #include "plan/plan.h"
-#include "request/one_time_filter.h"
 #include "request/search.h"
+
+/* What is shown instead of a request that cannot have a row */
+#define NO_REQUEST "none, no row can satisfy the conditions"
+
+/* Most values of a list that are shown */
+#define MAX_SHOWN_VALUES 8
+
+/* What is shown of a request, by field of the task */
+typedef struct Shown
+{
+	const SgipTable *table;
+	ExplainState *es;
+	const SgipCondition *conditions[SGIP_MAX_FIELDS];	/* whose text is shown */
+	char	   *texts[SGIP_MAX_FIELDS];
+} Shown;
 
 /* The text of an expression of the scan. */
 static char *
@@ -29,53 +43,189 @@ deparse(Node *expression, ExplainState *es)
 	return deparse_expression(expression, es->deparse_cxt, es->verbose, false);
 }
 
-/* How to show the values that are no constants, whose place is NULL. */
-static List *
-deparse_values(List *values, ExplainState *es)
+/* The distinct values that the searches send for a field: "a|b|c", NULL if none. */
+static char *
+join_values(const SgipSearches *searches, int field_index)
 {
-	List	   *texts = NIL;
-	ListCell   *lc;
+	StringInfoData buf;
+	int			shown = 0;
 
-	foreach(lc, values)
-		texts = lappend(texts, IsA(lfirst(lc), Const) ? NULL : deparse(lfirst(lc), es));
-	return texts;
+	initStringInfo(&buf);
+	for (int i = 0; i < searches->count; i++)
+	{
+		const char *value = searches->items[i].arguments.values[field_index];
+		bool		seen = value == NULL;
+
+		for (int j = 0; j < i && !seen; j++)
+			seen = searches->items[j].arguments.values[field_index] != NULL &&
+				strcmp(searches->items[j].arguments.values[field_index], value) == 0;
+		if (seen)
+			continue;
+		if (shown++ > 0)
+			appendStringInfoChar(&buf, '|');
+		if (shown > MAX_SHOWN_VALUES)
+		{
+			appendStringInfoString(&buf, "...");
+			break;
+		}
+		sgip_request_encode(&buf, value);
+	}
+	return shown > 0 ? buf.data : NULL;
 }
 
-/* Is one of the filters closed, whatever the values are? */
-static bool
-never_holds(List *filters)
+/* How a condition is shown by itself; NULL if nothing is sent for it. */
+static char *
+condition_text(const Shown *shown, const SgipCondition *condition)
 {
+	static const char *const names[] = {
+		[SGIP_CONDITION_EQUAL] = "=",
+		[SGIP_CONDITION_LIKE] = "LIKE",
+		[SGIP_CONDITION_STARTS] = "^@",
+		[SGIP_CONDITION_NETWORK] = "<<=",
+		[SGIP_CONDITION_FROM] = ">=",
+		[SGIP_CONDITION_TO] = "<="
+	};
+	StringInfoData buf;
+	bool		plain = condition->kind == SGIP_CONDITION_EQUAL;
 	ListCell   *lc;
 
-	foreach(lc, filters)
+	if (sgip_search_is_constant(condition))
+		return join_values(sgip_search_evaluate_constants(shown->table, list_make1(unconstify(SgipCondition *, condition))),
+						   shown->table->columns[condition->attnum - 1].field);
+	initStringInfo(&buf);
+	if (!plain)
+		appendStringInfo(&buf, "[%s ", names[condition->kind]);
+	foreach(lc, condition->values)
+		appendStringInfo(&buf, "%s%s", lc == list_head(condition->values) ? "" : "|",
+						 deparse(lfirst(lc), shown->es));
+	if (!plain)
+		appendStringInfoChar(&buf, ']');
+	return buf.data;
+}
+
+/*
+ * Shows a condition whose value is known at run time only, unless one that
+ * says more about its field is shown.
+ */
+static void
+show_condition(Shown *shown, const SgipCondition *condition)
+{
+	int			field = shown->table->columns[condition->attnum - 1].field;
+	const SgipCondition *other = shown->conditions[field];
+
+	if (other == NULL || condition->kind < other->kind)
 	{
-		if (sgip_one_time_filter_never_holds(lfirst(lc)))
-			return true;
+		shown->conditions[field] = condition;
+		shown->texts[field] = condition_text(shown, condition);
 	}
-	return false;
+	else if (other->kind == SGIP_CONDITION_FROM && condition->kind == SGIP_CONDITION_TO)
+		shown->texts[field] = psprintf("%s%s", shown->texts[field], condition_text(shown, condition));
+}
+
+/* Shows what is sent perhaps, by a clause of which something is known at run time. */
+static void
+show_choice(Shown *shown, SgipClause *clause)
+{
+	SgipClause *first = linitial(clause->args);
+	char	   *texts[SGIP_MAX_FIELDS] = {NULL};
+	ListCell   *lc;
+
+	foreach(lc, sgip_clause_conditions(list_make1(clause)))
+	{
+		SgipCondition *condition = lfirst(lc);
+		int			field = shown->table->columns[condition->attnum - 1].field;
+		char	   *text = condition_text(shown, condition);
+
+		if (text != NULL)
+			texts[field] = texts[field] ? psprintf("%s|%s", texts[field], text) : text;
+	}
+	for (int i = 0; i < shown->table->task->field_count; i++)
+	{
+		if (texts[i] == NULL || shown->texts[i] != NULL)
+			continue;
+		if (clause->kind == SGIP_CLAUSE_OR && first->kind == SGIP_CLAUSE_KNOWN)
+			shown->texts[i] = psprintf("[%s unless %s]", texts[i], deparse(first->known, shown->es));
+		else
+			shown->texts[i] = psprintf("[%s]", texts[i]);
+	}
+}
+
+/* The request for those clauses, without credentials. */
+static char *
+describe_request(const SgipTable *table, List *clauses, ExplainState *es)
+{
+	const SgipTask *task = table->task;
+	Shown		shown = {.table = table, .es = es};
+	SgipArguments none = {{NULL}};
+	List	   *constants = NIL;
+	SgipSearches *searches;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		SgipClause *clause = lfirst(lc);
+		bool		value;
+
+		if (sgip_clause_is_constant(clause, &value) && !value)
+			return pstrdup(NO_REQUEST);
+		if (clause->kind != SGIP_CLAUSE_CONDITION)
+			continue;
+		if (sgip_search_is_constant(clause->condition))
+			constants = lappend(constants, clause->condition);
+		else
+			show_condition(&shown, clause->condition);
+	}
+
+	searches = sgip_search_evaluate_constants(table, constants);
+	if (searches->count == 0)
+		return pstrdup(NO_REQUEST);
+	for (int i = 0; i < task->field_count; i++)
+	{
+		char	   *values = join_values(searches, i);
+
+		/* an equality at run time is narrower than a piece of a pattern */
+		if (values != NULL &&
+			(shown.conditions[i] == NULL || shown.conditions[i]->kind != SGIP_CONDITION_EQUAL))
+			shown.texts[i] = values;
+	}
+	foreach(lc, clauses)
+	{
+		SgipClause *clause = lfirst(lc);
+
+		if (clause->kind == SGIP_CLAUSE_AND || clause->kind == SGIP_CLAUSE_OR)
+			show_choice(&shown, clause);
+	}
+	return sgip_request_describe(table->server, task, &none,
+								 (const char *const *) shown.texts, NULL);
+}
+
+/* The clauses that decide whether there is anything to be sent, as one expression. */
+static List *
+one_time_filters(List *clauses)
+{
+	List	   *filters = NIL;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		SgipClause *clause = lfirst(lc);
+
+		if (clause->kind == SGIP_CLAUSE_KNOWN && !IsA(clause->known, Const))
+			filters = lappend(filters, clause->known);
+	}
+	return filters;
 }
 
 void
 sgip_explain_plan(ForeignScanState *node, ExplainState *es)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
-	List	   *planned = list_nth(plan->fdw_private, SGIP_PLAN_CONDITIONS);
-	List	   *conditions = sgip_pushdown_from_plan(planned, plan->fdw_exprs);
-	int			value_count = sgip_pushdown_count_values(planned);
-	List	   *values = list_copy_head(plan->fdw_exprs, value_count);
-	List	   *filters = list_copy_tail(plan->fdw_exprs, value_count);
-	char	   *request;
+	SgipTable  *table = sgip_table_describe(RelationGetRelid(node->ss.ss_currentRelation));
+	List	   *clauses = sgip_clause_from_plan(list_nth(plan->fdw_private, SGIP_PLAN_CLAUSES),
+												plan->fdw_exprs);
+	List	   *filters = one_time_filters(clauses);
 
-	if (never_holds(filters))
-		request = SGIP_NO_REQUEST;
-	else
-	{
-		SgipTable  *table = sgip_table_describe(RelationGetRelid(node->ss.ss_currentRelation));
-
-		if (filters != NIL)
-			ExplainPropertyText("One-Time Filter",
-								deparse((Node *) make_ands_explicit(filters), es), es);
-		request = sgip_search_describe(table, conditions, deparse_values(values, es));
-	}
-	ExplainPropertyText("Request", request, es);
+	if (filters != NIL)
+		ExplainPropertyText("One-Time Filter", deparse((Node *) make_ands_explicit(filters), es), es);
+	ExplainPropertyText("Request", describe_request(table, clauses, es), es);
 }

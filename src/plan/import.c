@@ -128,7 +128,7 @@ sgipImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid)
 				 errmsg("schema \"%s\" is not present on server \"%s\"",
 						stmt->remote_schema, server->name),
 				 errhint("The only remote schema is \"%s\".", SGIP_REMOTE_SCHEMA)));
-	sgip_option_import(stmt->options, &options);
+	sgip_option_import(stmt->options, server->api, &options);
 	check_names(stmt, server, options.prefix);
 
 	for (int i = 0; i < count; i++)

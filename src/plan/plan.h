@@ -19,18 +19,12 @@
 /* Items of ForeignScan.fdw_private; all can be copied, none holds a secret */
 typedef enum SgipPlanItem
 {
-	SGIP_PLAN_CONDITIONS,		/* list of sgip_pushdown_to_plan; their values are
-								 * the first of the scan's fdw_exprs, and the
-								 * rest of these are filters */
+	SGIP_PLAN_CLAUSES,			/* list of sgip_clause_to_plan; fdw_exprs has their
+								 * expressions */
 	SGIP_PLAN_COLUMNS,			/* integers: attribute numbers to be filled */
 	SGIP_PLAN_MAX_SEARCHES,		/* integer: more searches cost more than one scan */
-	SGIP_PLAN_ROWS,				/* integer: no more are likely to be read; 0: all may be */
-	SGIP_PLAN_DISTINCT_ON		/* integer: this query level or one around it has
-								 * DISTINCT ON, which plans do not tell */
+	SGIP_PLAN_ROWS				/* integer: no more are likely to be read; 0: all may be */
 } SgipPlanItem;
-
-/* Hooks of this backend; to be called when the module is loaded */
-extern void sgip_plan_init(void);
 
 /* Callbacks of the planner */
 extern void sgipGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
@@ -39,8 +33,5 @@ extern ForeignScan *sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 									   Oid foreigntableid, ForeignPath *best_path,
 									   List *tlist, List *scan_clauses, Plan *outer_plan);
 extern bool sgipIsForeignPathAsyncCapable(ForeignPath *path);
-
-/* sgip_fdw.enable_pushdown; defined by the entry file */
-extern bool sgip_enable_pushdown;
 
 #endif							/* SGIP_PLAN_H */

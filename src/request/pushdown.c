@@ -96,9 +96,6 @@ typedef struct Operand
 	Oid			text_form;		/* function that makes text of an inet column */
 } Operand;
 
-static SgipCondition *classify(PlannerInfo *root, RelOptInfo *rel,
-							   const SgipTable *table, Expr *clause);
-
 /* Expression without relabelling, which changes no value. */
 static Node *
 strip_relabel(Node *node)
@@ -333,137 +330,75 @@ classify_boolean_test(const Subject *subject, BooleanTest *test)
 	return condition;
 }
 
-/*
- * column = a OR column = b OR column IN (c, d): equalities of one column
- * under one comparison are one condition with several values.
- */
-static SgipCondition *
-classify_or(const Subject *subject, BoolExpr *expr)
+/* Can the API be asked this about a search column? */
+static bool
+is_askable(const SgipTable *table, const SgipCondition *condition)
 {
-	SgipCondition *all = NULL;
-	ListCell   *lc;
-
-	foreach(lc, expr->args)
-	{
-		SgipCondition *one = classify(subject->root, subject->rel,
-									  subject->table, lfirst(lc));
-
-		if (one == NULL || one->kind != SGIP_CONDITION_EQUAL)
-			return NULL;
-		if (all == NULL)
-			all = one;
-		else if (all->attnum == one->attnum && all->text_form == one->text_form &&
-				 all->equal_function == one->equal_function &&
-				 all->collation == one->collation)
-			all->values = list_concat(all->values, one->values);
-		else
-			return NULL;
-	}
-	return all;
+	return condition->kind == SGIP_CONDITION_EQUAL ||
+		(condition->kind == SGIP_CONDITION_LIKE &&
+		 table->columns[condition->attnum - 1].match == SGIP_MATCH_ANYWHERE);
 }
 
-/* What the clause says about a column, whatever the API makes of it. */
-static SgipCondition *
-classify(PlannerInfo *root, RelOptInfo *rel, const SgipTable *table, Expr *clause)
-{
-	Subject		subject = {root, rel, table};
-
-	check_stack_depth();
-	switch (nodeTag(clause))
-	{
-		case T_OpExpr:
-			return classify_operator(&subject, (OpExpr *) clause);
-		case T_ScalarArrayOpExpr:
-			return classify_array(&subject, (ScalarArrayOpExpr *) clause);
-		case T_FuncExpr:
-			return classify_function(&subject, (FuncExpr *) clause);
-		case T_Var:
-			return classify_truth(&subject, (Node *) clause, true);
-		case T_BooleanTest:
-			return classify_boolean_test(&subject, (BooleanTest *) clause);
-		case T_RestrictInfo:
-			return classify(root, rel, table, ((RestrictInfo *) clause)->clause);
-		case T_BoolExpr:
-			if (((BoolExpr *) clause)->boolop == OR_EXPR)
-				return classify_or(&subject, (BoolExpr *) clause);
-			if (((BoolExpr *) clause)->boolop == NOT_EXPR)
-				return classify_truth(&subject, linitial(((BoolExpr *) clause)->args), false);
-			return NULL;
-		default:
-			return NULL;
-	}
-}
-
-/*
- * What the clause lets the API be asked; NULL if nothing.  A search column
- * is its argument: it can be given a value, or looked for as a part, and
- * nothing else can be asked about it.
- */
 SgipCondition *
 sgip_pushdown_classify(PlannerInfo *root, RelOptInfo *rel,
 					   const SgipTable *table, Expr *clause)
 {
-	SgipCondition *condition = classify(root, rel, table, clause);
+	Subject		subject = {root, rel, table};
+	SgipCondition *condition = NULL;
 
-	if (condition != NULL &&
-		condition->kind != SGIP_CONDITION_EQUAL && condition->kind != SGIP_CONDITION_LIKE &&
+	switch (nodeTag(clause))
+	{
+		case T_OpExpr:
+			condition = classify_operator(&subject, (OpExpr *) clause);
+			break;
+		case T_ScalarArrayOpExpr:
+			condition = classify_array(&subject, (ScalarArrayOpExpr *) clause);
+			break;
+		case T_FuncExpr:
+			condition = classify_function(&subject, (FuncExpr *) clause);
+			break;
+		case T_Var:
+			condition = classify_truth(&subject, (Node *) clause, true);
+			break;
+		case T_BooleanTest:
+			condition = classify_boolean_test(&subject, (BooleanTest *) clause);
+			break;
+		case T_BoolExpr:
+			if (is_notclause(clause))
+				condition = classify_truth(&subject, (Node *) get_notclausearg(clause), false);
+			break;
+		default:
+			break;
+	}
+	if (condition != NULL && !is_askable(table, condition) &&
 		sgip_table_field(table, condition->attnum)->kind == SGIP_KIND_ARGUMENT)
 		return NULL;
 	return condition;
 }
 
 List *
-sgip_pushdown_to_plan(List *conditions)
+sgip_pushdown_to_plan(const SgipCondition *condition, List **expressions)
 {
-	List	   *plan = NIL;
-	ListCell   *lc;
-
-	foreach(lc, conditions)
-	{
-		SgipCondition *condition = lfirst(lc);
-
-		plan = lappend(plan,
-					   list_make2(list_make3_int(condition->kind, condition->attnum,
-												 list_length(condition->values)),
-								  list_make3_oid(condition->equal_function,
-												 condition->collation,
-												 condition->text_form)));
-	}
-	return plan;
+	*expressions = list_concat(*expressions, condition->values);
+	return list_make2(list_make3_int(condition->kind, condition->attnum,
+									 list_length(condition->values)),
+					  list_make3_oid(condition->equal_function, condition->collation,
+									 condition->text_form));
 }
 
-List *
-sgip_pushdown_from_plan(List *plan, List *values)
+SgipCondition *
+sgip_pushdown_from_plan(List *plan, List *expressions, int *next)
 {
-	List	   *conditions = NIL;
-	int			next = 0;
-	ListCell   *lc;
+	List	   *numbers = linitial(plan);
+	List	   *oids = lsecond(plan);
+	SgipCondition *condition = palloc0(sizeof(SgipCondition));
 
-	foreach(lc, plan)
-	{
-		List	   *numbers = linitial(lfirst(lc));
-		List	   *oids = lsecond(lfirst(lc));
-		SgipCondition *condition = palloc0(sizeof(SgipCondition));
-
-		condition->kind = list_nth_int(numbers, 0);
-		condition->attnum = list_nth_int(numbers, 1);
-		condition->equal_function = list_nth_oid(oids, 0);
-		condition->collation = list_nth_oid(oids, 1);
-		condition->text_form = list_nth_oid(oids, 2);
-		for (int i = 0; i < list_nth_int(numbers, 2); i++)
-			condition->values = lappend(condition->values, list_nth(values, next++));
-		conditions = lappend(conditions, condition);
-	}
-	return conditions;
-}
-
-int
-sgip_pushdown_count_values(List *plan)
-{
-	int			count = 0;
-	ListCell   *lc;
-
-	foreach(lc, plan)
-		count += list_nth_int(linitial(lfirst(lc)), 2);
-	return count;
+	condition->kind = list_nth_int(numbers, 0);
+	condition->attnum = list_nth_int(numbers, 1);
+	condition->equal_function = list_nth_oid(oids, 0);
+	condition->collation = list_nth_oid(oids, 1);
+	condition->text_form = list_nth_oid(oids, 2);
+	for (int i = 0; i < list_nth_int(numbers, 2); i++)
+		condition->values = lappend(condition->values, list_nth(expressions, (*next)++));
+	return condition;
 }

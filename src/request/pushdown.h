@@ -39,22 +39,19 @@ typedef struct SgipCondition
 } SgipCondition;
 
 /*
- * What the clause, on its own, lets the API be asked; NULL if nothing.  The
- * clause must hold for every row of the result (it is one of several joined
- * by AND).  "root" may be used to look up relations.
+ * What the clause, neither AND nor OR, says about a column that lets the API
+ * be asked; NULL if nothing.  A search column is its argument: it can be given
+ * a value, or looked for as a part, and nothing else can be asked about it.
  */
 extern SgipCondition *sgip_pushdown_classify(PlannerInfo *root, RelOptInfo *rel,
 											 const SgipTable *table, Expr *clause);
 
 /*
- * Conditions as a plan keeps them, and back.  The values are not part of it:
- * they go to fdw_exprs, all conditions' one after another, and the executor
- * gives them back in that order.
+ * A condition as a plan keeps it, and back.  Its values are not part of it:
+ * they are appended to *expressions; *next is the first one that is its own,
+ * and moves on.
  */
-extern List *sgip_pushdown_to_plan(List *conditions);
-extern List *sgip_pushdown_from_plan(List *plan, List *values);
-
-/* How many values the conditions of a plan have */
-extern int	sgip_pushdown_count_values(List *plan);
+extern List *sgip_pushdown_to_plan(const SgipCondition *condition, List **expressions);
+extern SgipCondition *sgip_pushdown_from_plan(List *plan, List *expressions, int *next);
 
 #endif							/* SGIP_PUSHDOWN_H */

@@ -49,9 +49,6 @@
  */
 #define MAX_SEARCHES 10000
 
-/* Most values of a list that EXPLAIN shows */
-#define MAX_SHOWN_VALUES 8
-
 /* A value that a column must equal */
 typedef struct Candidate
 {
@@ -67,7 +64,6 @@ typedef struct Choice
 	Candidate  *candidates;
 	int			count;
 	char	   *fragment;		/* longest piece that each row has, or NULL */
-	bool		as_part;		/* search column: fragment stands for the pattern */
 	bool		has_range;		/* ip: every row lies between low and high */
 	uint32		low;
 	uint32		high;
@@ -106,6 +102,12 @@ datum_text(const SgipDatum *datum)
 		return TextDatumGetCString(datum->value);
 	getTypeOutputInfo(datum->type, &function, &varlena);
 	return OidOutputFunctionCall(function, datum->value);
+}
+
+bool
+sgip_search_is_local(const SgipField *field)
+{
+	return field->kind == SGIP_KIND_ARGUMENT && field->param == NULL;
 }
 
 /* Does the field hold an address? */
@@ -407,7 +409,7 @@ possible_searches(const SgipTable *table, AttrNumber attnum)
 	if (type != TEXTOID && type != VARCHAROID)
 		return psprintf("The API does not compare as type %s does; declare the column as %s to search by it.",
 						format_type_be(column->type), sgip_table_field(table, attnum)->type);
-	return psprintf("Possible are %s = value, %s = ANY (values), %sand %s = other.column "
+	return psprintf("Possible are %s = value, %s = ANY (values or ARRAY(SELECT ...)), %sand %s = other.column "
 					"in a join that can be done with one search for each outer row.",
 					name, name,
 					column->match == SGIP_MATCH_ANYWHERE ? psprintf("%s LIKE '%%part%%', ", name) : "",
@@ -423,6 +425,15 @@ sgip_search_report_unusable(const SgipTable *table, AttrNumber attnum, const cha
 					table->columns[attnum - 1].name, table->name),
 			 errdetail("%s", detail),
 			 errhint("%s", possible_searches(table, attnum))));
+}
+
+void
+sgip_search_refuse_undecided(const SgipTable *table, const SgipDecision *decision)
+{
+	if (!bms_is_empty(decision->undecided))
+		sgip_search_report_unusable(table, bms_next_member(decision->undecided, -1),
+									"The column is an argument of the search, and the API cannot be asked "
+									"what the query says about it.");
 }
 
 /* Narrows the range of addresses of a choice. */
@@ -496,20 +507,16 @@ choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *cond
 
 	if (field->kind == SGIP_KIND_ARGUMENT)
 	{
-		if (match != SGIP_MATCH_ANYWHERE)
-			sgip_search_report_unusable(table, condition->attnum,
-							"As the column is declared, the API does not find its values by a part of them.");
 		fragment = text ? part_pattern(text) : NULL;
 		if (fragment == NULL)
 			sgip_search_report_unusable(table, condition->attnum,
-							"The API finds a group by a part of its name, not by a pattern.");
+										"The API finds a group by a part of its name, not by a pattern.");
 		/* one argument is sent; it must have all the parts that are asked for */
 		if (choice->fragment != NULL && strstr(choice->fragment, fragment) == NULL &&
 			strstr(fragment, choice->fragment) == NULL)
 			sgip_search_report_unusable(table, condition->attnum,
-							"The API finds a group by one part of its name, not by several.");
+										"The API finds a group by one part of its name, not by several.");
 		keep_longer(choice, fragment);
-		choice->as_part = true;
 		return;
 	}
 	if (text == NULL || field->kind == SGIP_KIND_PARENT)
@@ -523,12 +530,33 @@ choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *cond
 	keep_longer(choice, fragment);
 }
 
-/* Can a search column have this value?  Some have a few values only. */
-static bool
-is_argument(const SgipField *field, const char *value)
+/* Raises an error for a value that a search column cannot be asked for. */
+static void
+check_argument(const SgipTable *table, AttrNumber attnum, const char *value)
 {
-	return field->values == NULL || sgip_task_has_word(field->values, value) ||
-		strcmp(field->absent, value) == 0;
+	const SgipField *field = sgip_table_field(table, attnum);
+
+	if (value == NULL || value[0] == '\0' || strlen(value) > MAX_VALUE_BYTES)
+		sgip_search_report_unusable(table, attnum,
+									"The value is empty, too long, or cannot be sent as UTF-8.");
+	if (field->values != NULL && !sgip_task_has_word(field->values, value) &&
+		strcmp(field->absent, value) != 0)
+		sgip_search_report_unusable(table, attnum,
+									psprintf("The argument can be \"%s\", and is \"%s\" where it is not sent.",
+											 field->values, field->absent));
+}
+
+/*
+ * Most values that a field may have: only searches can answer a search column,
+ * and those of some parents are never dearer than those of all.
+ */
+static int
+value_limit(const SgipField *field, int max_searches)
+{
+	if (sgip_search_is_local(field))
+		return INT_MAX - 1;
+	return field->kind == SGIP_KIND_ARGUMENT || field->kind == SGIP_KIND_PARENT ?
+		MAX_SEARCHES : max_searches;
 }
 
 /* Takes an equality into the choice; false if no value is left to equal. */
@@ -537,8 +565,7 @@ choose_equal(const SgipTable *table, Choice *choice, const SgipCondition *condit
 			 int max_searches)
 {
 	const SgipField *field = sgip_table_field(table, condition->attnum);
-	bool		search = field->kind == SGIP_KIND_ARGUMENT;
-	int			limit = search ? MAX_SEARCHES : max_searches;
+	int			limit = value_limit(field, max_searches);
 	int			count;
 	Candidate  *candidates = collect_candidates(table, condition, limit, &count);
 
@@ -546,23 +573,16 @@ choose_equal(const SgipTable *table, Choice *choice, const SgipCondition *condit
 		return false;
 	if (count > limit)
 	{
-		if (search)
+		if (field->kind == SGIP_KIND_ARGUMENT)
 			sgip_search_report_unusable(table, condition->attnum,
-							psprintf("More than %d values were given.", MAX_SEARCHES));
+										psprintf("More than %d values were given.", MAX_SEARCHES));
 		return true;
 	}
 	for (int i = 0; i < count; i++)
 	{
-		char	   *sent = candidates[i].sent;
-
-		if (search && (sent == NULL || sent[0] == '\0' || strlen(sent) > MAX_VALUE_BYTES))
-			sgip_search_report_unusable(table, condition->attnum,
-							"The value is empty, too long, or cannot be sent as UTF-8.");
-		if (search && !is_argument(field, sent))
-			sgip_search_report_unusable(table, condition->attnum,
-							psprintf("The argument can be \"%s\", and is \"%s\" where it is not sent.",
-									 field->values, field->absent));
-		if (sent == NULL)
+		if (field->kind == SGIP_KIND_ARGUMENT)
+			check_argument(table, condition->attnum, candidates[i].sent);
+		if (candidates[i].sent == NULL)
 			return true;
 	}
 	if (choice->equal == NULL || count < choice->count)
@@ -644,13 +664,56 @@ add_fragment(SgipSearches *searches, const SgipField *field, int field_index,
 	for (int i = 0; i < searches->count; i++)
 	{
 		if (field->kind == SGIP_KIND_ARGUMENT)
-		{
 			searches->items[i].held.values[field_index] = choice->fragment;
-			searches->items[i].held_as_part = choice->as_part;
-		}
-		if (field->param != NULL)
-			searches->items[i].arguments.values[field_index] = choice->fragment;
+		searches->items[i].arguments.values[field_index] = choice->fragment;
 	}
+}
+
+/* Appends a text or NULL; its length makes what is appended unambiguous. */
+static void
+append_signature(StringInfo buf, const char *text)
+{
+	appendStringInfo(buf, "%zu:%s", text ? strlen(text) + 1 : 0, text ? text : "");
+}
+
+/* Lets rows be searched here for what was chosen. */
+static void
+search_locally(SgipSearches *searches, int field_index, const Choice *choice)
+{
+	StringInfoData signature;
+
+	searches->local.field = field_index;
+	searches->local.part = choice->fragment;
+	if (choice->equal == NULL)
+		return;
+	searches->local.values = sgip_string_set_new();
+	initStringInfo(&signature);
+	for (int i = 0; i < choice->count; i++)
+	{
+		const char *value = choice->candidates[i].sent;
+		SgipSpan	key = {value, strlen(value)};
+
+		(void) sgip_string_set_add(searches->local.values, key);
+		append_signature(&signature, value);
+	}
+	searches->local.signature = signature.data;
+}
+
+/* Asks for what was chosen for a search column. */
+static void
+search_for_argument(SgipSearches *searches, const SgipTable *table, int field_index,
+					const Choice *choice)
+{
+	const SgipField *field = &table->task->fields[field_index];
+
+	if (choice->equal == NULL && choice->fragment == NULL)
+		return;
+	if (sgip_search_is_local(field))
+		search_locally(searches, field_index, choice);
+	else if (choice->equal != NULL)
+		multiply(searches, table, field_index, choice);
+	else
+		add_fragment(searches, field, field_index, choice);
 }
 
 /*
@@ -676,32 +739,23 @@ static void
 combine(SgipSearches *searches, const SgipTable *table, Choice *choices, int max_searches)
 {
 	const SgipTask *task = table->task;
-	bool		local_search = false;
 	int			varying;
 
 	for (int i = 0; i < task->field_count; i++)
 	{
-		const SgipField *field = &task->fields[i];
-
-		if (field->kind != SGIP_KIND_ARGUMENT)
-			continue;
-		if (choices[i].equal != NULL)
-			multiply(searches, table, i, &choices[i]);
-		else if (choices[i].fragment != NULL)
-			add_fragment(searches, field, i, &choices[i]);
-		else
-			continue;
-		local_search |= field->param == NULL;
+		if (task->fields[i].kind == SGIP_KIND_ARGUMENT)
+			search_for_argument(searches, table, i, &choices[i]);
 	}
 
 	varying = varying_field(task, choices);
-	if (varying >= 0 && (double) searches->count * choices[varying].count > max_searches)
+	if (varying >= 0 && (double) searches->count * choices[varying].count >
+		value_limit(&task->fields[varying], max_searches))
 		varying = -1;
 	for (int i = 0; i < task->field_count; i++)
 	{
 		const SgipField *field = &task->fields[i];
 
-		if (field->kind == SGIP_KIND_ARGUMENT || (field->inconclusive && local_search))
+		if (field->kind == SGIP_KIND_ARGUMENT || (field->inconclusive && searches->local.field >= 0))
 			continue;
 		if (choices[i].equal != NULL && (choices[i].count == 1 || i == varying))
 			multiply(searches, table, i, &choices[i]);
@@ -723,18 +777,33 @@ make_signature(const SgipSearches *searches, const SgipTask *task)
 
 		for (int j = 0; j < task->field_count; j++)
 		{
-			const char *sent = item->arguments.values[j];
-			const char *held = item->held.values[j];
-
-			/* lengths make the text unambiguous */
-			appendStringInfo(&buf, "%zu %zu:%s%s;",
-							 sent ? strlen(sent) + 1 : 0, held ? strlen(held) + 1 : 0,
-							 sent ? sent : "", held ? held : "");
+			append_signature(&buf, item->arguments.values[j]);
+			append_signature(&buf, item->held.values[j]);
 		}
-		appendStringInfo(&buf, "%d %d %s\n", item->held_as_part, item->own.attnum,
-						 item->own.text ? item->own.text : "");
+		appendStringInfo(&buf, "%d ", item->own.attnum);
+		append_signature(&buf, item->own.text);
 	}
+	if (searches->local.values != NULL)
+		appendStringInfo(&buf, "has %s", searches->local.signature);
+	else if (searches->local.part != NULL)
+		appendStringInfo(&buf, "part %s", searches->local.part);
 	return buf.data;
+}
+
+/* Is there an equality on the column among the conditions? */
+static bool
+has_equality(List *conditions, AttrNumber attnum)
+{
+	ListCell   *lc;
+
+	foreach(lc, conditions)
+	{
+		SgipCondition *condition = lfirst(lc);
+
+		if (condition->attnum == attnum && condition->kind == SGIP_CONDITION_EQUAL)
+			return true;
+	}
+	return false;
 }
 
 SgipSearches *
@@ -747,11 +816,16 @@ sgip_search_evaluate(const SgipTable *table, List *conditions, int max_searches)
 	bool		possible = true;
 
 	memset(choices, 0, sizeof(choices));
+	searches->local.field = -1;
 	foreach(lc, conditions)
 	{
 		SgipCondition *condition = lfirst(lc);
 		int			field = table->columns[condition->attnum - 1].field;
 
+		/* rows that hold the value asked for are judged by it */
+		if (condition->kind != SGIP_CONDITION_EQUAL &&
+			task->fields[field].kind == SGIP_KIND_ARGUMENT && has_equality(conditions, condition->attnum))
+			continue;
 		possible &= choose(table, &choices[field], condition, max_searches);
 	}
 	for (int i = 0; i < task->field_count; i++)
@@ -771,9 +845,8 @@ sgip_search_evaluate(const SgipTable *table, List *conditions, int max_searches)
 	return searches;
 }
 
-/* Is the value known when the query is planned? */
-static bool
-is_constant(const SgipCondition *condition)
+bool
+sgip_search_is_constant(const SgipCondition *condition)
 {
 	ListCell   *lc;
 
@@ -807,113 +880,31 @@ with_datums(const SgipCondition *condition)
 	return copy;
 }
 
-/* How a condition that is known at run time only is shown. */
-static char *
-run_time_text(const SgipCondition *condition, List *texts)
+SgipSearches *
+sgip_search_evaluate_constants(const SgipTable *table, List *conditions)
 {
-	static const char *const names[] = {
-		[SGIP_CONDITION_EQUAL] = "=",
-		[SGIP_CONDITION_LIKE] = "LIKE",
-		[SGIP_CONDITION_STARTS] = "^@",
-		[SGIP_CONDITION_NETWORK] = "<<=",
-		[SGIP_CONDITION_FROM] = ">=",
-		[SGIP_CONDITION_TO] = "<="
-	};
-	StringInfoData buf;
-	bool		plain = condition->kind == SGIP_CONDITION_EQUAL;
+	List	   *constants = NIL;
 	ListCell   *lc;
 
-	initStringInfo(&buf);
-	if (!plain)
-		appendStringInfo(&buf, "[%s ", names[condition->kind]);
-	foreach(lc, texts)
-		appendStringInfo(&buf, "%s%s", lc == list_head(texts) ? "" : "|", (char *) lfirst(lc));
-	if (!plain)
-		appendStringInfoChar(&buf, ']');
-	return buf.data;
+	foreach(lc, conditions)
+		constants = lappend(constants, with_datums(lfirst(lc)));
+	return sgip_search_evaluate(table, constants, MAX_SEARCHES);
 }
 
-/* The distinct values that the searches send for a field: "a|b|c". */
-static char *
-join_values(const SgipSearches *searches, int field_index)
+void
+sgip_search_check(const SgipTable *table, List *conditions)
 {
-	StringInfoData buf;
-	int			shown = 0;
-
-	initStringInfo(&buf);
-	for (int i = 0; i < searches->count; i++)
-	{
-		const char *value = searches->items[i].arguments.values[field_index];
-		bool		seen = value == NULL;
-
-		for (int j = 0; j < i && !seen; j++)
-			seen = searches->items[j].arguments.values[field_index] != NULL &&
-				strcmp(searches->items[j].arguments.values[field_index], value) == 0;
-		if (seen)
-			continue;
-		if (shown++ > 0)
-			appendStringInfoChar(&buf, '|');
-		if (shown > MAX_SHOWN_VALUES)
-		{
-			appendStringInfoString(&buf, "...");
-			break;
-		}
-		sgip_request_encode(&buf, value);
-	}
-	return shown > 0 ? buf.data : NULL;
-}
-
-/* Does this condition decide what is shown, rather than the one before it? */
-static bool
-shows_before(const SgipCondition *condition, const SgipCondition *other)
-{
-	return other == NULL || condition->kind < other->kind;
-}
-
-char *
-sgip_search_describe(const SgipTable *table, List *conditions, List *value_texts)
-{
-	const SgipTask *task = table->task;
-	const SgipCondition *shown[SGIP_MAX_FIELDS] = {NULL};
-	char	   *texts[SGIP_MAX_FIELDS] = {NULL};
-	SgipArguments none = {{NULL}};
 	List	   *constants = NIL;
-	SgipSearches *searches;
-	int			next = 0;
 	ListCell   *lc;
 
 	foreach(lc, conditions)
 	{
 		SgipCondition *condition = lfirst(lc);
-		int			field = table->columns[condition->attnum - 1].field;
-		List	   *condition_texts = NIL;
 
-		for (int i = 0; i < list_length(condition->values); i++)
-			condition_texts = lappend(condition_texts, list_nth(value_texts, next++));
-		if (is_constant(condition))
-			constants = lappend(constants, with_datums(condition));
-		else if (shows_before(condition, shown[field]))
-		{
-			shown[field] = condition;
-			texts[field] = run_time_text(condition, condition_texts);
-		}
-		else if (shown[field]->kind == SGIP_CONDITION_FROM &&
-				 condition->kind == SGIP_CONDITION_TO)
-			texts[field] = psprintf("%s%s", texts[field],
-									run_time_text(condition, condition_texts));
+		if (sgip_table_field(table, condition->attnum)->kind == SGIP_KIND_ARGUMENT &&
+			sgip_search_is_constant(condition))
+			constants = lappend(constants, condition);
 	}
-
-	searches = sgip_search_evaluate(table, constants, MAX_SEARCHES);
-	if (searches->count == 0)
-		return pstrdup(SGIP_NO_REQUEST);
-	for (int i = 0; i < task->field_count; i++)
-	{
-		char	   *values = join_values(searches, i);
-
-		/* an equality at run time is narrower than a piece of a pattern */
-		if (values != NULL && (shown[i] == NULL || shown[i]->kind != SGIP_CONDITION_EQUAL))
-			texts[i] = values;
-	}
-	return sgip_request_describe(table->server, task, &none,
-								 (const char *const *) texts, NULL);
+	if (constants != NIL)
+		(void) sgip_search_evaluate_constants(table, constants);
 }

@@ -11,8 +11,9 @@
 #include "fmgr.h"
 
 #include "compat.h"
-#include "request/pushdown.h"
+#include "request/clause.h"
 #include "request/request.h"
+#include "request/string_set.h"
 
 /* A value that a condition compares with, as known now */
 typedef struct SgipDatum
@@ -37,15 +38,30 @@ typedef struct SgipSearch
 {
 	SgipArguments arguments;	/* what is sent */
 	SgipArguments held;			/* values that search columns hold in its rows */
-	bool		held_as_part;	/* a value held was asked for as a part (LIKE) */
 	SgipOwnRows own;
 } SgipSearch;
+
+/*
+ * A search that is decided here, from a list that each element has: its rows
+ * are those whose list has one of the values, or an item with the part in it.
+ */
+typedef struct SgipLocalSearch
+{
+	int			field;			/* search column; -1: there is none */
+	SgipStringSet *values;
+	const char *part;			/* where values is NULL */
+	const char *signature;		/* of the values */
+} SgipLocalSearch;
+
+/* Is the field a search column that is decided here, and not by the API? */
+extern bool sgip_search_is_local(const SgipField *field);
 
 /* The searches that together answer a scan, in order */
 typedef struct SgipSearches
 {
 	int			count;			/* 0: no row can satisfy the conditions */
 	SgipSearch *items;
+	SgipLocalSearch local;		/* of all of them */
 	char	   *signature;		/* equal for equal searches */
 } SgipSearches;
 
@@ -59,16 +75,20 @@ typedef struct SgipSearches
 extern SgipSearches *sgip_search_evaluate(const SgipTable *table, List *conditions,
 										  int max_searches);
 
-/* What EXPLAIN shows instead of a request that cannot have a row */
-#define SGIP_NO_REQUEST "none, no row can satisfy the conditions"
+/* Are the values, expressions, known when the query is planned? */
+extern bool sgip_search_is_constant(const SgipCondition *condition);
+
+/* Works out the searches for conditions whose values are constants, however many they are */
+extern SgipSearches *sgip_search_evaluate_constants(const SgipTable *table, List *conditions);
 
 /*
- * The request that a plan will send, for EXPLAIN, without credentials.  The
- * values of the conditions are expressions; value_texts, in the order of all
- * values, how to show those that are not constants.
+ * Raises 0A000 for a constant among the conditions, whose values are
+ * expressions, that a search column cannot be asked for
  */
-extern char *sgip_search_describe(const SgipTable *table, List *conditions,
-								  List *value_texts);
+extern void sgip_search_check(const SgipTable *table, List *conditions);
+
+/* Raises 0A000 if the decision leaves a search column undecided */
+extern void sgip_search_refuse_undecided(const SgipTable *table, const SgipDecision *decision);
 
 /* Raises 0A000: the API cannot be asked this about a search column */
 extern void sgip_search_report_unusable(const SgipTable *table, AttrNumber attnum,

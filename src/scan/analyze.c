@@ -6,9 +6,9 @@
  * One pass over all rows, with Vitter's algorithm as PostgreSQL has it: the
  * memory needed is that of the sample, however many rows there are.  Every
  * table can be read without a condition, so every table can be analyzed
- * (the option "analyzable" leaves one out);
- * search columns, which have no value then, get the statistics of what they
- * hold, and the planner does not see these (plan.c).
+ * (the option "analyzable" leaves one out).  Search columns get the statistics
+ * of what they hold then; what a search by them finds is estimated without
+ * these (relation.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -54,7 +54,8 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 			   double *totalrows, double *totaldeadrows)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
-	SgipScan   *scan = sgip_scan_begin(relation, GetUserId(), NIL, true, NIL, NIL, NULL, 1, 0, false);
+	SgipScanOrder order = {.all_columns = true, .max_searches = 1};
+	SgipScan   *scan = sgip_scan_begin(relation, GetUserId(), &order);
 	ReservoirStateData state;
 	double		skip = -1;
 	double		seen = 0;

@@ -24,7 +24,6 @@
 #include "utils/rel.h"
 
 #include "scan/row_cache.h"
-#include "plan/plan.h"
 #include "scan/scan.h"
 
 struct SgipScan
@@ -36,38 +35,30 @@ struct SgipScan
 	SgipTable  *table;
 	Oid			user_id;
 	SgipTupleBuilder *maker;
-	List	   *conditions;		/* as the plan carries them */
-	List	   *values;			/* states of their expressions */
-	List	   *filters;			/* states of conditions on the whole scan */
-	ExprContext *econtext;
-	int			max_searches;
-	int			rows;			/* that are likely to be read, 0: all */
-	bool		async;
+	SgipScanOrder order;
 
 	bool		started;		/* what is below is up to date with the values */
-	bool		closed;			/* a filter is, so that there are no rows */
+	bool		closed;			/* no row can satisfy the conditions */
 	SgipSearches *searches;
 	SgipFetch  *fetch;
 	bool		fetched_all;	/* the fetch has no more rows */
+	SgipRow		row;			/* the row that was fetched last */
+	const SgipSearch *search;	/* which found it */
+	size_t		position;		/* of the next tuple of it; 0: there is none */
 
-	bool		keep_rows;
 	SgipRowCache   *kept;			/* NULL until rows are kept */
 
 	SgipFetchCounters counters;
 };
 
 SgipScan *
-sgip_scan_begin(Relation rel, Oid user_id,
-				List *columns, bool all_columns,
-				List *conditions, List *values, ExprContext *econtext,
-				int max_searches, int rows, bool keep_rows)
+sgip_scan_begin(Relation rel, Oid user_id, const SgipScanOrder *order)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw scan",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	SgipScan   *scan = palloc0(sizeof(SgipScan));
-	Bitmapset  *needed = NULL;
-	ListCell   *lc;
+	Bitmapset  *needed = order->columns;
 
 	scan->context = context;
 	scan->values_context = AllocSetContextCreate(context, "sgip_fdw values",
@@ -76,31 +67,53 @@ sgip_scan_begin(Relation rel, Oid user_id,
 											  ALLOCSET_DEFAULT_SIZES);
 	scan->table = sgip_table_describe(RelationGetRelid(rel));
 	scan->user_id = user_id;
-	foreach(lc, columns)
-		needed = bms_add_member(needed, lfirst_int(lc));
+	scan->order = *order;
 	/* an empty set is NULL, which would mean all columns */
-	if (needed == NULL && !all_columns)
+	if (needed == NULL && !order->all_columns)
 		needed = bms_make_singleton(0);
 	scan->maker = sgip_tuple_prepare(scan->table, RelationGetDescr(rel), needed);
-	scan->conditions = conditions;
-	scan->filters = list_copy_tail(values, sgip_pushdown_count_values(conditions));
-	scan->values = list_truncate(list_copy(values), list_length(values) - list_length(scan->filters));
-	scan->econtext = econtext;
-	scan->max_searches = max_searches;
-	scan->rows = rows;
-	scan->keep_rows = keep_rows;
 	MemoryContextSwitchTo(caller);
 	return scan;
 }
 
-/* The values of all conditions, in their order; in the current context. */
-static List *
-evaluate_values(SgipScan *scan)
+/* Is an expression that is known when the scan starts true? */
+static bool
+known_holds(void *expression, void *arg)
 {
-	List	   *datums = NIL;
+	SgipScan   *scan = arg;
+	bool		isnull;
+	Datum		value = ExecEvalExprSwitchContext(expression, scan->order.econtext, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+/* The clauses that count now: a setting may have changed since planning. */
+static List *
+counting_clauses(SgipScan *scan)
+{
+	List	   *clauses = NIL;
 	ListCell   *lc;
 
-	foreach(lc, scan->values)
+	if (sgip_enable_pushdown)
+		return scan->order.clauses;
+	foreach(lc, scan->order.clauses)
+	{
+		if (!bms_is_empty(((SgipClause *) lfirst(lc))->search))
+			clauses = lappend(clauses, lfirst(lc));
+	}
+	return clauses;
+}
+
+/* The condition with its values as datums, in the current context. */
+static SgipCondition *
+evaluate_condition(SgipScan *scan, const SgipCondition *condition)
+{
+	SgipCondition *copy = palloc(sizeof(SgipCondition));
+	ListCell   *lc;
+
+	*copy = *condition;
+	copy->values = NIL;
+	foreach(lc, condition->values)
 	{
 		ExprState  *state = lfirst(lc);
 		SgipDatum  *datum = palloc(sizeof(SgipDatum));
@@ -108,50 +121,35 @@ evaluate_values(SgipScan *scan)
 		int16		len;
 		bool		byval;
 
-		value = ExecEvalExprSwitchContext(state, scan->econtext, &datum->isnull);
+		value = ExecEvalExprSwitchContext(state, scan->order.econtext, &datum->isnull);
 		datum->type = exprType((Node *) state->expr);
 		get_typlenbyval(datum->type, &len, &byval);
 		datum->value = datum->isnull ? (Datum) 0 : datumCopy(value, byval, len);
-		datums = lappend(datums, datum);
+		copy->values = lappend(copy->values, datum);
 	}
-	return datums;
+	return copy;
 }
 
-/* Are all filters open?  A setting may have changed since planning. */
-static bool
-gates_open(SgipScan *scan)
+/* The searches that answer the clauses now, in the current context; NULL: no row can satisfy them. */
+static SgipSearches *
+make_searches(SgipScan *scan)
 {
+	SgipDecision decision = sgip_clause_decide(counting_clauses(scan), known_holds, scan);
+	List	   *conditions = NIL;
 	ListCell   *lc;
 
-	foreach(lc, scan->filters)
+	if (decision.never)
+		return NULL;
+	sgip_search_refuse_undecided(scan->table, &decision);
+	foreach(lc, decision.conditions)
 	{
-		bool		isnull;
-		Datum		open = ExecEvalExprSwitchContext(lfirst(lc), scan->econtext, &isnull);
+		const SgipCondition *condition = lfirst(lc);
 
-		if (sgip_enable_pushdown && (isnull || !DatumGetBool(open)))
-			return false;
+		if (sgip_enable_pushdown ||
+			sgip_table_field(scan->table, condition->attnum)->kind == SGIP_KIND_ARGUMENT)
+			conditions = lappend(conditions, evaluate_condition(scan, condition));
 	}
-	return true;
-}
-
-/* The conditions that are sent; likewise. */
-static List *
-sent_conditions(SgipScan *scan)
-{
-	List	   *all = sgip_pushdown_from_plan(scan->conditions, evaluate_values(scan));
-	List	   *sent = NIL;
-	ListCell   *lc;
-
-	if (sgip_enable_pushdown)
-		return all;
-	foreach(lc, all)
-	{
-		SgipCondition *condition = lfirst(lc);
-
-		if (sgip_table_field(scan->table, condition->attnum)->kind == SGIP_KIND_ARGUMENT)
-			sent = lappend(sent, condition);
-	}
-	return sent;
+	return sgip_search_evaluate(scan->table, conditions, scan->order.max_searches);
 }
 
 /* Lets go of the fetch; the rows that it has brought are not all. */
@@ -166,7 +164,8 @@ end_fetch(SgipScan *scan)
 /*
  * Evaluates the values.  If the searches are those of the last start, what was
  * fetched for them is good, and so is what is kept of an earlier one; else the
- * fetch begins anew.  If a filter is closed, all of it stays for when it opens.
+ * fetch begins anew.  If no row can satisfy
+ * the conditions, all of it stays for when one can.
  */
 static void
 start(SgipScan *scan)
@@ -175,15 +174,17 @@ start(SgipScan *scan)
 	MemoryContext caller;
 	SgipSearches *searches;
 
-	scan->closed = !gates_open(scan);
-	scan->started = true;
-	if (scan->closed)
-		return;
-
 	fresh = AllocSetContextCreate(scan->context, "sgip_fdw values", ALLOCSET_SMALL_SIZES);
 	caller = MemoryContextSwitchTo(fresh);
-	searches = sgip_search_evaluate(scan->table, sent_conditions(scan), scan->max_searches);
+	searches = make_searches(scan);
 	MemoryContextSwitchTo(caller);
+	scan->closed = searches == NULL;
+	scan->started = true;
+	if (scan->closed)
+	{
+		MemoryContextDelete(fresh);
+		return;
+	}
 	if (scan->searches != NULL && (scan->kept != NULL || scan->fetched_all) &&
 		strcmp(searches->signature, scan->searches->signature) == 0)
 	{
@@ -196,7 +197,9 @@ start(SgipScan *scan)
 	MemoryContextDelete(scan->values_context);
 	scan->values_context = fresh;
 	scan->searches = searches;
-	if (scan->keep_rows)
+	scan->position = 0;
+	sgip_tuple_set_local(scan->maker, &searches->local);
+	if (scan->order.keep_rows)
 	{
 		if (scan->kept == NULL)
 		{
@@ -218,7 +221,7 @@ begin_fetch(SgipScan *scan)
 		return;
 	caller = MemoryContextSwitchTo(scan->values_context);
 	scan->fetch = sgip_fetch_begin(scan->table, scan->searches, scan->user_id,
-								   scan->rows, &scan->counters);
+								   scan->order.rows, &scan->counters);
 	MemoryContextSwitchTo(caller);
 }
 
@@ -233,9 +236,9 @@ request_context(void *arg)
 		errcontext("request %s to server \"%s\"", request, scan->table->server->name);
 }
 
-/* Makes the tuple of a row; false if the row is not one of this search. */
+/* Makes the next tuple of the row; false if the row is not one of this search. */
 static bool
-make_row(SgipScan *scan, const SgipRow *row, const SgipSearch *search, TupleTableSlot *slot)
+make_row(SgipScan *scan, TupleTableSlot *slot)
 {
 	ErrorContextCallback callback;
 	MemoryContext caller;
@@ -247,7 +250,8 @@ make_row(SgipScan *scan, const SgipRow *row, const SgipSearch *search, TupleTabl
 	error_context_stack = &callback;
 	MemoryContextReset(scan->row_context);
 	caller = MemoryContextSwitchTo(scan->row_context);
-	wanted = sgip_tuple_build(scan->maker, row, search, slot->tts_values, slot->tts_isnull);
+	wanted = sgip_tuple_build(scan->maker, &scan->row, scan->search, &scan->position,
+							  slot->tts_values, slot->tts_isnull);
 	MemoryContextSwitchTo(caller);
 	error_context_stack = callback.previous;
 	return wanted;
@@ -259,24 +263,24 @@ fetch_row(SgipScan *scan, TupleTableSlot *slot)
 {
 	for (;;)
 	{
-		SgipRow		row;
-		const SgipSearch *search;
-
-		switch (sgip_fetch_next(scan->fetch, &row, &search))
+		if (scan->position == 0)
 		{
-			case SGIP_FETCH_WAIT:
-				return SGIP_SCAN_WAIT;
-			case SGIP_FETCH_END:
-				sgip_fetch_end(scan->fetch);
-				scan->fetch = NULL;
-				scan->fetched_all = true;
-				if (scan->kept != NULL)
-					sgip_row_cache_complete(scan->kept);
-				return SGIP_SCAN_END;
-			case SGIP_FETCH_ROW:
-				break;
+			switch (sgip_fetch_next(scan->fetch, &scan->row, &scan->search))
+			{
+				case SGIP_FETCH_WAIT:
+					return SGIP_SCAN_WAIT;
+				case SGIP_FETCH_END:
+					sgip_fetch_end(scan->fetch);
+					scan->fetch = NULL;
+					scan->fetched_all = true;
+					if (scan->kept != NULL)
+						sgip_row_cache_complete(scan->kept);
+					return SGIP_SCAN_END;
+				case SGIP_FETCH_ROW:
+					break;
+			}
 		}
-		if (make_row(scan, &row, search, slot))
+		if (make_row(scan, slot))
 		{
 			ExecStoreVirtualTuple(slot);
 			return SGIP_SCAN_ROW;
@@ -301,7 +305,7 @@ sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 	if (scan->fetched_all || scan->searches->count == 0)
 		return SGIP_SCAN_END;
 
-	if (scan->fetch == NULL && scan->async && !sgip_http_has_room())
+	if (scan->fetch == NULL && scan->order.async && !sgip_http_has_room())
 		return SGIP_SCAN_WAIT;
 	begin_fetch(scan);
 	result = fetch_row(scan, slot);
@@ -317,17 +321,11 @@ sgip_scan_wait(SgipScan *scan)
 }
 
 void
-sgip_scan_set_async(SgipScan *scan)
-{
-	scan->async = true;
-}
-
-void
 sgip_scan_restart(SgipScan *scan, bool values_may_differ)
 {
 	if (!scan->started)
 		return;
-	scan->keep_rows = true;
+	scan->order.keep_rows = true;
 	if (scan->closed && values_may_differ)
 	{
 		scan->started = false;

@@ -12,6 +12,7 @@
 #include "utils/relcache.h"
 
 #include "fetch/fetch.h"
+#include "request/clause.h"
 #include "scan/tuple.h"
 
 typedef enum SgipScanResult
@@ -23,33 +24,33 @@ typedef enum SgipScanResult
 
 typedef struct SgipScan SgipScan;
 
+/* What a scan is to bring */
+typedef struct SgipScanOrder
+{
+	Bitmapset  *columns;		/* attribute numbers to fill */
+	bool		all_columns;	/* all of them, instead */
+	List	   *clauses;		/* SgipClauses; NIL: everything */
+	ExprContext *econtext;		/* in which their expressions are evaluated */
+	int			max_searches;	/* more cost more than reading everything */
+	int			rows;			/* no more are likely to be read, 0: all may be */
+	bool		keep_rows;		/* rescans are expected: rows are kept for them */
+	bool		async;			/* other scans go on while this one waits: it
+								 * begins when the session has a free slot */
+} SgipScanOrder;
+
 /*
  * Prepares a scan; in a child of the current context, whose deletion (by
- * sgip_scan_end, or at the end of a failed query) stops and frees all.
- * Nothing is sent, and no user mapping needed, before the first
- * sgip_scan_next.
- *
- * "columns" are the attribute numbers to fill (integers), NIL with
- * all_columns for all.  "conditions" as the plan carries them, "values" the
- * states of their expressions, evaluated in econtext when the scan starts;
- * both NIL for a full scan.  Further values are filters: unless all are true,
- * the scan has no rows and sends nothing.  rows: no more are likely to be
- * read, 0: all may be.  keep_rows: rescans are expected, so rows are
- * kept for them.
+ * sgip_scan_end, or at the end of a failed query) stops and frees all.  What
+ * the order refers to must live as long.  Nothing is sent, and no user mapping
+ * needed, before the first sgip_scan_next.
  */
-extern SgipScan *sgip_scan_begin(Relation rel, Oid user_id,
-								 List *columns, bool all_columns,
-								 List *conditions, List *values, ExprContext *econtext,
-								 int max_searches, int rows, bool keep_rows);
+extern SgipScan *sgip_scan_begin(Relation rel, Oid user_id, const SgipScanOrder *order);
 
 /* The next row; does not wait */
 extern SgipScanResult sgip_scan_next(SgipScan *scan, TupleTableSlot *slot);
 
 /* Waits until sgip_scan_next can have more to say; serves interrupts */
 extern void sgip_scan_wait(SgipScan *scan);
-
-/* Other scans go on while this one waits: it begins when the session has a free slot */
-extern void sgip_scan_set_async(SgipScan *scan);
 
 /*
  * Starts again from the first row.  Unless values may have changed, or if

@@ -80,7 +80,8 @@ struct SgipTupleBuilder
 	int			column_count;
 	int			count;
 	Converter  *converters;
-	bool		local_search;	/* the task has fields that are searched here */
+	const SgipLocalSearch *local;	/* search that is decided here */
+	SgipSpan	found;			/* by it, in the element at hand */
 	bool		recode;			/* the database's encoding is not the answer's */
 	SgipBuffer	json;			/* for values that become JSON */
 	MemoryContextCallback cleanup;
@@ -109,25 +110,6 @@ conversion_context(void *arg)
 	else if (builder->column != NULL)
 		errcontext("column \"%s\" of foreign table \"%s\", element %ld of the answer",
 				   builder->column, builder->table->name, builder->element_number);
-}
-
-/* Is the field a search column of which this wrapper decides, and not the API? */
-static bool
-is_local_search(const SgipField *field)
-{
-	return field->kind == SGIP_KIND_ARGUMENT && field->param == NULL;
-}
-
-/* Has the task such fields? */
-static bool
-has_local_search(const SgipTask *task)
-{
-	for (int i = 0; i < task->field_count; i++)
-	{
-		if (is_local_search(&task->fields[i]))
-			return true;
-	}
-	return false;
 }
 
 /*-------------------------------------------------------------------------
@@ -215,7 +197,6 @@ sgip_tuple_prepare(const SgipTable *table, TupleDesc desc, Bitmapset *needed)
 	ErrorContextCallback callback;
 
 	builder->table = table;
-	builder->local_search = has_local_search(table->task);
 	builder->recode = GetDatabaseEncoding() != PG_UTF8;
 	builder->column_count = desc->natts;
 	builder->converters = palloc0(desc->natts * sizeof(Converter));
@@ -440,13 +421,18 @@ make_json(SgipTupleBuilder *builder, Converter *converter, const SgipElement *el
 
 /* The text of a field that is no part of the answer. */
 static bool
-given_text(const Converter *converter, const SgipRow *row, const SgipSearch *search,
-		   SgipSpan *text)
+given_text(const SgipTupleBuilder *builder, const Converter *converter, const SgipRow *row,
+		   const SgipSearch *search, SgipSpan *text)
 {
 	const char *value;
 
 	if (converter->field->kind == SGIP_KIND_PARENT)
 		value = row->parent;
+	else if (builder->local != NULL && builder->local->field == converter->field_index)
+	{
+		*text = builder->found;
+		return true;
+	}
 	else
 	{
 		value = search ? search->held.values[converter->field_index] : NULL;
@@ -471,7 +457,7 @@ make_field(SgipTupleBuilder *builder, Converter *converter, const SgipRow *row,
 
 	if (field->kind == SGIP_KIND_ARGUMENT || field->kind == SGIP_KIND_PARENT)
 	{
-		*isnull = !given_text(converter, row, search, &text);
+		*isnull = !given_text(builder, converter, row, search, &text);
 		return *isnull ? (Datum) 0 : make_value(builder, &converter->maker, text);
 	}
 	node = sgip_row_node(row, converter->field_index);
@@ -505,47 +491,68 @@ make_column(SgipTupleBuilder *builder, Converter *converter, const SgipRow *row,
 		*value = convert(&converter->maker, NULL);
 }
 
+/* Is the item of a list one that is searched for?  What is found is what the row holds. */
+static bool
+finds_item(SgipTupleBuilder *builder, SgipSpan item)
+{
+	const SgipLocalSearch *local = builder->local;
+
+	if (local->values != NULL)
+	{
+		builder->found = item;
+		return sgip_string_set_has(local->values, item);
+	}
+	builder->found.data = local->part;
+	builder->found.len = strlen(local->part);
+	return memmem(item.data, item.len, local->part, builder->found.len) != NULL;
+}
+
+/* Is the item, number "index" of the list, one that came before in it? */
+static bool
+is_repeated(const SgipRow *row, const SgipMember *list, size_t index, SgipSpan item)
+{
+	SgipItems	items;
+
+	sgip_items_begin(&items, list);
+	while (index-- > 0)
+	{
+		SgipSpan	other = sgip_node_text(row->element, sgip_items_next(&items));
+
+		if (other.len == item.len && memcmp(other.data, item.data, item.len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /*
- * Does the element's list hold the value a search column was given, or one
- * that has it as a part?  This is how v3 decides about groups.
+ * Looks in the element's list, from *position on, for what is searched here:
+ * this is how v3 decides about groups.  *position moves behind what is found;
+ * a part is looked for once.
  */
 static bool
-list_holds(const SgipRow *row, int field, const char *value, bool as_part)
+search_locally(SgipTupleBuilder *builder, const SgipRow *row, size_t *position)
 {
-	const SgipMember *list = &row->members->members[row->members->of_field[field]];
-	size_t		len = strlen(value);
+	const SgipMember *list = &row->members->members[row->members->of_field[builder->local->field]];
 	SgipItems	items;
 	const SgipNode *item;
+	size_t		index = 0;
 
 	if (list->node == NULL)
 		ereport(ERROR,
 				(errcode(SGIP_ERRCODE_NOT_JSON),
 				 errmsg("field \"%s\" is missing in the answer", list->key)));
 	sgip_items_begin(&items, list);
-	while ((item = sgip_items_next(&items)) != NULL)
+	for (; (item = sgip_items_next(&items)) != NULL; index++)
 	{
 		SgipSpan	text = sgip_node_text(row->element, item);
 
-		if (as_part ? memmem(text.data, text.len, value, len) != NULL :
-			text.len == len && memcmp(text.data, value, len) == 0)
-			return true;
+		if (index < *position || !finds_item(builder, text) || is_repeated(row, list, index, text))
+			continue;
+		*position = builder->local->values == NULL ? 0 : index + 1;
+		return true;
 	}
+	*position = 0;
 	return false;
-}
-
-/* Does the row satisfy the searches that are decided here? */
-static bool
-satisfies_local_search(const SgipTask *task, const SgipRow *row, const SgipSearch *search)
-{
-	for (int i = 0; i < task->field_count; i++)
-	{
-		const SgipField *field = &task->fields[i];
-
-		if (is_local_search(field) && search->held.values[i] != NULL &&
-			!list_holds(row, i, search->held.values[i], search->held_as_part))
-			return false;
-	}
-	return true;
 }
 
 /* Is the row one that this search keeps, rather than another? */
@@ -565,14 +572,19 @@ is_own_row(const SgipOwnRows *own, const Datum *values, const bool *nulls)
 										  own->collation, value, own->value));
 }
 
+void
+sgip_tuple_set_local(SgipTupleBuilder *builder, const SgipLocalSearch *local)
+{
+	builder->local = local->field >= 0 ? local : NULL;
+}
+
 bool
-sgip_tuple_build(SgipTupleBuilder *builder, const SgipRow *row,
-			  const SgipSearch *search, Datum *values, bool *nulls)
+sgip_tuple_build(SgipTupleBuilder *builder, const SgipRow *row, const SgipSearch *search,
+				 size_t *position, Datum *values, bool *nulls)
 {
 	ErrorContextCallback callback;
 
-	if (builder->local_search && search != NULL &&
-		!satisfies_local_search(builder->table->task, row, search))
+	if (builder->local != NULL && !search_locally(builder, row, position))
 		return false;
 
 	callback.callback = conversion_context;

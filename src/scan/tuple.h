@@ -25,14 +25,21 @@ typedef struct SgipTupleBuilder SgipTupleBuilder;
 extern SgipTupleBuilder *sgip_tuple_prepare(const SgipTable *table, TupleDesc desc,
 									  Bitmapset *needed);
 
+/* Rows are to be those of this search from now on; it must live as long */
+extern void sgip_tuple_set_local(SgipTupleBuilder *builder, const SgipLocalSearch *local);
+
 /*
  * Fills values and nulls, allocating in the current context, which should be
  * reset for each row.  Raises the errors of the types' input functions with
  * a context that names table, element and column; HV00L for a value that is
  * not of the form the field has.  False: the row does not belong to the
  * search (it is another's own, or its group does not fit).
+ *
+ * A row can be found by several values of a local search, and is a tuple for
+ * each: *position is 0 when a row is begun; as long as it is not 0 afterwards
+ * there may be another tuple of the same row.
  */
-extern bool sgip_tuple_build(SgipTupleBuilder *maker, const SgipRow *row,
-						  const SgipSearch *search, Datum *values, bool *nulls);
+extern bool sgip_tuple_build(SgipTupleBuilder *builder, const SgipRow *row, const SgipSearch *search,
+							 size_t *position, Datum *values, bool *nulls);
 
 #endif							/* SGIP_TUPLE_H */

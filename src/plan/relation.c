@@ -1,0 +1,527 @@
+/*-------------------------------------------------------------------------
+ *
+ * relation.c
+ *		A foreign table in a query that is being planned.
+ *
+ * What its clauses say is worked out once for each of them.  Search columns
+ * need more: a search column holds the argument that its rows were found
+ * with, so all that the WHERE and ON clauses of its query level say about it
+ * has to be asked of the API.  Whether that can be is decided here, from the
+ * clauses alone, before a path is made; so it depends neither on costs nor on
+ * settings nor on statistics.
+ *
+ * A join that compares a search column makes the table what a function in
+ * FROM is, with the column as its argument: "u.group_name = t.team" is a
+ * lateral reference to t.  PostgreSQL is told so.  Then all paths of the
+ * table, and of what it is joined to before t, have t as a parameter, and
+ * joins that could not hand the value down are not legal.
+ *
+ * One kind of join cannot be had like that: of "group_name IN (SELECT ...)"
+ * PostgreSQL can make the rows of the sub-select unique and then look up each
+ * of them; but it does not do that for a lateral reference.  Where there is
+ * nothing else to join, it is enough to offer no other path.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/appendinfo.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/lsyscache.h"
+#include "utils/selfuncs.h"
+
+#include "compat.h"
+#include "plan/relation.h"
+#include "request/search.h"
+
+/*
+ * The share of an account's rows that one value of a search column is expected
+ * to find.  ANALYZE cannot know: it samples rows that were found without one.
+ */
+#define GROUP_SHARE 0.05
+
+/* What a clause says, once it is known */
+typedef struct KnownClause
+{
+	const RestrictInfo *rinfo;
+	List	   *parts;			/* SgipClauses */
+} KnownClause;
+
+/* What choose_member tells and is told, in the walk over a rel's classes */
+typedef struct MemberSearch
+{
+	Expr	   *current;		/* member that clauses are being made for */
+	EquivalenceClass *class;	/* whose member it is */
+	List	   *done;			/* members that clauses were made for */
+} MemberSearch;
+
+/* How the search columns of a relation get their values */
+typedef struct Placement
+{
+	PlannerInfo *root;
+	RelOptInfo *rel;
+	const RelOptInfo *top;		/* rel, or the table that it is a part of */
+	SgipRelation *relation;
+	Bitmapset  *answered;		/* search columns that equal something whatever
+								 * the joins are */
+	List	   *clauses;		/* SgipClauses that the scan is asked by */
+	Relids		suppliers;		/* relations whose values it needs for that */
+} Placement;
+
+double
+sgip_relation_count_values(PlannerInfo *root, const SgipCondition *condition)
+{
+	double		count = 0;
+	ListCell   *lc;
+
+	foreach(lc, condition->values)
+	{
+		Node	   *value = lfirst(lc);
+
+		if (OidIsValid(get_element_type(exprType(value))))
+			count += sgip_estimate_array_length(root, value);
+		else
+			count += 1;
+	}
+	return Max(count, 1);
+}
+
+/*
+ * Tells PostgreSQL what share of rows satisfies a clause about search columns,
+ * before it asks the statistics.  Those with few values, which only add rows
+ * to a listing, leave it as it is.
+ */
+static void
+set_selectivity(PlannerInfo *root, const SgipTable *table, List *parts, RestrictInfo *rinfo)
+{
+	double		share = 1;
+	bool		search = false;
+	ListCell   *lc;
+
+	foreach(lc, parts)
+		search |= !bms_is_empty(((SgipClause *) lfirst(lc))->search);
+	if (!search)
+		return;
+	foreach(lc, sgip_clause_conditions(parts))
+	{
+		SgipCondition *condition = lfirst(lc);
+		const SgipField *field = sgip_table_field(table, condition->attnum);
+
+		if (field->kind == SGIP_KIND_ARGUMENT && field->values == NULL)
+			share *= GROUP_SHARE * sgip_relation_count_values(root, condition);
+	}
+	rinfo->norm_selec = rinfo->outer_selec = Min(share, 1);
+}
+
+List *
+sgip_relation_clauses(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
+{
+	SgipRelation *relation = rel->fdw_private;
+	KnownClause *known;
+	List	   *parts;
+	ListCell   *lc;
+
+	foreach(lc, relation->clauses)
+	{
+		known = lfirst(lc);
+		if (known->rinfo == rinfo)
+			return known->parts;
+	}
+	known = palloc0(sizeof(KnownClause));
+	known->rinfo = rinfo;
+	parts = sgip_clause_make(root, rel, relation->table, rinfo, true);
+	foreach(lc, parts)
+	{
+		if (sgip_enable_pushdown || !bms_is_empty(((SgipClause *) lfirst(lc))->search))
+			known->parts = lappend(known->parts, lfirst(lc));
+	}
+	set_selectivity(root, relation->table, parts, rinfo);
+	relation->clauses = lappend(relation->clauses, known);
+	return known->parts;
+}
+
+/* Callback: is this a member of the class that no clause was made for yet? */
+static bool
+choose_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
+			  EquivalenceMember *em, void *arg)
+{
+	MemberSearch *search = arg;
+
+	if (search->current != NULL)
+		return ec == search->class && equal(em->em_expr, search->current);
+	if (list_member(search->done, em->em_expr))
+		return false;
+	search->current = em->em_expr;
+	search->class = ec;
+	return true;
+}
+
+/*
+ * Moves on to the next member of a class, of this relation; false if there is
+ * none.  *clauses receives what follows from it and can move to the scan.
+ */
+static bool
+next_member(PlannerInfo *root, RelOptInfo *rel, MemberSearch *search, List **clauses)
+{
+	ListCell   *lc;
+	List	   *implied;
+
+	*clauses = NIL;
+	if (!rel->has_eclass_joins)
+		return false;
+	search->current = NULL;
+	implied = generate_implied_equalities_for_column(root, rel, choose_member, search,
+													 rel->lateral_referencers);
+	if (search->current == NULL)
+		return false;
+	search->done = lappend(search->done, search->current);
+	foreach(lc, implied)
+	{
+		if (join_clause_is_movable_to(lfirst_node(RestrictInfo, lc), rel))
+			*clauses = lappend(*clauses, lfirst(lc));
+	}
+	return true;
+}
+
+List *
+sgip_relation_join_clauses(PlannerInfo *root, RelOptInfo *rel)
+{
+	List	   *clauses = NIL;
+	List	   *implied;
+	MemberSearch search = {.current = NULL};
+	ListCell   *lc;
+
+	foreach(lc, rel->joininfo)
+	{
+		if (join_clause_is_movable_to(lfirst_node(RestrictInfo, lc), rel))
+			clauses = lappend(clauses, lfirst(lc));
+	}
+	while (next_member(root, rel, &search, &implied))
+		clauses = list_concat(clauses, implied);
+	return clauses;
+}
+
+/* ----------------------------------------------------------------
+ *		Search columns
+ * ----------------------------------------------------------------
+ */
+
+/* The table that the relation is a part of (partition, UNION ALL), or itself. */
+static RelOptInfo *
+top_parent(PlannerInfo *root, RelOptInfo *rel)
+{
+	return rel->top_parent_relids == NULL ? rel :
+		find_base_rel(root, bms_singleton_member(rel->top_parent_relids));
+}
+
+/* An expression about the table that the relation is a part of, as one about the relation. */
+static Node *
+translate(PlannerInfo *root, RelOptInfo *rel, Node *node)
+{
+	AppendRelInfo *appinfo;
+
+	if (rel->top_parent_relids == NULL)
+		return node;
+	appinfo = root->append_rel_array[rel->relid];
+	node = translate(root, find_base_rel(root, appinfo->parent_relid), node);
+	return adjust_appendrel_attrs(root, node, 1, &appinfo);
+}
+
+/* Adds to a set without changing it, for other relations may share it. */
+static void
+add_relids(Relids *relids, const Bitmapset *more)
+{
+	*relids = bms_union(*relids, more);
+}
+
+/* Has the table search columns? */
+static bool
+has_search_columns(const SgipTable *table)
+{
+	for (int attnum = 1; attnum <= table->column_count; attnum++)
+	{
+		const SgipField *field = sgip_table_field(table, attnum);
+
+		if (field != NULL && field->kind == SGIP_KIND_ARGUMENT)
+			return true;
+	}
+	return false;
+}
+
+/* Do the clauses say anything about search columns that have no other value? */
+static bool
+need_answers(const Placement *placement, List *parts)
+{
+	ListCell   *lc;
+
+	foreach(lc, parts)
+	{
+		if (!bms_is_subset(((SgipClause *) lfirst(lc))->search, placement->answered))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Can the relation be looked up for each row of that sub-select?  It is a
+ * semijoin whose rows can be made unique, and there is nothing else to join.
+ */
+static bool
+can_look_up(const Placement *placement, const SpecialJoinInfo *semijoin)
+{
+	Relids		others = bms_difference(placement->root->all_baserels, semijoin->syn_righthand);
+
+	return (semijoin->semi_can_btree || semijoin->semi_can_hash) &&
+		bms_equal(others, placement->top->relids) && bms_is_empty(placement->top->lateral_relids);
+}
+
+/*
+ * Can the clause's other relations hand their values down to the scan?  Those
+ * that need its rows themselves cannot.
+ */
+static bool
+can_supply(Placement *placement, const RestrictInfo *rinfo)
+{
+	Relids		suppliers = bms_intersect(rinfo->clause_relids, placement->root->all_baserels);
+	int			relid = -1;
+	ListCell   *lc;
+
+	suppliers = bms_del_member(suppliers, placement->rel->relid);
+	while ((relid = bms_next_member(suppliers, relid)) >= 0)
+	{
+		if (bms_is_member(placement->top->relid, find_base_rel(placement->root, relid)->lateral_relids))
+			return false;
+	}
+	foreach(lc, placement->root->join_info_list)
+	{
+		SpecialJoinInfo *sjinfo = lfirst(lc);
+
+		if (sjinfo->jointype != JOIN_SEMI || !bms_overlap(suppliers, sjinfo->syn_righthand) ||
+			bms_is_member(placement->top->relid, sjinfo->syn_righthand))
+			continue;
+		if (!can_look_up(placement, sjinfo))
+			return false;
+		placement->relation->required_outer = bms_union(placement->relation->required_outer, suppliers);
+		/* which then must not be looked up by this one */
+		relid = -1;
+		while ((relid = bms_next_member(suppliers, relid)) >= 0)
+			add_relids(&find_base_rel(placement->root, relid)->lateral_referencers, placement->top->relids);
+		return true;
+	}
+	placement->suppliers = bms_union(placement->suppliers, suppliers);
+	return true;
+}
+
+/* A clause that the scan cannot be asked by: it only must not say anything that would have to be asked. */
+static void
+add_check(Placement *placement, const RestrictInfo *rinfo)
+{
+	List	   *parts = sgip_clause_make(placement->root, placement->rel, placement->relation->table,
+										 rinfo, false);
+
+	if (need_answers(placement, parts))
+		placement->relation->checks = list_concat(placement->relation->checks, parts);
+}
+
+/* Takes join clauses into account that are no equalities, or belong to outer joins. */
+static void
+place_join_clauses(Placement *placement)
+{
+	ListCell   *lc;
+
+	foreach(lc, placement->rel->joininfo)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		List	   *parts;
+
+		if (!join_clause_is_movable_to(rinfo, placement->rel))
+		{
+			add_check(placement, rinfo);
+			continue;
+		}
+		parts = sgip_relation_clauses(placement->root, placement->rel, rinfo);
+		if (!need_answers(placement, parts))
+			continue;
+		if (can_supply(placement, rinfo))
+			placement->clauses = list_concat(placement->clauses, parts);
+		else
+			add_check(placement, rinfo);
+	}
+}
+
+/* The search columns in an expression that have no other value. */
+static Bitmapset *
+unanswered_columns(const Placement *placement, Node *expression)
+{
+	Bitmapset  *used = NULL;
+	Bitmapset  *result = NULL;
+
+	pull_varattnos(expression, placement->rel->relid, &used);
+	for (int attnum = 1; attnum <= placement->relation->table->column_count; attnum++)
+	{
+		const SgipField *field = sgip_table_field(placement->relation->table, attnum);
+
+		if (field != NULL && field->kind == SGIP_KIND_ARGUMENT &&
+			(bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used) ||
+			 bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used)) &&
+			!bms_is_member(attnum, placement->answered))
+			result = bms_add_member(result, attnum);
+	}
+	return result;
+}
+
+/* Says of search columns that the API cannot be asked about them. */
+static void
+add_undecided(Placement *placement, Bitmapset *search)
+{
+	SgipClause *clause = palloc0(sizeof(SgipClause));
+
+	clause->kind = SGIP_CLAUSE_LOCAL;
+	clause->search = search;
+	placement->clauses = lappend(placement->clauses, clause);
+}
+
+/* Takes equalities into account: one of a class's other members gives the value. */
+static void
+place_equivalences(Placement *placement)
+{
+	MemberSearch search = {.current = NULL};
+	List	   *implied;
+
+	while (next_member(placement->root, placement->rel, &search, &implied))
+	{
+		Bitmapset  *columns = unanswered_columns(placement, (Node *) search.current);
+		bool		placed = false;
+		ListCell   *lc;
+
+		/* a class of this relation alone is there for the sake of sorting */
+		if (bms_is_empty(columns) || bms_is_subset(search.class->ec_relids, placement->top->relids))
+			continue;
+		foreach(lc, implied)
+		{
+			RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+			placed = can_supply(placement, rinfo);
+			if (!placed)
+				continue;
+			placement->clauses = list_concat(placement->clauses,
+											 sgip_relation_clauses(placement->root, placement->rel, rinfo));
+			break;
+		}
+		if (!placed)
+			add_undecided(placement, columns);
+	}
+}
+
+/* Looks for members of classes that need the columns of several relations. */
+static void
+place_joint_members(Placement *placement)
+{
+	ListCell   *of_class;
+	ListCell   *of_member;
+
+	foreach(of_class, placement->root->eq_classes)
+	{
+		EquivalenceClass *ec = lfirst_node(EquivalenceClass, of_class);
+
+		if (ec->ec_merged != NULL || !bms_is_member(placement->top->relid, ec->ec_relids))
+			continue;
+		foreach(of_member, ec->ec_members)
+		{
+			EquivalenceMember *em = lfirst_node(EquivalenceMember, of_member);
+			Bitmapset  *columns;
+
+			if (em->em_is_child || bms_membership(em->em_relids) != BMS_MULTIPLE ||
+				!bms_is_member(placement->top->relid, em->em_relids) || list_length(ec->ec_members) < 2)
+				continue;
+			columns = unanswered_columns(placement,
+										 translate(placement->root, placement->rel, (Node *) em->em_expr));
+			if (!bms_is_empty(columns))
+				add_undecided(placement, columns);
+		}
+	}
+}
+
+/*
+ * Makes lateral references of the values that the scan needs, as if the query
+ * said LATERAL: of the table, of its parts, and of what refers to it.
+ */
+static void
+refer_to_suppliers(Placement *placement)
+{
+	PlannerInfo *root = placement->root;
+	Relids		own = placement->top->relids;
+	Relids		all = bms_copy(placement->suppliers);
+	int			relid = -1;
+
+	while ((relid = bms_next_member(placement->suppliers, relid)) >= 0)
+		all = bms_add_members(all, find_base_rel(root, relid)->lateral_relids);
+	/* another part of the table has done it */
+	if (bms_is_subset(all, placement->rel->lateral_relids) &&
+		bms_is_subset(placement->suppliers, placement->rel->direct_lateral_relids))
+		return;
+	root->hasLateralRTEs = true;
+	for (int i = 1; i < root->simple_rel_array_size; i++)
+	{
+		RelOptInfo *rel = root->simple_rel_array[i];
+		Relids		top = rel == NULL ? NULL : top_parent(root, rel)->relids;
+
+		if (rel == NULL)
+			continue;
+		if (bms_equal(top, own))
+		{
+			add_relids(&rel->direct_lateral_relids, placement->suppliers);
+			add_relids(&rel->lateral_relids, all);
+		}
+		else if (bms_overlap(rel->lateral_relids, own))
+			add_relids(&rel->lateral_relids, all);
+		if (bms_is_subset(top, all))
+			add_relids(&rel->lateral_referencers, bms_union(own, placement->top->lateral_referencers));
+	}
+}
+
+void
+sgip_relation_place(PlannerInfo *root, RelOptInfo *rel)
+{
+	Placement	placement = {.root = root, .rel = rel, .top = top_parent(root, rel), .relation = rel->fdw_private};
+	const SgipTable *table = placement.relation->table;
+	SgipDecision decision;
+	ListCell   *lc;
+
+	if (!has_search_columns(table))
+		return;
+	foreach(lc, rel->baserestrictinfo)
+		placement.clauses = list_concat(placement.clauses,
+										sgip_relation_clauses(root, rel, lfirst_node(RestrictInfo, lc)));
+	foreach(lc, placement.clauses)
+	{
+		SgipClause *clause = lfirst(lc);
+
+		if (clause->kind == SGIP_CLAUSE_CONDITION && clause->condition->kind == SGIP_CONDITION_EQUAL)
+			placement.answered = bms_add_members(placement.answered, clause->search);
+	}
+	place_join_clauses(&placement);
+	place_equivalences(&placement);
+	place_joint_members(&placement);
+
+	decision = sgip_clause_decide(list_concat_copy(placement.clauses, placement.relation->checks), NULL, NULL);
+	if (decision.never)
+		return;
+	/* an optional argument may give a value, by which the rest can be judged */
+	foreach(lc, sgip_clause_conditions(placement.clauses))
+	{
+		SgipCondition *condition = lfirst(lc);
+
+		if (condition->kind == SGIP_CONDITION_EQUAL)
+			decision.undecided = bms_del_member(decision.undecided, condition->attnum);
+	}
+	sgip_search_refuse_undecided(table, &decision);
+	sgip_search_check(table, decision.conditions);
+	if (!bms_is_empty(placement.suppliers))
+		refer_to_suppliers(&placement);
+}

@@ -1,0 +1,921 @@
+/*-------------------------------------------------------------------------
+ *
+ * clause.c
+ *		What a clause of a query comes to when a scan starts.
+ *
+ * Much of a clause can be known before anything is sent: what has no columns
+ * of the relation, and columns with the option "constant".  So a clause is a
+ * tree of AND and OR over three kinds of leaves: what is known when the scan
+ * starts, what the API can be asked, and what it cannot.  One mechanism
+ * serves
+ *
+ * - one-time filters: an account's label, the key of a partition.  PostgreSQL
+ *   prunes partitions by itself, but not for every form of condition, and
+ *   other tables not at all;
+ * - optional arguments, "$1 IS NULL OR username = $1", which applications and
+ *   BI tools write for filters that may be left out, also with CASE and
+ *   coalesce();
+ * - rows of values on partitions, "(account, group_name) IN (...)", of which
+ *   each partition answers its part.
+ *
+ * A search column holds the argument that its row was found with; nothing is
+ * known of it before it is asked for.  So what is said about one must be
+ * asked of the API, or hold for the value that the column has when nothing
+ * is asked; "undecided" are those about which something else is said.
+ *
+ * Known expressions are evaluated in the order of the clause and no further
+ * than needed, as PostgreSQL folds a custom plan's constants: "$1 = '' OR
+ * ip = $1::inet" must not fail for ''.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "request/clause.h"
+
+/* Whose clause is looked at */
+typedef struct Subject
+{
+	PlannerInfo *root;
+	RelOptInfo *rel;
+	const SgipTable *table;
+	bool		at_scan;		/* the scan may ask by it, and knows the values of
+								 * other relations' columns */
+} Subject;
+
+/* Which columns are replaced, by what is known of them */
+typedef struct Replacement
+{
+	const Subject *subject;
+	bool		search;			/* search columns, instead of constants */
+	bool		replaced;		/* result: there was one */
+} Replacement;
+
+/* Which column's text is being read */
+typedef struct Reading
+{
+	const SgipTable *table;
+	const SgipColumn *column;
+} Reading;
+
+/* What is known of a clause before the scan */
+typedef enum Outcome
+{
+	FAILS,						/* for all rows */
+	HOLDS,						/* for all rows */
+	DEPENDS						/* on the row */
+} Outcome;
+
+/* How sgip_clause_decide finds out what is known */
+typedef struct Knowledge
+{
+	SgipClauseHolds holds;
+	void	   *arg;
+} Knowledge;
+
+static SgipClause *build(const Subject *subject, Node *node);
+
+/* ----------------------------------------------------------------
+ *		Columns whose value is known
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Is a text always the same value of the type?  A date, for one, depends on
+ * DateStyle, and "today" on the day.
+ */
+static bool
+is_fixed(Oid type)
+{
+	Oid			base = getBaseType(type);
+	Oid			function;
+	Oid			ioparam;
+
+	getTypeInputInfo(base, &function, &ioparam);
+	return func_volatile(function) == PROVOLATILE_IMMUTABLE || type_is_enum(base);
+}
+
+/* Says which constant an input function refused. */
+static void
+reading_context(void *arg)
+{
+	const Reading *reading = arg;
+
+	errcontext("constant of column \"%s\" of foreign table \"%s\"",
+			   reading->column->name, reading->table->name);
+}
+
+/* The value of a text, or NULL, in a column whose type is fixed. */
+static Node *
+fixed_value(const SgipTable *table, const SgipColumn *column, const char *text, Oid collation)
+{
+	Reading		reading = {table, column};
+	ErrorContextCallback callback = {error_context_stack, reading_context, &reading};
+	Oid			function;
+	Oid			ioparam;
+	int16		len;
+	bool		byval;
+	Datum		value = (Datum) 0;
+
+	get_typlenbyval(column->type, &len, &byval);
+	if (text != NULL)
+	{
+		getTypeInputInfo(column->type, &function, &ioparam);
+		error_context_stack = &callback;
+		value = OidInputFunctionCall(function, pstrdup(text), ioparam, column->typmod);
+		error_context_stack = callback.previous;
+	}
+	return (Node *) makeConst(column->type, column->typmod, collation, len, value,
+							  text == NULL, byval);
+}
+
+/* An expression for the value of any other: its text is read when the scan begins. */
+static Node *
+read_value(const SgipColumn *column, Oid collation)
+{
+	CoerceViaIO *value = makeNode(CoerceViaIO);
+
+	value->arg = (Expr *) makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1,
+									CStringGetTextDatum(column->constant), false, false);
+	value->resulttype = column->type;
+	value->resultcollid = collation;
+	value->coerceformat = COERCE_EXPLICIT_CAST;
+	value->location = -1;
+	return (Node *) value;
+}
+
+/* Is the column one that holds the argument of the search? */
+static bool
+is_search(const SgipTable *table, AttrNumber attnum)
+{
+	const SgipField *field = sgip_table_field(table, attnum);
+
+	return field != NULL && field->kind == SGIP_KIND_ARGUMENT;
+}
+
+/*
+ * What stands for a column: its constant, or what a search column holds when
+ * nothing is asked; NULL if its value is not known.
+ */
+static Node *
+known_value(const Replacement *replacement, const Var *var)
+{
+	const SgipTable *table = replacement->subject->table;
+	const SgipColumn *column;
+
+	if (var->varattno <= 0)
+		return NULL;
+	column = &table->columns[var->varattno - 1];
+	if (replacement->search)
+		return is_search(table, var->varattno) && is_fixed(column->type) ?
+			fixed_value(table, column, sgip_table_field(table, var->varattno)->absent, var->varcollid) :
+			NULL;
+	if (column->constant == NULL)
+		return NULL;
+	if (is_fixed(column->type))
+		return fixed_value(table, column, column->constant, var->varcollid);
+	/* a cast does not see the modifier of, say, timestamptz(0) */
+	return column->typmod < 0 ? read_value(column, var->varcollid) : NULL;
+}
+
+/* Puts what is known in the place of columns. */
+static Node *
+replace_columns(Node *node, void *context)
+{
+	Replacement *replacement = context;
+
+	if (node != NULL && IsA(node, Var) && ((Var *) node)->varlevelsup == 0 &&
+		((Var *) node)->varno == (int) replacement->subject->rel->relid)
+	{
+		Node	   *value = known_value(replacement, (Var *) node);
+
+		if (value == NULL)
+			return node;
+		replacement->replaced = true;
+		return value;
+	}
+	return expression_tree_mutator(node, replace_columns, context);
+}
+
+/* The node with what is known of its columns, simplified. */
+static Node *
+simplify(const Subject *subject, Node *node, bool search)
+{
+	Replacement replacement = {subject, search, false};
+	Node	   *result = replace_columns(node, &replacement);
+
+	return replacement.replaced ? eval_const_expressions(subject->root, result) : node;
+}
+
+/* ----------------------------------------------------------------
+ *		Making the tree
+ * ----------------------------------------------------------------
+ */
+
+/* Has the node columns of the relation? */
+static bool
+has_columns(const Subject *subject, Node *node)
+{
+	return bms_is_member(subject->rel->relid, pull_varnos(subject->root, node));
+}
+
+/* Can the node be evaluated once, when the scan starts? */
+static bool
+is_known(const Subject *subject, Node *node)
+{
+	Relids		relids = pull_varnos(subject->root, node);
+
+	return (subject->at_scan ? !bms_is_member(subject->rel->relid, relids) : bms_is_empty(relids)) &&
+		!contain_volatile_functions(node) && !contain_subplans(node);
+}
+
+/* The search columns that the node refers to, those of a whole row included. */
+static Bitmapset *
+search_columns(const Subject *subject, Node *node)
+{
+	Bitmapset  *used = NULL;
+	Bitmapset  *search = NULL;
+
+	pull_varattnos(node, subject->rel->relid, &used);
+	for (int attnum = 1; attnum <= subject->table->column_count; attnum++)
+	{
+		if (is_search(subject->table, attnum) &&
+			(bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used) ||
+			 bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used)))
+			search = bms_add_member(search, attnum);
+	}
+	return search;
+}
+
+static SgipClause *
+make_known(Node *expression)
+{
+	SgipClause *clause = palloc0(sizeof(SgipClause));
+
+	clause->kind = SGIP_CLAUSE_KNOWN;
+	clause->known = expression;
+	return clause;
+}
+
+static SgipClause *
+make_condition(const Subject *subject, SgipCondition *condition)
+{
+	SgipClause *clause = palloc0(sizeof(SgipClause));
+
+	clause->kind = SGIP_CLAUSE_CONDITION;
+	clause->condition = condition;
+	if (is_search(subject->table, condition->attnum))
+		clause->search = bms_make_singleton(condition->attnum);
+	return clause;
+}
+
+static SgipClause *
+make_local(const Subject *subject, Node *node)
+{
+	SgipClause *clause = palloc0(sizeof(SgipClause));
+
+	clause->kind = SGIP_CLAUSE_LOCAL;
+	clause->search = search_columns(subject, node);
+	return clause;
+}
+
+bool
+sgip_clause_is_constant(const SgipClause *clause, bool *value)
+{
+	const Const *constant = clause->known;
+
+	if (clause->kind != SGIP_CLAUSE_KNOWN || !IsA(constant, Const))
+		return false;
+	*value = !constant->constisnull && DatumGetBool(constant->constvalue);
+	return true;
+}
+
+/* Two clauses joined by AND or OR; known ones come first and become one. */
+static SgipClause *
+join(SgipClauseKind kind, SgipClause *left, SgipClause *right)
+{
+	SgipClause *clause;
+	bool		value;
+
+	if (right->kind == SGIP_CLAUSE_KNOWN && left->kind != SGIP_CLAUSE_KNOWN)
+		return join(kind, right, left);
+	if (sgip_clause_is_constant(left, &value))
+		return value == (kind == SGIP_CLAUSE_AND) ? right : left;
+	if (right->kind == SGIP_CLAUSE_KNOWN)
+	{
+		List	   *both = list_make2(left->known, right->known);
+
+		if (sgip_clause_is_constant(right, &value))
+			return value == (kind == SGIP_CLAUSE_AND) ? left : right;
+		return make_known((Node *) (kind == SGIP_CLAUSE_AND ? make_andclause(both) : make_orclause(both)));
+	}
+	clause = palloc0(sizeof(SgipClause));
+	clause->kind = kind;
+	clause->args = list_make2(left, right);
+	clause->search = bms_union(left->search, right->search);
+	return clause;
+}
+
+/*
+ * The node, which is about search columns and cannot be asked; but if it holds
+ * for what they hold when nothing is asked, asking nothing answers it.
+ */
+static SgipClause *
+or_absent(const Subject *subject, Node *node, SgipClause *clause)
+{
+	Node	   *absent;
+
+	if (bms_is_empty(clause->search))
+		return clause;
+	absent = simplify(subject, node, true);
+	return is_known(subject, absent) ? join(SGIP_CLAUSE_OR, make_known(absent), clause) : clause;
+}
+
+/* Do the conditions compare the same, so that one of them or the other is one condition? */
+static bool
+is_same_equality(const SgipCondition *one, const SgipCondition *other)
+{
+	return one->kind == SGIP_CONDITION_EQUAL && other->kind == SGIP_CONDITION_EQUAL &&
+		one->attnum == other->attnum && one->text_form == other->text_form &&
+		one->equal_function == other->equal_function && one->collation == other->collation;
+}
+
+/* The equality with one of both conditions' values. */
+static SgipCondition *
+merge_equalities(const SgipCondition *one, const SgipCondition *other)
+{
+	SgipCondition *merged = palloc(sizeof(SgipCondition));
+
+	*merged = *one;
+	merged->values = list_concat_copy(one->values, other->values);
+	return merged;
+}
+
+/* Joins nodes by OR. */
+static SgipClause *
+build_or(const Subject *subject, List *nodes)
+{
+	SgipClause *known = make_known(makeBoolConst(false, false));
+	SgipClause *rest = NULL;
+	List	   *rest_nodes = NIL;
+	ListCell   *lc;
+
+	foreach(lc, nodes)
+	{
+		SgipClause *clause = build(subject, lfirst(lc));
+
+		if (clause->kind == SGIP_CLAUSE_KNOWN)
+		{
+			known = join(SGIP_CLAUSE_OR, known, clause);
+			continue;
+		}
+		rest_nodes = lappend(rest_nodes, lfirst(lc));
+		if (rest == NULL)
+			rest = clause;
+		else if (rest->kind == SGIP_CLAUSE_CONDITION && clause->kind == SGIP_CLAUSE_CONDITION &&
+				 is_same_equality(rest->condition, clause->condition))
+			rest = make_condition(subject, merge_equalities(rest->condition, clause->condition));
+		else
+			rest = join(SGIP_CLAUSE_OR, rest, clause);
+	}
+	if (rest == NULL)
+		return known;
+	if (list_length(rest_nodes) > 1 && rest->kind != SGIP_CLAUSE_CONDITION)
+		rest = or_absent(subject, (Node *) make_orclause(rest_nodes), rest);
+	return join(SGIP_CLAUSE_OR, known, rest);
+}
+
+/* Joins nodes by AND. */
+static SgipClause *
+build_and(const Subject *subject, List *nodes)
+{
+	SgipClause *all = make_known(makeBoolConst(true, false));
+	ListCell   *lc;
+
+	foreach(lc, nodes)
+		all = join(SGIP_CLAUSE_AND, all, build(subject, lfirst(lc)));
+	return all;
+}
+
+/* A choice between two expressions that is known when the scan starts */
+typedef struct Choice
+{
+	const Subject *subject;
+	Node	   *known;			/* result: the condition; NULL: none was found */
+	bool		otherwise;		/* which one the node is to be replaced by */
+	Node	   *node;			/* the CASE or coalesce() itself */
+} Choice;
+
+/* Puts the argument of a CASE into its conditions. */
+static Node *
+fill_in_argument(Node *node, void *argument)
+{
+	if (node != NULL && IsA(node, CaseTestExpr))
+		return argument;
+	return expression_tree_mutator(node, fill_in_argument, argument);
+}
+
+/*
+ * Finds CASE WHEN known ..., and coalesce(known, ...).  A null test of the
+ * argument is what coalesce() decides by.
+ */
+static bool
+find_choice(Node *node, void *context)
+{
+	Choice	   *choice = context;
+	Node	   *known = NULL;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, CaseExpr))
+	{
+		CaseExpr   *expr = (CaseExpr *) node;
+
+		known = (Node *) linitial_node(CaseWhen, expr->args)->expr;
+		if (expr->arg != NULL)
+			known = fill_in_argument(known, expr->arg);
+	}
+	else if (IsA(node, CoalesceExpr))
+	{
+		NullTest   *test = makeNode(NullTest);
+
+		test->arg = linitial(((CoalesceExpr *) node)->args);
+		test->nulltesttype = IS_NOT_NULL;
+		test->argisrow = false;
+		test->location = -1;
+		known = (Node *) test;
+	}
+	if (known != NULL && has_columns(choice->subject, node) && is_known(choice->subject, known))
+	{
+		choice->known = known;
+		choice->node = node;
+		return true;
+	}
+	return expression_tree_walker(node, find_choice, context);
+}
+
+/* Puts one side of a choice in its place. */
+static Node *
+replace_choice(Node *node, void *context)
+{
+	Choice	   *choice = context;
+
+	if (node != choice->node)
+		return expression_tree_mutator(node, replace_choice, context);
+	if (IsA(node, CoalesceExpr))
+	{
+		CoalesceExpr *coalesce = copyObject((CoalesceExpr *) node);
+
+		if (!choice->otherwise)
+			return linitial(coalesce->args);
+		coalesce->args = list_delete_first(coalesce->args);
+		return (Node *) coalesce;
+	}
+	else
+	{
+		CaseExpr   *expr = copyObject((CaseExpr *) node);
+
+		if (!choice->otherwise)
+			return (Node *) linitial_node(CaseWhen, expr->args)->result;
+		expr->args = list_delete_first(expr->args);
+		return expr->args == NIL ? (Node *) expr->defresult : (Node *) expr;
+	}
+}
+
+/* One side of a choice, if the condition comes to that. */
+static SgipClause *
+build_side(Choice *choice, Node *node, bool otherwise)
+{
+	BooleanTest *test = makeNode(BooleanTest);
+	Node	   *side;
+
+	test->arg = (Expr *) choice->known;
+	test->booltesttype = otherwise ? IS_NOT_TRUE : IS_TRUE;
+	test->location = -1;
+	choice->otherwise = otherwise;
+	side = eval_const_expressions(choice->subject->root, replace_choice(node, choice));
+	return join(SGIP_CLAUSE_AND, make_known((Node *) test), build(choice->subject, side));
+}
+
+/*
+ * NOT (a IS DISTINCT FROM b) where one side is known: it is NULL, or equals the
+ * other.  NULL for any other node.
+ */
+static SgipClause *
+build_not_distinct(const Subject *subject, Node *node)
+{
+	OpExpr	   *equal;
+	NullTest   *test;
+	Node	   *known;
+
+	if (!is_notclause(node) || !IsA(get_notclausearg(node), DistinctExpr))
+		return NULL;
+	equal = (OpExpr *) copyObject(get_notclausearg(node));
+	NodeSetTag(equal, T_OpExpr);
+	known = has_columns(subject, lsecond(equal->args)) ? linitial(equal->args) : lsecond(equal->args);
+	if (!is_known(subject, known) || type_is_rowtype(exprType(known)))
+		return NULL;
+	test = makeNode(NullTest);
+	test->arg = (Expr *) known;
+	test->nulltesttype = IS_NULL;
+	test->location = -1;
+	return join(SGIP_CLAUSE_OR,
+				make_known(eval_const_expressions(subject->root, (Node *) test)),
+				build(subject, (Node *) equal));
+}
+
+/* Makes the tree of a clause that must be true. */
+static SgipClause *
+build(const Subject *subject, Node *node)
+{
+	SgipCondition *condition;
+	SgipClause *clause;
+	Choice		choice = {.subject = subject};
+
+	check_stack_depth();
+	if (IsA(node, RestrictInfo))
+		return build(subject, (Node *) ((RestrictInfo *) node)->clause);
+	if (is_orclause(node))
+		return build_or(subject, ((BoolExpr *) node)->args);
+	if (is_andclause(node))
+		return build_and(subject, ((BoolExpr *) node)->args);
+	if (is_known(subject, node))
+		return make_known(node);
+	condition = subject->at_scan ?
+		sgip_pushdown_classify(subject->root, subject->rel, subject->table, (Expr *) node) : NULL;
+	if (condition != NULL)
+		return make_condition(subject, condition);
+	if (IsA(node, BooleanTest) && ((BooleanTest *) node)->booltesttype == IS_TRUE)
+		return build(subject, (Node *) ((BooleanTest *) node)->arg);
+	clause = build_not_distinct(subject, node);
+	if (clause != NULL)
+		return clause;
+	if (has_columns(subject, node) && find_choice(node, &choice))
+		return join(SGIP_CLAUSE_OR, build_side(&choice, node, false), build_side(&choice, node, true));
+	return or_absent(subject, node, make_local(subject, node));
+}
+
+/* Can anything come of the clause, but that PostgreSQL decides it? */
+static bool
+is_useful(const SgipClause *clause)
+{
+	ListCell   *lc;
+
+	if (!bms_is_empty(clause->search))
+		return true;
+	switch (clause->kind)
+	{
+		case SGIP_CLAUSE_KNOWN:
+		case SGIP_CLAUSE_CONDITION:
+			return true;
+		case SGIP_CLAUSE_LOCAL:
+			return false;
+		case SGIP_CLAUSE_AND:
+			foreach(lc, clause->args)
+			{
+				if (is_useful(lfirst(lc)))
+					return true;
+			}
+			return false;
+		case SGIP_CLAUSE_OR:
+			foreach(lc, clause->args)
+			{
+				if (!is_useful(lfirst(lc)))
+					return false;
+			}
+			return true;
+	}
+	return false;
+}
+
+/* ----------------------------------------------------------------
+ *		What it comes to
+ * ----------------------------------------------------------------
+ */
+
+static Outcome decide(const SgipClause *clause, const Knowledge *knowledge, bool best,
+					  SgipDecision *decision);
+
+/* The equality in the list that compares as the other does, or NULL. */
+static SgipCondition *
+find_equality(List *conditions, const SgipCondition *other)
+{
+	ListCell   *lc;
+
+	foreach(lc, conditions)
+	{
+		if (is_same_equality(lfirst(lc), other))
+			return lfirst(lc);
+	}
+	return NULL;
+}
+
+/*
+ * Of several alternatives the API can be asked what all of them say: that a
+ * column equals something.
+ */
+static List *
+common_equalities(List *alternatives)
+{
+	SgipDecision *first = linitial(alternatives);
+	List	   *common = NIL;
+	ListCell   *of_first;
+	ListCell   *lc;
+
+	foreach(of_first, first->conditions)
+	{
+		SgipCondition *merged = lfirst(of_first);
+
+		for_each_from(lc, alternatives, 1)
+		{
+			SgipCondition *other = find_equality(((SgipDecision *) lfirst(lc))->conditions, merged);
+
+			merged = other == NULL ? NULL : merge_equalities(merged, other);
+			if (merged == NULL)
+				break;
+		}
+		if (merged != NULL)
+			common = lappend(common, merged);
+	}
+	return common;
+}
+
+/* What an OR comes to. */
+static Outcome
+decide_or(const SgipClause *clause, const Knowledge *knowledge, SgipDecision *decision)
+{
+	List	   *alternatives = NIL;
+	Bitmapset  *search = NULL;
+	ListCell   *lc;
+
+	foreach(lc, clause->args)
+	{
+		SgipClause *arg = lfirst(lc);
+		SgipDecision *one = palloc0(sizeof(SgipDecision));
+
+		switch (decide(arg, knowledge, true, one))
+		{
+			case HOLDS:
+				return HOLDS;
+			case FAILS:
+				break;
+			case DEPENDS:
+				alternatives = lappend(alternatives, one);
+				search = bms_union(search, arg->search);
+				break;
+		}
+	}
+	/* they might all fail, but need not */
+	if (alternatives == NIL)
+		return knowledge->holds == NULL ? HOLDS : FAILS;
+	if (list_length(alternatives) == 1)
+	{
+		SgipDecision *only = linitial(alternatives);
+
+		decision->conditions = list_concat(decision->conditions, only->conditions);
+		decision->undecided = bms_union(decision->undecided, only->undecided);
+		return DEPENDS;
+	}
+	decision->conditions = list_concat(decision->conditions, common_equalities(alternatives));
+	decision->undecided = bms_union(decision->undecided, search);
+	return DEPENDS;
+}
+
+/* What an AND comes to. */
+static Outcome
+decide_and(const SgipClause *clause, const Knowledge *knowledge, SgipDecision *decision)
+{
+	Outcome		all = HOLDS;
+	ListCell   *lc;
+
+	foreach(lc, clause->args)
+	{
+		Outcome		one = decide(lfirst(lc), knowledge, false, decision);
+
+		if (one == FAILS)
+			return FAILS;
+		if (one == DEPENDS)
+			all = DEPENDS;
+	}
+	return all;
+}
+
+/*
+ * What a clause comes to; what it says is added to the decision.  "best" is
+ * what a known expression is taken for if nothing is known yet.
+ */
+static Outcome
+decide(const SgipClause *clause, const Knowledge *knowledge, bool best, SgipDecision *decision)
+{
+	bool		value;
+
+	switch (clause->kind)
+	{
+		case SGIP_CLAUSE_KNOWN:
+			if (knowledge->holds != NULL)
+				value = knowledge->holds(clause->known, knowledge->arg);
+			else if (!sgip_clause_is_constant(clause, &value))
+				value = best;
+			return value ? HOLDS : FAILS;
+		case SGIP_CLAUSE_CONDITION:
+			decision->conditions = lappend(decision->conditions, clause->condition);
+			return DEPENDS;
+		case SGIP_CLAUSE_LOCAL:
+			decision->undecided = bms_union(decision->undecided, clause->search);
+			return DEPENDS;
+		case SGIP_CLAUSE_AND:
+			return decide_and(clause, knowledge, decision);
+		case SGIP_CLAUSE_OR:
+			return decide_or(clause, knowledge, decision);
+	}
+	return DEPENDS;
+}
+
+SgipDecision
+sgip_clause_decide(List *clauses, SgipClauseHolds holds, void *arg)
+{
+	Knowledge	knowledge = {holds, arg};
+	SgipDecision decision = {0};
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		if (decide(lfirst(lc), &knowledge, true, &decision) == FAILS)
+		{
+			decision.never = true;
+			return decision;
+		}
+	}
+	/* rows that hold the value asked for can be judged by it */
+	foreach(lc, decision.conditions)
+	{
+		SgipCondition *condition = lfirst(lc);
+
+		if (condition->kind == SGIP_CONDITION_EQUAL)
+			decision.undecided = bms_del_member(decision.undecided, condition->attnum);
+	}
+	return decision;
+}
+
+List *
+sgip_clause_conditions(List *clauses)
+{
+	List	   *conditions = NIL;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		SgipClause *clause = lfirst(lc);
+
+		if (clause->kind == SGIP_CLAUSE_CONDITION)
+			conditions = lappend(conditions, clause->condition);
+		else
+			conditions = list_concat(conditions, sgip_clause_conditions(clause->args));
+	}
+	return conditions;
+}
+
+/* Does anything in the clause depend on what is known when the scan starts? */
+static bool
+has_known(const SgipClause *clause)
+{
+	ListCell   *lc;
+
+	foreach(lc, clause->args)
+	{
+		if (has_known(lfirst(lc)))
+			return true;
+	}
+	return clause->kind == SGIP_CLAUSE_KNOWN;
+}
+
+/* The clause as it is to be decided: what it comes to in any case, or the tree. */
+static List *
+resolve(const Subject *subject, SgipClause *clause)
+{
+	SgipDecision decision;
+	List	   *clauses = NIL;
+	bool		value;
+	ListCell   *lc;
+
+	if (sgip_clause_is_constant(clause, &value) && value)
+		return NIL;
+	if (has_known(clause))
+		return is_useful(clause) ? list_make1(clause) : NIL;
+	decision = sgip_clause_decide(list_make1(clause), NULL, NULL);
+	foreach(lc, decision.conditions)
+		clauses = lappend(clauses, make_condition(subject, lfirst(lc)));
+	if (!bms_is_empty(decision.undecided))
+	{
+		SgipClause *local = palloc0(sizeof(SgipClause));
+
+		local->kind = SGIP_CLAUSE_LOCAL;
+		local->search = decision.undecided;
+		clauses = lappend(clauses, local);
+	}
+	return clauses;
+}
+
+List *
+sgip_clause_make(PlannerInfo *root, RelOptInfo *rel, const SgipTable *table,
+				 const RestrictInfo *rinfo, bool at_scan)
+{
+	/* a barrier's conditions come first, unless this one tells nobody what it sees */
+	bool		behind = rinfo->security_level > rel->baserestrict_min_security && !rinfo->leakproof;
+	Subject		subject = {root, rel, table, at_scan && !behind};
+	List	   *clauses = NIL;
+	Node	   *node = (Node *) rinfo->clause;
+	ListCell   *lc;
+
+	if (rinfo->pseudoconstant)
+		return NIL;
+	if (!behind)
+		node = simplify(&subject, node, false);
+	foreach(lc, make_ands_implicit((Expr *) node))
+	{
+		SgipClause *clause = build(&subject, lfirst(lc));
+
+		if (subject.at_scan || !bms_is_empty(clause->search))
+			clauses = list_concat(clauses, resolve(&subject, clause));
+	}
+	return clauses;
+}
+
+/* ----------------------------------------------------------------
+ *		Plans
+ * ----------------------------------------------------------------
+ */
+
+List *
+sgip_clause_to_plan(List *clauses, List **expressions)
+{
+	List	   *plan = NIL;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		SgipClause *clause = lfirst(lc);
+		List	   *body = NIL;
+		List	   *search = NIL;
+		int			attnum = -1;
+
+		if (clause->kind == SGIP_CLAUSE_KNOWN)
+			*expressions = lappend(*expressions, clause->known);
+		else if (clause->kind == SGIP_CLAUSE_CONDITION)
+			body = sgip_pushdown_to_plan(clause->condition, expressions);
+		else
+			body = sgip_clause_to_plan(clause->args, expressions);
+		while ((attnum = bms_next_member(clause->search, attnum)) >= 0)
+			search = lappend_int(search, attnum);
+		plan = lappend(plan, list_make2(lcons_int(clause->kind, search), body));
+	}
+	return plan;
+}
+
+/* The clauses of a plan; *next is the first expression that is theirs, and moves on. */
+static List *
+read_plan(List *plan, List *expressions, int *next)
+{
+	List	   *clauses = NIL;
+	ListCell   *lc;
+	ListCell   *search;
+
+	foreach(lc, plan)
+	{
+		List	   *head = linitial(lfirst(lc));
+		List	   *body = lsecond(lfirst(lc));
+		SgipClause *clause = palloc0(sizeof(SgipClause));
+
+		clause->kind = linitial_int(head);
+		for_each_from(search, head, 1)
+			clause->search = bms_add_member(clause->search, lfirst_int(search));
+		if (clause->kind == SGIP_CLAUSE_KNOWN)
+			clause->known = list_nth(expressions, (*next)++);
+		else if (clause->kind == SGIP_CLAUSE_CONDITION)
+			clause->condition = sgip_pushdown_from_plan(body, expressions, next);
+		else
+			clause->args = read_plan(body, expressions, next);
+		clauses = lappend(clauses, clause);
+	}
+	return clauses;
+}
+
+List *
+sgip_clause_from_plan(List *plan, List *expressions)
+{
+	int			next = 0;
+
+	return read_plan(plan, expressions, &next);
+}
