@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HERE = os.path.join(TOP, 'bench')
@@ -184,12 +185,20 @@ http {{
     map $uri $last {{ ~^/pages/(?<rows>[0-9]+)/ $rows; }}
     server {{
         listen 127.0.0.1:{port} backlog=1024;
+        listen 127.0.0.1:{tls_port} ssl backlog=1024;
+        ssl_certificate {certificate};
+        ssl_certificate_key {dir}/nginx/key.pem;
         root {dir}/www;
         location /gzip/ {{ alias {dir}/www/; gzip_static on; }}
         location /logged/ {{ alias {dir}/www/; access_log {dir}/nginx/log bench; }}
         location /pages/ {{
             rewrite ^/pages/([0-9]+)/ /pages/$1/$arg_offset.json break;
             add_header Link $link;
+        }}
+        # a page that is all there is
+        location /whole/ {{
+            rewrite ^/whole/([0-9]+)/ /pages/$1/$arg_offset.json break;
+            add_header Link '<http://127.0.0.1:{port}/?offset=0>; rel="last"';
         }}
     }}
 }}
@@ -207,17 +216,22 @@ class Place:
         for name in ('www', 'nginx', 'csv'):
             os.mkdir(os.path.join(self.dir, name))
         self.nginx = None
-        self.url = None
+        self.url = self.tls_url = None
+        self.certificate = os.path.join(self.dir, 'certificate.pem')
         self.late = []
 
     def start_nginx(self):
-        with socket.socket() as probe:
+        with socket.socket() as probe, socket.socket() as tls_probe:
             probe.bind(('127.0.0.1', 0))
-            port = probe.getsockname()[1]
-        self.url = f'http://127.0.0.1:{port}'
+            tls_probe.bind(('127.0.0.1', 0))
+            port, tls_port = probe.getsockname()[1], tls_probe.getsockname()[1]
+        self.url, self.tls_url = f'http://127.0.0.1:{port}', f'https://127.0.0.1:{tls_port}'
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+                        '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', f'{self.dir}/nginx/key.pem',
+                        '-out', self.certificate], check=True, stderr=subprocess.DEVNULL)
         conf = os.path.join(self.dir, 'nginx', 'conf')
         with open(conf, 'w') as file:
-            file.write(NGINX_CONF.format(dir=self.dir, port=port, page=self.PAGE,
+            file.write(NGINX_CONF.format(dir=self.dir, port=port, tls_port=tls_port, certificate=self.certificate, page=self.PAGE,
                                          user='user nobody nogroup;' if os.geteuid() == 0 else ''))
         program = shutil.which('nginx') or shutil.which('nginx', path='/usr/sbin')
         if program is None:
@@ -238,6 +252,12 @@ class Place:
                                   stdout=subprocess.PIPE, text=True)
         self.late.append(server)
         return f'http://127.0.0.1:{int(server.stdout.readline())}'
+
+    @staticmethod
+    def most_at_once(url):
+        """The most requests that a late server had at once since this was asked last."""
+        with urllib.request.urlopen(url + '/most') as answer:
+            return int(answer.read())
 
     def close(self):
         for server in self.late:

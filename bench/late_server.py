@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Answers every request after so many milliseconds with ten usage rows; prints its port and ends with its parent.
 
+GET /most gives the most requests that waited at once since it was asked for last.
+
     late_server.py MS
 
 One thread that waits for many connections at once: with 64 of them, the emulator's threads take turns for longer than
@@ -16,11 +18,22 @@ BODY = json.dumps([{'ip': f'10.0.0.{i}', 'user': f'customer-{i}'} for i in range
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' % (len(BODY), BODY)
 
 
+waiting = most = 0
+
+
 async def serve(reader, writer):
+    global waiting, most
     try:
         while True:
-            await reader.readuntil(b'\r\n\r\n')
+            request = await reader.readuntil(b'\r\n\r\n')
+            if request.startswith(b'GET /most '):
+                writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n%5d' % most)
+                most = 0
+                continue
+            waiting += 1
+            most = max(most, waiting)
             await asyncio.sleep(int(sys.argv[1]) / 1000)
+            waiting -= 1
             writer.write(ANSWER)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):

@@ -1,7 +1,7 @@
 -- Many accounts as one table: makes server, user mapping and partitions for each account that a table lists.
 --
 --	psql -f examples/accounts.sql [-v accounts=TABLE] [-v worker=NAME] [-v api=v3] [-v target=SCHEMA]
---		[-v tables='ips_all ips_usage'] [-v role=ROLE]
+--		[-v tables='ips_all ips_usage'] [-v role=ROLE] [-v buckets=N]
 --
 -- Run it again whenever the table has changed: it makes what is missing, alters what is different, drops what belongs to
 -- accounts that are no longer listed, and does nothing else.  If it is interrupted, the next run goes on where it stopped.
@@ -13,6 +13,9 @@
 --	target		schema of the partitioned tables, default sg_all (v2: sg2_all); their partitions are in the schema TARGET_accounts
 --	tables		which tables, as IMPORT FOREIGN SCHEMA names them
 --	role		who will query: the mappings are for this role, default the current one
+--	buckets		for a thousand accounts and more, 64 say: the partitioned tables get so many partitions by a hash of the account,
+--				and these the accounts', since PostgreSQL looks at all partitions beside a new one. It counts when a table is
+--				made; default 0, none
 --
 -- Keys are in files on the database server, one a file; only a member of pg_read_server_files can name such files.
 -- The server of the account acme is sg_acme; other options than those below (read_timeout, max_concurrency, ...) are left as
@@ -28,6 +31,7 @@ SET client_min_messages = warning;
 SELECT CASE :'api' WHEN 'v3' THEN 'sg_all' ELSE 'sg2_all' END AS default_target \gset
 \if :{?target} \else \set target :default_target \endif
 \if :{?tables} \else \set tables 'ips_all ips_usage' \endif
+\if :{?buckets} \else \set buckets 0 \endif
 \if :{?role} \else
 SELECT current_user AS role \gset
 \endif
@@ -47,7 +51,8 @@ CREATE TABLE IF NOT EXISTS :accounts (
 	base_url text,							-- v2: of the gateway.  v3: NULL for SendGrid, https://api.eu.sendgrid.com for the EU
 	api_user text,							-- v2
 	worker text NOT NULL DEFAULT '',		-- the server that asks for it, if there are several
-	CHECK (api_version = 'v3' OR (api_version = 'v2' AND base_url IS NOT NULL AND api_user IS NOT NULL AND on_behalf_of IS NULL))
+	CHECK (CASE api_version WHEN 'v3' THEN api_user IS NULL
+							WHEN 'v2' THEN base_url IS NOT NULL AND api_user IS NOT NULL AND on_behalf_of IS NULL ELSE false END)
 );
 
 -- What there should be: one row for each account of this version, with options by name; null: not set
@@ -95,13 +100,22 @@ FROM wanted_table
 WHERE made IS NULL GROUP BY account, server ORDER BY account \gexec
 
 -- The partitioned tables are made like the first ones, of which all have the same columns
-SELECT DISTINCT ON (name) format('CREATE TABLE %I.%I (LIKE %I.%I) PARTITION BY LIST (account); GRANT SELECT ON %1$I.%2$I TO %5$I',
-								 :'target', name, :'parts', partition, :'role')
+SELECT DISTINCT ON (name) concat_ws('; ',
+	format('CREATE TABLE %I.%I (LIKE %I.%I) PARTITION BY ' || CASE WHEN :buckets > 0 THEN 'HASH' ELSE 'LIST' END || ' (account)',
+		   :'target', name, :'parts', partition),
+	format('GRANT SELECT ON %I.%I TO %I', :'target', name, :'role'),
+	(SELECT string_agg(format('CREATE TABLE %I.%I PARTITION OF %I.%I FOR VALUES WITH (MODULUS %s, REMAINDER %s) PARTITION BY LIST (account)',
+							  :'parts', name || '_' || n, :'target', name, :buckets, n), '; ')
+	 FROM generate_series(0, :buckets - 1) n))
 FROM wanted_table
 WHERE to_regclass(format('%I.%I', :'target', name)) IS NULL ORDER BY name, account \gexec
 
-SELECT format('ALTER TABLE %I.%I ATTACH PARTITION %s FOR VALUES IN (%L)', :'target', name, made, account)
+SELECT format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES IN (%L)',
+			  CASE partstrat WHEN 'l' THEN partrelid::regclass ELSE to_regclass(format('%I.%I', :'parts', name || '_' || n)) END, made, account)
 FROM wanted_table
+	JOIN pg_partitioned_table ON partrelid = to_regclass(format('%I.%I', :'target', name))
+	CROSS JOIN LATERAL (SELECT count(*)::integer AS buckets FROM pg_inherits WHERE inhparent = partrelid AND partstrat = 'h') b
+	LEFT JOIN LATERAL generate_series(0, buckets - 1) n ON satisfies_hash_partition(partrelid, buckets, n, account)
 WHERE made NOT IN (SELECT inhrelid FROM pg_inherits) ORDER BY name, account \gexec
 
 -- Accounts that are gone.  A server that something else uses remains, and the error says what it is.  Nothing is dropped
