@@ -34,6 +34,7 @@
 #include "plan/explain.h"
 #include "plan/import.h"
 #include "json/tree.h"
+#include "limits/shared.h"
 #include "plan/plan.h"
 #include "scan/scan.h"
 
@@ -79,6 +80,7 @@ _PG_init(void)
 							 &sgip_enable_pushdown,
 							 true, PGC_USERSET, 0, NULL, NULL, NULL);
 	sgip_http_init();
+	sgip_shared_init();
 	MarkGUCPrefixReserved("sgip_fdw");
 }
 
@@ -218,6 +220,8 @@ sgipExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	ExplainPropertyInteger("Bytes Received", NULL, counters->bytes, es);
 	ExplainPropertyInteger("Retries", NULL, counters->retries, es);
 	ExplainPropertyInteger("Connections Opened", NULL, counters->connections, es);
+	if (es->timing && (counters->limited_ms > 0 || es->format != EXPLAIN_FORMAT_TEXT))
+		ExplainPropertyFloat("Waited For Limit", "ms", counters->limited_ms, 0, es);
 }
 
 /* ----------------------------------------------------------------

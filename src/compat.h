@@ -44,6 +44,50 @@
 #define sgip_create_wait_event_set(n)	CreateWaitEventSet(TopMemoryContext, n)
 #endif
 
+/*
+ * Shared memory without a restart: a segment that the first one who asks for
+ * its name makes, and "init" fills; NULL before 17.  Write the arguments of
+ * init as (void *memory SGIP_SEGMENT_ARGUMENT).
+ */
+#if PG_VERSION_NUM >= 190000
+#include "storage/dsm_registry.h"
+#define SGIP_SEGMENT_ARGUMENT	,void *unused
+#define sgip_named_segment(name, size, init) GetNamedDSMSegment(name, size, init, &(bool) {false}, NULL)
+#elif PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#define SGIP_SEGMENT_ARGUMENT
+#define sgip_named_segment(name, size, init) GetNamedDSMSegment(name, size, init, &(bool) {false})
+#else
+#define SGIP_SEGMENT_ARGUMENT
+#define sgip_named_segment(name, size, init) ((void) (name), (void) (size), (void) (init), NULL)
+#endif
+
+/* A tranche of LWLocks; its name is known to all sessions since 19 */
+#if PG_VERSION_NUM >= 190000
+#define sgip_new_tranche(name)	LWLockNewTrancheId(name)
+#define sgip_register_tranche(tranche, name) ((void) 0)
+#else
+#define sgip_new_tranche(name)	LWLockNewTrancheId()
+#define sgip_register_tranche(tranche, name) LWLockRegisterTranche(tranche, name)
+#endif
+
+/* The number of this session, below MaxBackends */
+#if PG_VERSION_NUM >= 170000
+#define sgip_session_number()	MyProcNumber
+#else
+#define sgip_session_number()	(MyProc->pgprocno)
+#endif
+
+/* May the role use that server? */
+#if PG_VERSION_NUM >= 160000
+#include "catalog/pg_foreign_server.h"
+#define sgip_may_use_server(server_id, role) \
+	(object_aclcheck(ForeignServerRelationId, server_id, role, ACL_USAGE) == ACLCHECK_OK)
+#else
+#define sgip_may_use_server(server_id, role) \
+	(pg_foreign_server_aclcheck(server_id, role, ACL_USAGE) == ACLCHECK_OK)
+#endif
+
 /* Macros about varlena values have a header of their own since 16 */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"

@@ -486,6 +486,8 @@ class Emulator:
         """What an answer tells of the limit: that of rate_limit, or one that is never reached."""
         now, told = self.now(request), request.switches["rate_told"]
         limit, remaining, end = request.rate or (600, 599, now - now % 60 + 60)
+        if request.switches["rate_lie"]:
+            remaining, end = request.switches["rate_lie"][0], now + request.switches["rate_lie"][1]
         reset = {"ceil": math.ceil(end), "floor": math.floor(end), "left": math.ceil(end - now)}[told]
         return [("X-RateLimit-Limit", limit), ("X-RateLimit-Remaining", remaining), ("X-RateLimit-Reset", reset)]
 

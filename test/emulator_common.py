@@ -70,6 +70,7 @@ SWITCHES = {
     "rate_limit": (RATE, None, "more than N requests in so many seconds: 429"),
     "rate_window": (("first", "clock", "sliding"), "first", "when such a window begins"),
     "rate_told": (("ceil", "floor", "left"), "ceil", "X-RateLimit-Reset: the window's end, rounded up or down, or seconds left"),
+    "rate_lie": (RATE, None, "answers tell that N requests remain for so many seconds"),
     "rate_reset": (NUMBER, 0, "X-RateLimit-Reset of a 429, so many seconds ahead"),
     "rate_headers": (("yes", "no"), "yes", "X-RateLimit headers"),
     "retry_after": (TEXT, None, "Retry-After on 429 and 503: seconds, date:seconds or unix:seconds"),

@@ -209,7 +209,7 @@ probe_fetch(PG_FUNCTION_ARGS)
 			break;
 		if (stop_after > 0 && reading.length >= stop_after)
 			break;
-		sgip_http_wait(lease, -1);
+		sgip_http_wait(lease, -1, false);
 	}
 	take(&reading, 0, stop_after);
 	tuple = result_tuple(desc, &reading, sgip_http_counters(lease));
@@ -261,7 +261,7 @@ probe_many(PG_FUNCTION_ARGS)
 				done++;
 			if (state == SGIP_HTTP_DONE || state == SGIP_HTTP_FAILED)
 				break;
-			sgip_http_wait(leases[i], -1);
+			sgip_http_wait(leases[i], -1, false);
 		}
 		length += readings[i].length;
 		sum ^= readings[i].checksum;
@@ -297,7 +297,7 @@ probe_stop(PG_FUNCTION_ARGS)
 
 		while (len == 0 && sgip_http_result(transfer)->state == SGIP_HTTP_RUNNING)
 		{
-			sgip_http_wait(lease, -1);
+			sgip_http_wait(lease, -1, false);
 			(void) sgip_http_window(transfer, &len);
 		}
 		if (i % 3 == 0)

@@ -22,7 +22,7 @@
 
 #include "fetch/answer.h"
 #include "fetch/listing.h"
-#include "fetch/retry.h"
+#include "limits/retry.h"
 
 /* Most bytes of the body of a failed request that are read for its message */
 #define MAX_ERROR_BODY_BYTES 8192
@@ -71,6 +71,7 @@ clean_up(void *arg)
 	{
 		AnswerPage *page = dlist_container(AnswerPage, node, iter.cur);
 
+		answer->client->usage.rows += page->elements;
 		sgip_json_close(page->reader);
 		dlist_delete(&page->node);
 		sgip_client_drop(&page->call);
@@ -85,7 +86,7 @@ add_page(SgipAnswer *answer, const SgipPage *position)
 
 	page->position = *position;
 	dlist_push_tail(&answer->pages, &page->node);
-	sgip_client_add(answer->client, &page->call, answer->task);
+	sgip_client_add(answer->client, &page->call, answer->task, answer->parent);
 	return page;
 }
 
@@ -159,6 +160,8 @@ sgip_answer_error_context(const SgipAnswer *answer)
 											NULL, page ? &page->position : NULL);
 	if (page != NULL && page->call.transfer != NULL)
 		failed->head = &sgip_http_result(page->call.transfer)->head;
+	if (failed->head == NULL || failed->head->status != 429)
+		answer->client->usage.errors++;
 	return failed;
 }
 
@@ -190,6 +193,7 @@ log_request(const SgipAnswer *answer, const AnswerPage *page)
 static void
 forget_try(AnswerPage *page)
 {
+	page->call.client->usage.rows += page->elements;
 	sgip_json_close(page->reader);
 	page->reader = NULL;
 	page->accepted = false;

@@ -17,7 +17,8 @@
 #include "utils/timestamp.h"
 
 #include "fetch/client.h"
-#include "fetch/retry.h"
+#include "limits/retry.h"
+#include "limits/usage.h"
 
 SgipClient *
 sgip_client_new(const SgipServer *server, Oid user_id)
@@ -47,6 +48,7 @@ count(SgipClient *client)
 	const SgipHttpCounters *now = sgip_http_counters(client->lease);
 
 	client->counters->bytes += now->bytes_received - client->counted.bytes_received;
+	client->usage.bytes += now->bytes_received - client->counted.bytes_received;
 	client->counters->connections += now->connections_opened - client->counted.connections_opened;
 	client->counted = *now;
 }
@@ -62,7 +64,14 @@ clean_up(void *arg)
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &client->calls)
-		dlist_container(SgipCall, node, iter.cur)->transfer = NULL;
+	{
+		SgipCall   *call = dlist_container(SgipCall, node, iter.cur);
+
+		sgip_limits_return(&call->token);
+		call->transfer = NULL;
+	}
+	if (client->lease != NULL)
+		sgip_usage_add(client->account, &client->usage);
 	if (client->credentials != NULL)
 		sgip_credentials_forget(client->credentials);
 	client->credentials = NULL;
@@ -85,6 +94,8 @@ open_lease(SgipClient *client)
 	caller = MemoryContextSwitchTo(client->lease_context);
 	sgip_option_check_ca_file(client->server);
 	client->credentials = sgip_credentials_get(client->server, client->user_id);
+	client->account.server_id = client->server->id;
+	client->account.mapping_id = client->credentials->mapping_id;
 	peer.server_id = client->server->id;
 	peer.user_id = client->credentials->user_id;
 	peer.mapping_id = client->credentials->mapping_id;
@@ -98,35 +109,15 @@ open_lease(SgipClient *client)
 	MemoryContextSwitchTo(caller);
 }
 
-/* What is known about the limit of a task's path. */
-static SgipPathLimit *
-find_limit(SgipClient *client, const SgipTask *task)
-{
-	const char *path = task->path ? task->path : "";
-	SgipPathLimit *limit;
-	MemoryContext caller;
-	ListCell   *lc;
-
-	foreach(lc, client->limits)
-	{
-		limit = lfirst(lc);
-		if (strcmp(limit->path, path) == 0)
-			return limit;
-	}
-	caller = MemoryContextSwitchTo(client->context);
-	limit = palloc0(sizeof(SgipPathLimit));
-	limit->path = path;
-	client->limits = lappend(client->limits, limit);
-	MemoryContextSwitchTo(caller);
-	return limit;
-}
-
 void
-sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task)
+sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task, const char *parent)
 {
+	char	   *path = sgip_request_path(client->server, task, parent);
+
 	memset(call, 0, sizeof(*call));
 	call->client = client;
-	call->limit = find_limit(client, task);
+	call->path = sgip_limits_path(path);
+	pfree(path);
 	dlist_push_tail(&client->calls, &call->node);
 }
 
@@ -135,9 +126,12 @@ sgip_client_drop(SgipCall *call)
 {
 	SgipClient *client = call->client;
 
+	sgip_limits_return(&call->token);
 	sgip_http_stop(call->transfer);
 	call->transfer = NULL;
 	dlist_delete(&call->node);
+	if (client->lease != NULL)
+		sgip_usage_add(client->account, &client->usage);
 	if (dlist_is_empty(&client->calls) && client->lease_context != NULL)
 		MemoryContextDelete(client->lease_context);
 }
@@ -148,49 +142,102 @@ sgip_client_drop(SgipCall *call)
  */
 
 /*
- * Sends nothing on that path for so long.  False if that is more than the
- * scan may wait: then nothing changes.
+ * Charges the scan for waiting until then.  Time that several calls wait
+ * together counts once.  False if that is more than the scan may wait: then
+ * nothing changes.
  */
 static bool
-pause_path(SgipClient *client, SgipPathLimit *limit, int64 wait_ms)
+charge(SgipClient *client, TimestampTz until, TimestampTz now, bool for_limit)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz until = TimestampTzPlusMilliseconds(now, wait_ms);
-	TimestampTz from = Max(now, limit->not_before);
+	SgipFetchCounters *counters = client->counters;
+	int64		more_ms = (until - Max(now, client->waits_until) + 999) / 1000;
 
-	if (until > from)
-	{
-		int64		more_ms = (until - from) / 1000;
-
-		if (client->counters->waited_ms + more_ms > client->server->max_retry_wait_ms)
-			return false;
-		client->counters->waited_ms += more_ms;
-		limit->not_before = until;
-	}
+	if (more_ms <= 0)
+		return true;
+	if (counters->waited_ms + more_ms > client->server->max_retry_wait_ms)
+		return false;
+	counters->waited_ms += more_ms;
+	client->usage.waited_us += more_ms * 1000;
+	if (for_limit)
+		counters->limited_ms += more_ms;
+	client->waits_until = until;
 	return true;
 }
 
+/* A limit is waited for no longer, perhaps earlier than was thought: gives back the rest. */
+static void
+refund(SgipClient *client, TimestampTz now)
+{
+	TimestampTz until = now;
+	int64		less_ms;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &client->calls)
+		until = Max(until, dlist_container(SgipCall, node, iter.cur)->not_before);
+	less_ms = (client->waits_until - until) / 1000;
+	if (less_ms <= 0)
+		return;
+	client->counters->waited_ms -= less_ms;
+	client->counters->limited_ms -= less_ms;
+	client->usage.waited_us -= less_ms * 1000;
+	client->waits_until = until;
+}
+
+/* Sends no call on that path before then. */
+static void
+pause_path(SgipClient *client, uint64 path, TimestampTz until)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &client->calls)
+	{
+		SgipCall   *call = dlist_container(SgipCall, node, iter.cur);
+
+		if (call->path != path || sgip_client_transfer(call) != NULL || call->not_before > until)
+			continue;
+		call->not_before = until;
+		call->limited = false;
+	}
+}
+
+/* Is it not yet the time to send the call, nor to ask about its limit? */
+static bool
+is_paused(const SgipCall *call, TimestampTz now)
+{
+	return call->not_before > now && !(call->limited && sgip_limits_changed(call->path));
+}
+
+/* Whatever the call waited for, it does so no longer. */
+static void
+end_pause(SgipCall *call, TimestampTz now)
+{
+	call->not_before = 0;
+	if (call->limited)
+		refund(call->client, now);
+	call->limited = false;
+}
+
 /*
- * May something be sent on that path now?  A time that an answer gave, until
- * which nothing remains, is waited for if the scan may wait so long; if not it
- * is not believed, and the next answer shows.
+ * Takes a part of what remains of the call's limit; false if it has to wait.
  */
 static bool
-is_open(SgipClient *client, SgipPathLimit *limit)
+take_limit(SgipCall *call, TimestampTz now)
 {
-	TimestampTz now;
+	SgipClient *client = call->client;
+	int64		paid_ms = Max((client->waits_until - now) / 1000, 0);
+	int64		wait_ms;
 
-	if (limit->used_up_until == 0 && limit->not_before == 0)
+	if (client->lease == NULL)
+		open_lease(client);
+	wait_ms = sgip_limits_take(client->account, call->path,
+							   client->server->max_retry_wait_ms - client->counters->waited_ms + paid_ms,
+							   &call->token);
+	if (wait_ms == 0)
 		return true;
-	now = GetCurrentTimestamp();
-	if (limit->used_up_until > now)
-		(void) pause_path(client, limit,
-						  (limit->used_up_until - now + 999) / 1000);
-	limit->used_up_until = 0;
-	if (limit->not_before > now)
-		return false;
-	limit->not_before = 0;
-	return true;
+	call->not_before = TimestampTzPlusMilliseconds(now, wait_ms);
+	call->limited = true;
+	(void) charge(client, call->not_before, now, true);
+	return false;
 }
 
 /* Is the transfer of this call still taking part in the concurrency? */
@@ -215,41 +262,47 @@ sgip_client_has_slot(SgipClient *client)
 }
 
 bool
-sgip_client_may_send(const SgipCall *call, bool ahead)
+sgip_client_may_send(SgipCall *call, bool ahead)
 {
-	return is_open(call->client, call->limit) && (!ahead || sgip_client_has_slot(call->client));
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (is_paused(call, now))
+		return false;
+	if (ahead && !sgip_client_has_slot(call->client))
+	{
+		end_pause(call, now);
+		return false;
+	}
+	if (!take_limit(call, now))
+		return false;
+	end_pause(call, now);
+	return true;
 }
 
 bool
 sgip_client_try_again(SgipCall *call, int64 asked_ms)
 {
 	SgipClient *client = call->client;
+	const SgipHttpHead *head = &sgip_http_result(call->transfer)->head;
+	TimestampTz now = GetCurrentTimestamp();
 	int64		left = client->server->max_retry_wait_ms - client->counters->waited_ms;
-	int64		backoff = Min(sgip_retry_backoff_ms(call->tries), left);
+	int64		wait_ms = Min(sgip_retry_backoff_ms(call->tries), left);
+	bool		refused = head->status == 429;
+	TimestampTz until;
 
-	if (call->tries > client->server->max_retries || left <= 0 ||
-		!pause_path(client, call->limit, Max(asked_ms, backoff)))
+	/* how long a limit lasts that the headers tell of, take_limit finds out */
+	if (!refused || head->retry_after[0] != '\0')
+		wait_ms = Max(wait_ms, asked_ms);
+	until = TimestampTzPlusMilliseconds(now, wait_ms);
+	if (call->tries > client->server->max_retries || left <= 0 || asked_ms > left ||
+		!charge(client, until, now, refused))
 		return false;
+	sgip_limits_return(&call->token);
+	if (!refused)
+		client->usage.errors++;
 	call->repeat = true;
+	pause_path(client, call->path, until);
 	return true;
-}
-
-/*
- * Milliseconds until the window of a limit begins anew, of which the headers
- * say that nothing remains; -1: they do not.  They mean what they would mean
- * under status 429.
- */
-static int64
-used_up_ms(const SgipHttpHead *head)
-{
-	SgipHttpHead refusal;
-
-	if (strcmp(head->rate_remaining, "0") != 0)
-		return -1;
-	refusal = *head;
-	refusal.status = 429;
-	refusal.retry_after[0] = '\0';
-	return sgip_retry_asked_ms(&refusal);
 }
 
 /*
@@ -266,7 +319,6 @@ look_at_headers(SgipClient *client)
 	{
 		SgipCall   *call = dlist_container(SgipCall, node, iter.cur);
 		const SgipHttpHead *head;
-		int64		reset_ms;
 
 		if (call->transfer == NULL || call->noted)
 			continue;
@@ -274,9 +326,9 @@ look_at_headers(SgipClient *client)
 		if (head->status == 0)
 			continue;
 		call->noted = true;
-		reset_ms = used_up_ms(head);
-		if (reset_ms > 0)
-			call->limit->used_up_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), reset_ms);
+		sgip_limits_learn(&call->token, head);
+		if (head->status == 429)
+			client->usage.refused++;
 		if (sgip_retry_status(head->status))
 			(void) sgip_client_try_again(call, sgip_retry_asked_ms(head));
 	}
@@ -308,8 +360,12 @@ sgip_client_send(SgipCall *call, const SgipTask *task,
 	call->noted = false;
 	call->tries++;
 	client->counters->requests++;
+	client->usage.requests++;
 	if (call->tries > 1)
+	{
 		client->counters->retries++;
+		client->usage.retries++;
+	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 }
@@ -325,22 +381,28 @@ sgip_client_drive(SgipClient *client)
 	count(client);
 }
 
-/* Milliseconds until a call that waits may be sent; -1: none waits. */
+/*
+ * Milliseconds until a call that waits may be sent; -1: none waits.
+ * *for_limit: it is a limit that it waits for.
+ */
 static long
-next_wake_ms(SgipClient *client)
+next_wake_ms(SgipClient *client, bool *for_limit)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	long		soonest = -1;
 	dlist_iter	iter;
 
+	*for_limit = false;
 	dlist_foreach(iter, &client->calls)
 	{
 		SgipCall   *call = dlist_container(SgipCall, node, iter.cur);
 		long		ms;
 
-		if ((call->transfer != NULL && !call->repeat) || call->limit->not_before == 0)
+		if ((call->transfer != NULL && !call->repeat) || call->not_before == 0)
 			continue;
-		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), call->limit->not_before);
+		ms = is_paused(call, now) ? TimestampDifferenceMilliseconds(now, call->not_before) : 0;
 		soonest = soonest < 0 ? ms : Min(soonest, ms);
+		*for_limit |= call->limited;
 	}
 	return soonest;
 }
@@ -348,9 +410,12 @@ next_wake_ms(SgipClient *client)
 void
 sgip_client_wait(SgipClient *client)
 {
+	bool		for_limit;
+	long		wake_ms = next_wake_ms(client, &for_limit);
+
 	if (client->lease == NULL)
 		open_lease(client);
-	sgip_http_wait(client->lease, next_wake_ms(client));
+	sgip_http_wait(client->lease, wake_ms, for_limit);
 	client->events++;
 	look_at_headers(client);
 	count(client);
@@ -359,9 +424,11 @@ sgip_client_wait(SgipClient *client)
 int
 sgip_client_wait_begin(SgipClient *client, bool at_once)
 {
+	bool		for_limit;
+
 	if (client->lease == NULL)
 		open_lease(client);
-	return sgip_http_wait_begin(client->lease, at_once ? 0 : next_wake_ms(client));
+	return sgip_http_wait_begin(client->lease, at_once ? 0 : next_wake_ms(client, &for_limit));
 }
 
 void

@@ -4,7 +4,7 @@
  *		Who asks: a server and credentials, and what its requests share.
  *
  * A client leases connections, counts requests and bounds how many are in
- * flight.  It waits for all of them together: a limit that one of them met
+ * flight.  It waits for all of them together: a refusal that one of them met
  * delays the others on the same path, once.
  *
  *-------------------------------------------------------------------------
@@ -16,6 +16,7 @@
 
 #include "catalog/credentials.h"
 #include "http/http.h"
+#include "limits/limits.h"
 #include "request/request.h"
 
 /* What a scan caused; for EXPLAIN ANALYZE and for max_retry_wait */
@@ -28,15 +29,8 @@ typedef struct SgipFetchCounters
 	int64		bytes;			/* of bodies, after decompression */
 	int64		connections;	/* opened */
 	int64		waited_ms;		/* before further tries, and for limits */
+	int64		limited_ms;		/* of that, for limits */
 } SgipFetchCounters;
-
-/* What the server said about the limit of one path */
-typedef struct SgipPathLimit
-{
-	const char *path;			/* the catalogue's */
-	TimestampTz used_up_until;	/* nothing remains before that; 0: unknown */
-	TimestampTz not_before;		/* nothing is sent before that */
-} SgipPathLimit;
 
 typedef struct SgipClient
 {
@@ -55,8 +49,11 @@ typedef struct SgipClient
 	MemoryContextCallback cleanup;
 	SgipHttpCounters counted;	/* what the lease had counted when last asked */
 
+	SgipAccount account;		/* whose limits count, while there is a lease */
+	SgipUsage	usage;			/* what was not added to the account's yet */
+
 	dlist_head	calls;			/* all requests, to be sent or in flight */
-	List	   *limits;			/* SgipPathLimits */
+	TimestampTz waits_until;	/* time up to which waiting is in waited_ms */
 	uint64		events;			/* grows whenever something came */
 } SgipClient;
 
@@ -65,7 +62,10 @@ typedef struct SgipCall
 {
 	dlist_node	node;			/* in its client's calls */
 	SgipClient *client;
-	SgipPathLimit *limit;		/* of its path */
+	uint64		path;			/* by which limits count it */
+	TimestampTz not_before;		/* it is not sent before that; 0: at any time */
+	bool		limited;		/* because of a limit, which can change */
+	SgipLimitToken token;		/* its part of the limit, once it was sent */
 	SgipTransfer *transfer;		/* NULL: not sent yet */
 	bool		repeat;			/* what has come is void: it is to be sent again */
 	bool		noted;			/* what the headers say of limits was noted */
@@ -81,18 +81,20 @@ extern SgipClient *sgip_client_new(const SgipServer *server, Oid user_id);
 /* Lets the client work for that table, and count for it, until told otherwise */
 extern void sgip_client_serve(SgipClient *client, const char *table, SgipFetchCounters *counters);
 
-/* Adds a call for a listing of that task, to be sent */
-extern void sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task);
+/* Adds a call for a listing of that task and parent (or NULL), to be sent */
+extern void sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task,
+							const char *parent);
 
 /* Stops a call and forgets it; with the last one the lease is given back */
 extern void sgip_client_drop(SgipCall *call);
 
 /*
- * May this call be sent now?  The one whose answer is read next may, unless
- * the server asked to wait; one that is "ahead" also takes a free slot among
- * max_concurrency and sgip_fdw.max_connections.
+ * May this call be sent now?  It must be, then.  The one whose answer is read
+ * next may, unless the server asked to wait or nothing remains of a limit; one
+ * that is "ahead" also takes a free slot among max_concurrency and
+ * sgip_fdw.max_connections.
  */
-extern bool sgip_client_may_send(const SgipCall *call, bool ahead);
+extern bool sgip_client_may_send(SgipCall *call, bool ahead);
 
 /* Is there a free slot for another call that is read later? */
 extern bool sgip_client_has_slot(SgipClient *client);

@@ -545,13 +545,13 @@ sgip_http_wait_end(SgipLease *lease)
  * most of it when an answer streams in.
  */
 void
-sgip_http_wait(SgipLease *lease, long wake_ms)
+sgip_http_wait(SgipLease *lease, long wake_ms, bool for_limit)
 {
-	static uint32 wait_event = 0;
+	static uint32 wait_events[2] = {0, 0};
 	int64		wake_at = wake_ms < 0 ? 0 : sgip_now_ns() + wake_ms * SGIP_NS_PER_MS;
 
-	if (wait_event == 0)
-		wait_event = sgip_wait_event_new("SgipHttp");
+	if (wait_events[for_limit] == 0)
+		wait_events[for_limit] = sgip_wait_event_new(for_limit ? "SgipRateLimit" : "SgipHttp");
 
 	for (;;)
 	{
@@ -573,9 +573,13 @@ sgip_http_wait(SgipLease *lease, long wake_ms)
 			return;				/* nothing could happen */
 
 		events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH,
-								   sgip_http_wait_begin(lease, left_ms), -1, wait_event);
+								   sgip_http_wait_begin(lease, left_ms), -1, wait_events[for_limit]);
 		sgip_http_wait_end(lease);
 		if (events & WL_LATCH_SET)
+		{
 			ResetLatch(MyLatch);
+			if (for_limit)
+				return;
+		}
 	}
 }

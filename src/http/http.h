@@ -143,9 +143,11 @@ extern void sgip_http_wait_end(SgipLease *lease);
 
 /*
  * Waits until there is something to do or wake_ms have passed (-1: as long as
- * it takes), and drives.  Interrupts are served at once.
+ * it takes), and drives.  Interrupts are served at once.  for_limit: it is a
+ * rate limit that is waited for, which the session's latch may end; who looks
+ * at what sessions wait for sees that.
  */
-extern void sgip_http_wait(SgipLease *lease, long wake_ms);
+extern void sgip_http_wait(SgipLease *lease, long wake_ms, bool for_limit);
 
 extern const SgipHttpCounters *sgip_http_counters(const SgipLease *lease);
 

@@ -139,6 +139,17 @@ make_header(const char *name, const char *value)
 	return header;
 }
 
+char *
+sgip_request_path(const SgipServer *server, const SgipTask *task, const char *parent)
+{
+	StringInfoData url;
+
+	initStringInfo(&url);
+	appendStringInfoString(&url, server->base_url);
+	append_path(&url, server, task, parent, false);
+	return url.data;
+}
+
 void
 sgip_request_build(const SgipServer *server, const SgipTask *task,
 				   const SgipCredentials *credentials,

@@ -39,6 +39,10 @@ extern void sgip_request_build(const SgipServer *server, const SgipTask *task,
 							   SgipHttpRequest *request);
 extern void sgip_request_wipe(SgipHttpRequest *request);
 
+/* The URL without what stands behind "?": limits count by it */
+extern char *sgip_request_path(const SgipServer *server, const SgipTask *task,
+							   const char *parent);
+
 /*
  * The same for people: method, path and query without credentials, as in
  * "GET /api/distributor.ip.json?task=usage&user=acme".  "page" may be NULL.

@@ -8,7 +8,17 @@
 #ifndef SGIP_RETRY_H
 #define SGIP_RETRY_H
 
-#include "http/http.h"
+#include "http/headers.h"
+
+/* The server's clock when it answered, in Unix seconds; ours if it does not say */
+extern int64 sgip_retry_clock(const SgipHttpHead *head);
+
+/*
+ * Seconds from that clock on that a header says, as a number of seconds, Unix
+ * time or a date (then *is_time); below zero for a time that has passed.
+ * False if it says none.
+ */
+extern bool sgip_retry_parse(const char *text, int64 clock, int64 *seconds, bool *is_time);
 
 /* Does an answer with that status invite another try? */
 extern bool sgip_retry_status(int status);
@@ -21,12 +31,6 @@ extern bool sgip_retry_status(int status);
  * have passed, and 0 may be a second cut down.
  */
 extern int64 sgip_retry_asked_ms(const SgipHttpHead *head);
-
-/*
- * Milliseconds until the limit of an answer's path begins anew, where it says
- * that nothing remains of it; -1: it does not.
- */
-extern int64 sgip_retry_reset_ms(const SgipHttpHead *head);
 
 /* Milliseconds to wait before try number "tries" (from 1) when not asked */
 extern int64 sgip_retry_backoff_ms(int tries);

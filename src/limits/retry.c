@@ -16,7 +16,7 @@
 
 #include "common/pg_prng.h"
 
-#include "fetch/retry.h"
+#include "limits/retry.h"
 
 /*
  * First wait without advice from the server, doubled with each try.  Half a
@@ -65,67 +65,52 @@ parse_date(const char *text, int64 *seconds)
 	return true;
 }
 
-/*
- * Seconds from now on that a header says, as a number of seconds, Unix time
- * or a date; below zero for a time that has passed.  False if it says none.
- */
-static bool
-parse_wait(const char *text, int64 now, int64 *seconds)
-{
-	char	   *end;
-
-	if (text[0] < '0' || text[0] > '9')
-	{
-		if (!parse_date(text, seconds))
-			return false;
-		*seconds -= now;
-		return true;
-	}
-	*seconds = Min(strtoll(text, &end, 10), MAX_SECONDS);
-	/* some servers send a fraction */
-	if (*end == '.')
-		end += 1 + strspn(end + 1, "0123456789");
-	if (*seconds >= FIRST_UNIX_TIME)
-		*seconds -= now;
-	return *end == '\0';
-}
-
-/* Now by the server's own clock, in Unix seconds; by ours if it does not say. */
-static int64
-server_now(const SgipHttpHead *head)
+int64
+sgip_retry_clock(const SgipHttpHead *head)
 {
 	int64		now;
 
 	return parse_date(head->date, &now) ? now : (int64) time(NULL);
 }
 
-/* A number of seconds from now on in milliseconds, at least 0. */
-static int64
-wait_ms(int64 seconds)
+bool
+sgip_retry_parse(const char *text, int64 clock, int64 *seconds, bool *is_time)
 {
-	return 1000 * Min(Max(seconds, 0), MAX_ASKED_S);
+	char	   *end;
+
+	*is_time = true;
+	if (text[0] < '0' || text[0] > '9')
+	{
+		if (!parse_date(text, seconds))
+			return false;
+	}
+	else
+	{
+		*seconds = Min(strtoll(text, &end, 10), MAX_SECONDS);
+		/* some servers send a fraction */
+		if (*end == '.')
+			end += 1 + strspn(end + 1, "0123456789");
+		if (*end != '\0')
+			return false;
+		*is_time = *seconds >= FIRST_UNIX_TIME;
+	}
+	if (*is_time)
+		*seconds -= clock;
+	*seconds = Min(*seconds, MAX_ASKED_S);
+	return true;
 }
 
 int64
 sgip_retry_asked_ms(const SgipHttpHead *head)
 {
 	int64		seconds;
+	bool		is_time;
 
-	if (parse_wait(head->retry_after, server_now(head), &seconds))
-		return wait_ms(seconds);
-	if (head->status == 429 && parse_wait(head->rate_reset, server_now(head), &seconds))
-		return wait_ms(seconds + RESET_MARGIN_S);
-	return -1;
-}
-
-int64
-sgip_retry_reset_ms(const SgipHttpHead *head)
-{
-	int64		seconds;
-
-	if (head->rate_remaining[0] == '0' && strtoll(head->rate_remaining, NULL, 10) == 0 &&
-		parse_wait(head->rate_reset, server_now(head), &seconds))
-		return wait_ms(seconds + RESET_MARGIN_S);
+	if (sgip_retry_parse(head->retry_after, sgip_retry_clock(head), &seconds, &is_time))
+		return 1000 * Max(seconds, 0);
+	if (head->status == 429 &&
+		sgip_retry_parse(head->rate_reset, sgip_retry_clock(head), &seconds, &is_time))
+		return 1000 * Max(seconds + RESET_MARGIN_S, 0);
 	return -1;
 }
 

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * account.h
+ *		An account of the API, and what is counted of it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SGIP_ACCOUNT_H
+#define SGIP_ACCOUNT_H
+
+/* An account of the API: credentials of a user mapping, at a server */
+typedef struct SgipAccount
+{
+	Oid			server_id;
+	Oid			mapping_id;
+} SgipAccount;
+
+/* A limit that no answer has told */
+#define SGIP_UNLIMITED PG_INT64_MAX
+
+/* What an account was asked */
+typedef struct SgipUsage
+{
+	int64		requests;		/* sent, further tries included */
+	int64		rows;			/* elements received */
+	int64		bytes;			/* of bodies, after decompression */
+	int64		retries;
+	int64		refused;		/* answers with status 429 */
+	int64		errors;			/* other failures, whether tried again or not */
+	int64		waited_us;		/* for limits, and before retries */
+} SgipUsage;
+
+#endif							/* SGIP_ACCOUNT_H */

@@ -1,0 +1,308 @@
+/*-------------------------------------------------------------------------
+ *
+ * shared.c
+ *		Memory that the sessions of a server share.
+ *
+ * The table is made of small sets.  A key belongs to one of them, and may
+ * stand anywhere in it: so a search looks at a handful of entries, there is
+ * nothing to tidy up, and when a set is full what was not used for longest
+ * gives way.  Who loses an entry goes on without what it said.
+ *
+ * One lock is enough: it is taken a few times for each request, for less than
+ * a microsecond.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "limits/shared.h"
+
+/* Entries of a set: more would be looked at for each key, fewer collide early */
+#define SET_SIZE 8
+
+/*
+ * Sets of the table.  An account has an entry, and one for each path that is
+ * asked: 16,384 entries are enough for some thousand accounts, in 2.2 MB.
+ * A session alone seldom sees more than a few accounts.
+ */
+#define SHARED_SETS 2048
+#define LOCAL_SETS 16
+
+/* The memory: what is below, then the sets, then the sessions */
+typedef struct SgipShared
+{
+	LWLock		lock;
+	int			tranche;
+	uint32		set_count;
+	uint32		session_count;	/* 0: the memory is this session's own */
+	SgipEntry	entries[FLEXIBLE_ARRAY_MEMBER];
+} SgipShared;
+
+static SgipShared *shared = NULL;
+
+/*
+ * For each session the entries that it awaits: a bit for those whose path has
+ * that number modulo 64.  Changed under the lock.
+ */
+static pg_atomic_uint64 *awaiting = NULL;
+static bool attached = false;
+
+static shmem_request_hook_type next_shmem_request = NULL;
+static shmem_startup_hook_type next_shmem_startup = NULL;
+
+/* ----------------------------------------------------------------
+ *		The memory
+ * ----------------------------------------------------------------
+ */
+
+/* Bytes of a table with so many sets, for so many sessions. */
+static Size
+table_size(uint32 sets, uint32 sessions)
+{
+	return MAXALIGN(offsetof(SgipShared, entries) + (Size) sets * SET_SIZE * sizeof(SgipEntry)) +
+		Max(sessions, 1) * sizeof(pg_atomic_uint64);
+}
+
+/* Where the sessions' part of it begins. */
+static pg_atomic_uint64 *
+sessions_of(SgipShared *table)
+{
+	return (pg_atomic_uint64 *)
+		((char *) table + MAXALIGN(offsetof(SgipShared, entries) +
+								   (Size) table->set_count * SET_SIZE * sizeof(SgipEntry)));
+}
+
+/* An empty table. */
+static void
+init_table(SgipShared *table, uint32 sets, uint32 sessions)
+{
+	memset(table, 0, table_size(sets, sessions));
+	table->set_count = sets;
+	table->session_count = sessions;
+	for (uint32 i = 0; i < Max(sessions, 1); i++)
+		pg_atomic_init_u64(&sessions_of(table)[i], 0);
+}
+
+/* The same in memory that is shared. */
+static void
+init_shared_table(void *memory)
+{
+	SgipShared *table = memory;
+
+	init_table(table, SHARED_SETS, MaxBackends);
+	table->tranche = sgip_new_tranche("SgipLimits");
+	LWLockInitialize(&table->lock, table->tranche);
+}
+
+/* Hook: the server's shared memory is about to be made. */
+static void
+request_memory(void)
+{
+	if (next_shmem_request)
+		next_shmem_request();
+	RequestAddinShmemSpace(table_size(SHARED_SETS, MaxBackends));
+}
+
+/* Hook: it is there. */
+static void
+startup_memory(void)
+{
+	bool		found;
+
+	if (next_shmem_startup)
+		next_shmem_startup();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct("sgip_fdw", table_size(SHARED_SETS, MaxBackends), &found);
+	if (!found)
+		init_shared_table(shared);
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+sgip_shared_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	next_shmem_request = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	next_shmem_startup = shmem_startup_hook;
+	shmem_startup_hook = startup_memory;
+}
+
+/* The same for a dynamic segment. */
+static void
+init_segment(void *memory SGIP_SEGMENT_ARGUMENT)
+{
+	init_shared_table(memory);
+}
+
+/*
+ * Finds the memory, the first time in a session.  The name of a segment has
+ * version and size in it: after an update of the library there can be
+ * sessions with either for a while, which must not read each other's.
+ */
+static void
+attach(void)
+{
+	Size		size = table_size(SHARED_SETS, MaxBackends);
+
+	if (shared == NULL && IsUnderPostmaster)
+		shared = sgip_named_segment(psprintf("sgip_fdw %s %zu", SGIP_VERSION, size), size, init_segment);
+	if (shared == NULL)
+	{
+		shared = MemoryContextAlloc(TopMemoryContext, table_size(LOCAL_SETS, 0));
+		init_table(shared, LOCAL_SETS, 0);
+	}
+	if (shared->session_count > 0)
+		sgip_register_tranche(shared->tranche, "SgipLimits");
+	awaiting = &sessions_of(shared)[shared->session_count > 0 ? sgip_session_number() : 0];
+	/* what the one before left there, whose number we have */
+	pg_atomic_write_u64(awaiting, 0);
+	attached = true;
+}
+
+void
+sgip_shared_lock(void)
+{
+	if (!attached)
+		attach();
+	if (shared->session_count > 0)
+		LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+}
+
+void
+sgip_shared_unlock(void)
+{
+	if (shared->session_count > 0)
+		LWLockRelease(&shared->lock);
+}
+
+/* ----------------------------------------------------------------
+ *		Entries
+ * ----------------------------------------------------------------
+ */
+
+SgipSharedKey
+sgip_shared_key(SgipAccount account, uint64 path)
+{
+	return (SgipSharedKey) {.account = account, .database_id = MyDatabaseId, .path = path};
+}
+
+bool
+sgip_shared_is(const SgipEntry *entry, const SgipSharedKey *key)
+{
+	return memcmp(&entry->key, key, sizeof(*key)) == 0;
+}
+
+/*
+ * Which of two entries is needed less: a free one, one of a window that is
+ * over, the one that was not used for longer.
+ */
+static SgipEntry *
+less_needed(SgipEntry *one, SgipEntry *other, TimestampTz now)
+{
+	SgipEntry  *both[] = {one, other};
+	int			needed[2];
+
+	for (int i = 0; i < 2; i++)
+	{
+		const SgipEntry *entry = both[i];
+
+		needed[i] = !OidIsValid(entry->key.account.server_id) ? 0 :
+			entry->key.path != 0 && entry->u.window.ends_at != 0 && entry->u.window.ends_at < now ? 1 : 2;
+	}
+	if (needed[0] != needed[1])
+		return needed[0] < needed[1] ? one : other;
+	return one->used_at <= other->used_at ? one : other;
+}
+
+SgipEntry *
+sgip_shared_find(const SgipSharedKey *key, bool make, TimestampTz now)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) key, sizeof(*key), 0);
+	SgipEntry  *set = &shared->entries[(hash % shared->set_count) * SET_SIZE];
+	SgipEntry  *victim = set;
+
+	for (int i = 0; i < SET_SIZE; i++)
+	{
+		if (sgip_shared_is(&set[i], key))
+		{
+			set[i].used_at = now;
+			return &set[i];
+		}
+		victim = less_needed(victim, &set[i], now);
+	}
+	if (!make)
+		return NULL;
+	sgip_shared_wake(victim);
+	memset(victim, 0, sizeof(*victim));
+	victim->key = *key;
+	victim->used_at = now;
+	return victim;
+}
+
+void
+sgip_shared_forget(SgipEntry *entry)
+{
+	sgip_shared_wake(entry);
+	memset(entry, 0, sizeof(*entry));
+}
+
+SgipEntry *
+sgip_shared_next(SgipEntry *entry)
+{
+	entry = entry ? entry + 1 : shared->entries;
+	return entry < &shared->entries[shared->set_count * SET_SIZE] ? entry : NULL;
+}
+
+/* ----------------------------------------------------------------
+ *		Who wants to know of changes
+ * ----------------------------------------------------------------
+ */
+
+void
+sgip_shared_await(SgipEntry *entry)
+{
+	entry->awaited = true;
+	pg_atomic_fetch_or_u64(awaiting, UINT64CONST(1) << (entry->key.path % 64));
+}
+
+bool
+sgip_shared_awaits(uint64 path)
+{
+	return (pg_atomic_read_u64(awaiting) & (UINT64CONST(1) << (path % 64))) != 0;
+}
+
+void
+sgip_shared_wake(SgipEntry *entry)
+{
+	uint64		bit = UINT64CONST(1) << (entry->key.path % 64);
+
+	if (!entry->awaited)
+		return;
+	entry->awaited = false;
+	if (shared->session_count == 0)
+	{
+		pg_atomic_fetch_and_u64(awaiting, ~bit);
+		SetLatch(MyLatch);
+	}
+	for (uint32 i = 0; i < shared->session_count; i++)
+	{
+		pg_atomic_uint64 *session = &sessions_of(shared)[i];
+
+		if ((pg_atomic_read_u64(session) & bit) == 0)
+			continue;
+		pg_atomic_fetch_and_u64(session, ~bit);
+		SetLatch(&GetPGProcByNumber(i)->procLatch);
+	}
+}

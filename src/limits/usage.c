@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * usage.c
+ *		What the accounts of the API were asked by all sessions.
+ *
+ * A session counts for itself and adds that up when a request has ended, so
+ * that nothing is locked for a row.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "limits/shared.h"
+#include "limits/usage.h"
+
+/* More accounts than there were when they were counted; they can be new */
+#define SPARE_ROWS 8
+
+void
+sgip_usage_add(SgipAccount account, SgipUsage *usage)
+{
+	static const SgipUsage none;
+	SgipSharedKey key;
+	TimestampTz now;
+	SgipAccountEntry *entry;
+
+	if (memcmp(usage, &none, sizeof(none)) == 0)
+		return;
+	key = sgip_shared_key(account, 0);
+	now = GetCurrentTimestamp();
+	sgip_shared_lock();
+	entry = &sgip_shared_find(&key, true, now)->u.account;
+	if (entry->since == 0)
+		entry->since = now;
+	entry->usage.requests += usage->requests;
+	entry->usage.rows += usage->rows;
+	entry->usage.bytes += usage->bytes;
+	entry->usage.retries += usage->retries;
+	entry->usage.refused += usage->refused;
+	entry->usage.errors += usage->errors;
+	entry->usage.waited_us += usage->waited_us;
+	sgip_shared_unlock();
+	*usage = none;
+}
+
+/* Is this the entry of an account of this database? */
+static bool
+is_account(const SgipEntry *entry)
+{
+	return OidIsValid(entry->key.account.server_id) && entry->key.path == 0 &&
+		entry->key.database_id == MyDatabaseId;
+}
+
+/* How many accounts there are now. */
+static int
+count_accounts(void)
+{
+	int			count = 0;
+
+	sgip_shared_lock();
+	for (SgipEntry *entry = NULL; (entry = sgip_shared_next(entry)) != NULL;)
+		count += is_account(entry);
+	sgip_shared_unlock();
+	return count;
+}
+
+SgipUsageRow *
+sgip_usage_list(int *count)
+{
+	int			room = count_accounts() + SPARE_ROWS;
+	SgipUsageRow *rows = palloc0(room * sizeof(SgipUsageRow));
+
+	*count = 0;
+	sgip_shared_lock();
+	for (SgipEntry *entry = NULL; *count < room && (entry = sgip_shared_next(entry)) != NULL;)
+	{
+		SgipUsageRow *row = &rows[*count];
+		const SgipAccountEntry *account = &entry->u.account;
+
+		if (!is_account(entry))
+			continue;
+		row->account = entry->key.account;
+		row->usage = account->usage;
+		row->since = account->since;
+		row->told = account->told;
+		row->limit = account->limit;
+		row->remaining = account->remaining;
+		row->ends_at = account->ends_at;
+		(*count)++;
+	}
+	sgip_shared_unlock();
+	return rows;
+}
+
+void
+sgip_usage_reset(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	sgip_shared_lock();
+	for (SgipEntry *entry = NULL; (entry = sgip_shared_next(entry)) != NULL;)
+	{
+		if (!is_account(entry))
+			continue;
+		memset(&entry->u.account.usage, 0, sizeof(SgipUsage));
+		entry->u.account.since = now;
+	}
+	sgip_shared_unlock();
+}
