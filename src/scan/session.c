@@ -1,31 +1,43 @@
 /*-------------------------------------------------------------------------
  *
  * session.c
- *		SQL functions about the connections that this session keeps.
+ *		SQL functions about the connections that this session keeps, and about
+ *		what all sessions have asked for.
  *
- * They do what postgres_fdw's functions of like names do.  The connections
- * themselves are those of src/http.
+ * Those about connections do what postgres_fdw's functions of like names do.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_user_mapping.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "compat.h"
 #include "http/http.h"
+#include "limits/usage.h"
 
 /* Columns of sgip_fdw_connections() */
 #define CONNECTION_COLUMNS 7
 
+/* Columns of sgip_fdw_stats() */
+#define STATS_COLUMNS 13
+
 PG_FUNCTION_INFO_V1(sgip_fdw_connections);
 PG_FUNCTION_INFO_V1(sgip_fdw_disconnect);
 PG_FUNCTION_INFO_V1(sgip_fdw_disconnect_all);
+PG_FUNCTION_INFO_V1(sgip_fdw_stats);
+PG_FUNCTION_INFO_V1(sgip_fdw_stats_reset);
 
 /*
  * One row for each peer of the session: server and user (NULL if dropped),
@@ -81,4 +93,88 @@ Datum
 sgip_fdw_disconnect_all(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(sgip_http_disconnect(InvalidOid) > 0);
+}
+
+/*
+ * Whose mapping it is, InvalidOid if it is PUBLIC's; false if it is not there
+ * any more.
+ */
+static bool
+find_mapped_user(Oid mapping_id, Oid *user_id)
+{
+	HeapTuple	tuple = SearchSysCache1(USERMAPPINGOID, ObjectIdGetDatum(mapping_id));
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	*user_id = ((Form_pg_user_mapping) GETSTRUCT(tuple))->umuser;
+	ReleaseSysCache(tuple);
+	return true;
+}
+
+/*
+ * May the current role see what that account was asked?  Who may read all
+ * statistics may, and those whose server or mapping it is; PUBLIC's mapping is
+ * everybody's who may use the server.
+ */
+static bool
+may_see(const ForeignServer *server, Oid mapped_user)
+{
+	Oid			role = GetUserId();
+
+	if (has_privs_of_role(role, ROLE_PG_READ_ALL_STATS) || has_privs_of_role(role, server->owner))
+		return true;
+	return OidIsValid(mapped_user) ? has_privs_of_role(role, mapped_user) :
+		sgip_may_use_server(server->serverid, role);
+}
+
+/* One row for each account that was asked, and that the role may see. */
+Datum
+sgip_fdw_stats(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	SgipUsageRow *rows;
+	int			count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	rows = sgip_usage_list(&count);
+	for (int i = 0; i < count; i++)
+	{
+		const SgipUsageRow *row = &rows[i];
+		ForeignServer *server = GetForeignServerExtended(row->account.server_id, FSV_MISSING_OK);
+		Oid			user_id;
+		char	   *user;
+		Datum		values[STATS_COLUMNS];
+		bool		nulls[STATS_COLUMNS] = {false};
+
+		if (server == NULL || !find_mapped_user(row->account.mapping_id, &user_id) ||
+			!may_see(server, user_id))
+			continue;
+		user = OidIsValid(user_id) ? GetUserNameFromId(user_id, true) : "public";
+		values[0] = DirectFunctionCall1(namein, CStringGetDatum(server->servername));
+		nulls[1] = user == NULL;
+		values[1] = user ? DirectFunctionCall1(namein, CStringGetDatum(user)) : (Datum) 0;
+		values[2] = Int64GetDatum(row->usage.requests);
+		values[3] = Int64GetDatum(row->usage.rows);
+		values[4] = Int64GetDatum(row->usage.bytes);
+		values[5] = Int64GetDatum(row->usage.retries);
+		values[6] = Int64GetDatum(row->usage.refused);
+		values[7] = Int64GetDatum(row->usage.errors);
+		values[8] = Float8GetDatum(row->usage.waited_us / 1000.0);
+		nulls[9] = !row->told || row->limit == SGIP_UNLIMITED;
+		values[9] = Int64GetDatum(row->limit);
+		nulls[10] = nulls[11] = !row->told;
+		values[10] = Int64GetDatum(row->remaining);
+		values[11] = TimestampTzGetDatum(row->ends_at);
+		values[12] = TimestampTzGetDatum(row->since);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* Makes the counters of all accounts of this database zero. */
+Datum
+sgip_fdw_stats_reset(PG_FUNCTION_ARGS)
+{
+	sgip_usage_reset();
+	PG_RETURN_VOID();
 }
