@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_decode.c
- *		libFuzzer target: from a document to the texts of every task's rows.
+ *		libFuzzer target: from a document to the fields of every task's rows.
  *
  * A document is read as the answer to each task of the catalogue, whole in
- * place and in small pieces as trees; every field of every row is decoded as
- * fetch.c and tuple.c do it.  Both ways must come to the same texts, and each
- * text must be what an independent look at jansson's value of the element
- * says: scalars as they are, lists as array literals that read back as their
- * items, times as the ISO form of the same second.
+ * place and in small pieces as trees; every element is judged, and every
+ * field of every row looked up, as fetch.c and tuple.c do it.  Both ways must
+ * come to the same verdicts and values, and these must be what an independent
+ * look at jansson's value of the element says; times and whole numbers must be
+ * the numbers that jansson read.
  *
  * scripts/fuzz builds and runs it.
  *
@@ -23,18 +23,17 @@
 /* Latest time that passes for one, as README.md has it: the year 9999 */
 #define YEAR_9999 253402300799.0
 
-/* Longest number that is read as a time */
-#define MAX_TIME_BYTES 63
+/* ... and the first */
+#define YEAR_1 (-62135596800.0)
 
 /* Id of the parent's row, where a task has one */
-#define PARENT "a \"parent\" \\ id"
+#define PARENT "12"
 
 /* What is read with one shape: the tasks that have it */
 typedef struct Group
 {
 	SgipJsonShape shape;
-	SgipScratch scratch;
-	int			hints[64][SGIP_MAX_FIELDS]; /* by number of the task */
+	SgipMembers members[64];	/* by number of the task */
 } Group;
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -52,10 +51,8 @@ fail(const char *what, const SgipTask *task, const SgipField *field)
 static SgipJsonShape
 shape_of(const SgipTask *task)
 {
-	SgipJsonShape shape;
+	SgipJsonShape shape = {task->list_key, sgip_task_row_key(task)};
 
-	shape.list_key = task->list_key;
-	shape.row_key = sgip_task_find_field(task, "ip") >= 0 ? "ip" : NULL;
 	return shape;
 }
 
@@ -76,191 +73,191 @@ same_shape(SgipJsonShape a, SgipJsonShape b)
  *-------------------------------------------------------------------------
  */
 
-/* The model of a member; a string stands for each of its members */
-static json_t *
-member_model(json_t *element, const char *key)
-{
-	return json_is_string(element) ? element : json_object_get(element, key);
-}
-
-/* The model of what an item of a list stands for */
-static json_t *
-item_model(json_t *item, const char *subkey)
-{
-	return json_is_object(item) && subkey != NULL ? json_object_get(item, subkey) : item;
-}
-
-/* Is the text that of the scalar? */
+/* Is the value of a kind that fields, or items, of that kind have? */
 static bool
-scalar_is(json_t *model, SgipSpan text)
+is_of_kind(json_t *model, SgipKind kind)
 {
-	char	   *copy;
-	char	   *end;
-	bool		same;
+	switch (kind)
+	{
+		case SGIP_KIND_TEXT:
+			return json_is_string(model);
+		case SGIP_KIND_NUMBER:
+		case SGIP_KIND_TIME:
+			return json_is_string(model) || json_is_number(model);
+		case SGIP_KIND_BOOLEAN:
+			return json_is_boolean(model);
+		default:
+			return json_is_array(model);
+	}
+}
+
+/* Has the task's field the type that is documented for it? */
+static bool
+has_type(const SgipField *field, json_t *model)
+{
+	json_t	   *part;
+	size_t		i;
+
+	if (model == NULL || json_is_null(model))
+		return true;
+	if (field->kind < SGIP_KIND_LIST)
+	{
+		if (field->subkey == NULL)
+			return is_of_kind(model, field->kind);
+		part = json_object_get(model, field->subkey);
+		return json_is_object(model) && (part == NULL || json_is_null(part) || is_of_kind(part, field->kind));
+	}
+	for (i = 0; i < json_array_size(model); i++)
+	{
+		part = json_array_get(model, i);
+		if (!is_of_kind(field->subkey ? json_object_get(part, field->subkey) : part, field->items))
+			return false;
+	}
+	return json_is_array(model);
+}
+
+/* Does the task decide by the member? */
+static bool
+is_decisive(const SgipTask *task, const char *key)
+{
+	if (task->unnest != NULL && strcmp(task->unnest, key) == 0)
+		return true;
+	return task->derive != SGIP_DERIVE_ALL &&
+		(strcmp(key, "subusers") == 0 || strcmp(key, "pools") == 0);
+}
+
+/* Is the element one of the task's rows? */
+static bool
+expect_row(const SgipTask *task, json_t *model, long number)
+{
+	int			i;
 
 	if (json_is_string(model))
-		return json_string_length(model) == text.len &&
-			memcmp(json_string_value(model), text.data, text.len) == 0;
-	if (json_is_boolean(model))
-	{
-		const char *word = json_is_true(model) ? "true" : "false";
-
-		return text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
-	}
-	copy = need(malloc(text.len + 1));
-	memcpy(copy, text.data, text.len);
-	copy[text.len] = '\0';
-	same = text.len > 0 && strtod(copy, &end) == json_number_value(model) && *end == '\0';
-	free(copy);
-	return same;
-}
-
-/* What decoding should say about a scalar */
-static SgipDecoded
-scalar_outcome(json_t *model)
-{
-	if (model == NULL || json_is_null(model))
-		return SGIP_DECODED_NULL;
-	if (json_is_array(model) || json_is_object(model))
-		return SGIP_DECODED_MISFIT;
-	return SGIP_DECODED_TEXT;
-}
-
-/* Takes one element of an array literal off the text, unquoted; false at its end */
-static bool
-next_of_literal(SgipSpan *text, Text *item, bool *is_null)
-{
-	clear(item);
-	*is_null = text->len >= 4 && memcmp(text->data, "NULL", 4) == 0;
-	if (*is_null)
-	{
-		text->data += 4;
-		text->len -= 4;
-		return true;
-	}
-	if (text->len == 0 || *text->data != '"')
+		return task->plain;
+	if (task->single && number > 1)
 		return false;
-	for (text->data++, text->len--; text->len > 0 && *text->data != '"'; text->data++, text->len--)
+	for (i = 0; i < task->field_count; i++)
 	{
-		if (*text->data == '\\')
-		{
-			text->data++;
-			if (--text->len == 0)
-				return false;
-		}
-		put_bytes(item, text->data, 1);
+		const SgipField *field = &task->fields[i];
+		json_t	   *member = field->key ? json_object_get(model, field->key) : NULL;
+
+		if (field->key == NULL || field->kind == SGIP_KIND_PARENT)
+			continue;
+		if (member == NULL && (field->identity || is_decisive(task, field->key)))
+			return false;
+		if (json_is_null(member) && field->identity)
+			return false;
+		if (!has_type(field, member))
+			return false;
 	}
-	if (text->len == 0)
-		return false;
-	text->data++;
-	text->len--;
 	return true;
 }
 
-/* Is the text an array literal of the items of the list? */
-static bool
-literal_is(json_t *list, const char *subkey, SgipSpan text)
+/* The model of a field, or NULL */
+static json_t *
+field_model(const SgipTask *task, int index, json_t *model, json_t *item)
 {
-	Text		item = {NULL, 0, 0};
-	bool		good = text.len >= 2 && text.data[0] == '{' && text.data[text.len - 1] == '}';
+	const SgipField *field = &task->fields[index];
+	json_t	   *member = field->key ? json_object_get(model, field->key) : NULL;
 	size_t		i;
 
-	text.data++;
-	text.len -= 2;
-	for (i = 0; good && i < json_array_size(list); i++)
+	if (field->kind == SGIP_KIND_ITEM)
+		return item;
+	if (json_is_string(model))
+		return index == 0 ? model : NULL;
+	if (field->kind == SGIP_KIND_PARENT_ITEM)
 	{
-		json_t	   *model = item_model(json_array_get(list, i), subkey);
-		bool		is_null;
-		SgipSpan	one;
+		for (i = 0; i < json_array_size(member); i++)
+		{
+			json_t	   *id = json_object_get(json_array_get(member, i), "id");
 
-		if (i > 0)
-		{
-			good = text.len > 0 && *text.data == ',';
-			text.data++;
-			text.len--;
+			if (json_is_string(id) ? strcmp(json_string_value(id), PARENT) == 0 :
+				json_is_integer(id) && json_integer_value(id) == atoi(PARENT))
+				return json_object_get(json_array_get(member, i), field->subkey);
 		}
-		good = good && next_of_literal(&text, &item, &is_null);
-		if (good && is_null)
-			good = scalar_outcome(model) == SGIP_DECODED_NULL;
-		else if (good)
-		{
-			one.data = item.data;
-			one.len = item.len;
-			good = scalar_outcome(model) == SGIP_DECODED_TEXT && scalar_is(model, one);
-		}
+		return NULL;
 	}
-	free(item.data);
-	return good && text.len == 0;
+	return field->subkey != NULL && field->kind != SGIP_KIND_LIST ?
+		json_object_get(member, field->subkey) : member;
 }
 
-/* What decoding should say about a list */
-static SgipDecoded
-list_outcome(json_t *model, const char *subkey)
+/* A copy of a text that is terminated */
+static char *
+copy_of(SgipSpan text)
 {
-	size_t		i;
+	char	   *copy = need(malloc(text.len + 1));
 
-	if (model == NULL || json_is_null(model))
-		return SGIP_DECODED_NULL;
-	if (!json_is_array(model))
-		return SGIP_DECODED_MISFIT;
-	for (i = 0; i < json_array_size(model); i++)
-	{
-		if (scalar_outcome(item_model(json_array_get(model, i), subkey)) == SGIP_DECODED_MISFIT)
-			return SGIP_DECODED_MISFIT;
-	}
-	return SGIP_DECODED_TEXT;
-}
-
-/* Is the text the moment that is so many Unix seconds? */
-static bool
-time_is(double seconds, SgipSpan text)
-{
-	struct tm	tm = {0};
-	char		copy[40];
-	int			micros;
-	int			used = 0;
-
-	if (text.len >= sizeof(copy))
-		return false;
 	memcpy(copy, text.data, text.len);
 	copy[text.len] = '\0';
-	if (sscanf(copy, "%4d-%2d-%2dT%2d:%2d:%2d.%6dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-			   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &micros, &used) != 7 || used != 27 || copy[27] != '\0')
+	return copy;
+}
+
+/* Is that the moment, also when it is written as a text? */
+static bool
+moment_is(double seconds, int64_t micros)
+{
+	char		iso[SGIP_TIME_BYTES];
+	struct tm	tm = {0};
+	int			fraction;
+	int			used = 0;
+
+	/* the double's own error grows with the distance from 1970 */
+	if (fabs((double) micros / 1e6 - seconds) > 0.5e-6 + fabs(seconds) * 1e-15)
+		return false;
+	sgip_write_time(micros, iso);
+	if (sscanf(iso, "%4d-%2d-%2dT%2d:%2d:%2d.%6dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+			   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &fraction, &used) != 7 || iso[used] != '\0')
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
-	/* the double's own error grows with the distance from 1970 */
-	return fabs(((double) timegm(&tm) - seconds) + micros / 1e6) <= 0.5e-6 + fabs(seconds) * 1e-15;
+	return timegm(&tm) * INT64_C(1000000) + fraction == micros;
 }
 
-/* Could the element hold a number that is too long to be a time? */
+/* Does what is made of a time fit the model? */
 static bool
-has_long_number(SgipSpan raw)
+time_fits(json_t *model, SgipSpan text)
 {
-	size_t		run = 0;
-	size_t		i;
+	char	   *copy = copy_of(text);
+	double		seconds = strtod(copy, NULL);
+	int64_t		micros;
+	bool		good = false;
 
-	for (i = 0; i < raw.len && run <= MAX_TIME_BYTES; i++)
-		run = strchr("+-.0123456789eE", raw.data[i]) != NULL && raw.data[i] != '\0' ? run + 1 : 0;
-	return run > MAX_TIME_BYTES;
+	switch (sgip_decode_time(text, json_is_string(model), &micros))
+	{
+		case SGIP_TIME_NONE:
+			good = json_is_string(model) && text.len == 0;
+			break;
+		case SGIP_TIME_MICROS:
+			good = moment_is(seconds, micros) && (json_is_number(model) || seconds >= 1e8);
+			break;
+		case SGIP_TIME_TEXT:
+			good = json_is_string(model) && text.len > 0;
+			break;
+		case SGIP_TIME_MISFIT:
+			good = json_is_number(model) &&
+				(seconds > YEAR_9999 || seconds < YEAR_1 || text.len >= SGIP_NUMBER_BYTES);
+			break;
+	}
+	free(copy);
+	return good;
 }
 
-/* Does the outcome of decoding a time fit the model? */
+/* Does what is made of a whole number fit its text? */
 static bool
-time_fits(json_t *model, SgipDecoded decoded, SgipSpan text, SgipSpan raw)
+whole_fits(SgipSpan text)
 {
-	double		seconds;
+	char		digits[SGIP_NUMBER_BYTES];
+	char	   *copy = copy_of(text);
+	size_t		whole = strspn(copy, "0123456789");
+	bool		good;
 
-	if (!json_is_number(model) && !json_is_boolean(model))
-		return decoded == scalar_outcome(model) && (decoded != SGIP_DECODED_TEXT || scalar_is(model, text));
-	if (json_is_boolean(model))
-		return decoded == SGIP_DECODED_MISFIT;
-	seconds = json_number_value(model);
-	if (decoded == SGIP_DECODED_TEXT)
-		return time_is(seconds, text);
-	/* the year 1 is the first that a text of this form can name */
-	return decoded == SGIP_DECODED_MISFIT &&
-		(fabs(seconds) > YEAR_9999 || seconds < -62135596800.0 || has_long_number(raw));
+	if (sgip_decode_whole(text, digits))
+		good = strtod(digits, NULL) == strtod(copy, NULL) &&
+			digits[(digits[0] == '-') + strspn(digits + (digits[0] == '-'), "0123456789")] == '\0';
+	else
+		good = whole == 0 || whole > SGIP_NUMBER_BYTES - 2 || copy[whole] != '\0';
+	free(copy);
+	return good;
 }
 
 /*-------------------------------------------------------------------------
@@ -270,51 +267,31 @@ time_fits(json_t *model, SgipDecoded decoded, SgipSpan text, SgipSpan raw)
 
 /* Checks and writes down one field of a row; item is the model of row->item */
 static void
-put_field(Text *text, Group *group, const SgipTask *task, int number, int index,
-		  const SgipRow *row, json_t *model, json_t *item)
+put_field(Text *text, const SgipTask *task, int index, const SgipRow *row, json_t *model, json_t *item)
 {
+	static Text found = {NULL, 0, 0};
+	static Text expected = {NULL, 0, 0};
 	const SgipField *field = &task->fields[index];
-	json_t	   *member = field->key ? member_model(model, field->key) : NULL;
-	SgipSpan	value = {NULL, 0};
-	SgipDecoded decoded = sgip_decode_field(row, field, &group->hints[number][index],
-											&group->scratch, &value);
-	bool		good = decoded == SGIP_DECODED_NULL;
+	json_t	   *value = field_model(task, index, model, item);
+	const SgipNode *node;
 
-	if (decoded == SGIP_DECODED_NO_MEMORY)
-		fail("no memory", task, field);
-	if (decoded == SGIP_DECODED_TEXT && memchr(value.data, '\0', value.len) != NULL)
-		fail("a NUL byte", task, field);
-	switch (field->kind)
-	{
-		case SGIP_KIND_TEXT:
-		case SGIP_KIND_NUMBER:
-		case SGIP_KIND_BOOLEAN:
-			good = decoded == scalar_outcome(member) &&
-				(decoded != SGIP_DECODED_TEXT || scalar_is(member, value));
-			break;
-		case SGIP_KIND_LIST:
-			good = decoded == list_outcome(member, field->subkey) &&
-				(decoded != SGIP_DECODED_TEXT || literal_is(member, field->subkey, value));
-			break;
-		case SGIP_KIND_TIME:
-			good = time_fits(member, decoded, value, row->element->raw);
-			break;
-		case SGIP_KIND_ITEM:
-			good = decoded == SGIP_DECODED_TEXT && scalar_is(item, value);
-			break;
-		case SGIP_KIND_PARENT:
-			good = decoded == SGIP_DECODED_TEXT && value.len == strlen(PARENT) &&
-				memcmp(value.data, PARENT, value.len) == 0;
-			break;
-		case SGIP_KIND_ARGUMENT:
-			break;
-	}
-	if (!good)
+	if (field->kind == SGIP_KIND_PARENT)
+		return;
+	node = sgip_row_node(row, index);
+	clear(&found);
+	clear(&expected);
+	if (node != NULL)
+		put_node(&found, row->element, node, NULL, false);
+	if (value != NULL)
+		put_model(&expected, value);
+	if (strcmp(found.data, expected.data) != 0)
 		fail("not what jansson's value says", task, field);
-	if (decoded == SGIP_DECODED_TEXT)
-		put_string(text, value.data, value.len);
-	else
-		put(text, decoded == SGIP_DECODED_NULL ? "null" : "misfit");
+	if (node != NULL && field->kind == SGIP_KIND_TIME && node->kind != SGIP_VALUE_NULL &&
+		!time_fits(value, sgip_node_text(row->element, node)))
+		fail("not the time", task, field);
+	if (node != NULL && !whole_fits(sgip_node_text(row->element, node)))
+		fail("not the number", task, field);
+	put(text, found.data);
 	put(text, " ");
 }
 
@@ -322,8 +299,8 @@ put_field(Text *text, Group *group, const SgipTask *task, int number, int index,
 static bool
 expect_derived(const SgipTask *task, json_t *model, bool *inconclusive)
 {
-	bool		used = json_array_size(member_model(model, "subusers")) > 0;
-	bool		pooled = json_array_size(member_model(model, "pools")) > 0;
+	bool		used = json_array_size(json_object_get(model, "subusers")) > 0;
+	bool		pooled = json_array_size(json_object_get(model, "pools")) > 0;
 
 	*inconclusive = task->derive == SGIP_DERIVE_AVAILABLE && used;
 	switch (task->derive)
@@ -342,60 +319,71 @@ expect_derived(const SgipTask *task, json_t *model, bool *inconclusive)
 
 /* Checks and writes down the rows that a task makes of the element */
 static void
-put_rows(Text *text, Group *group, const SgipTask *task, int number,
-		 const SgipElement *element, json_t *model)
+put_rows(Text *text, SgipMembers *members, const SgipElement *element, json_t *model)
 {
-	json_t	   *list = task->unnest ? member_model(model, task->unnest) : NULL;
-	SgipRow		row;
+	const SgipTask *task = members->task;
+	json_t	   *list = task->unnest ? json_object_get(model, task->unnest) : NULL;
+	char		problem[SGIP_PROBLEM_BYTES];
+	SgipRow		row = {element, members, NULL, PARENT};
+	SgipItems	items;
 	bool		inconclusive;
-	bool		expect_doubtful;
-	size_t		count = 1;
+	bool		expect_inconclusive;
+	size_t		count = task->unnest ? json_array_size(list) : 1;
 	size_t		i;
 	int			f;
 
-	if (sgip_decode_derive(task, element, &inconclusive) != expect_derived(task, model, &expect_doubtful) ||
-		inconclusive != expect_doubtful)
+	if (sgip_members_find(members, element, problem) != expect_row(task, model, element->number))
 		fail("row or no row", task, NULL);
-	memset(&row, 0, sizeof(row));
-	row.element = element;
-	row.parent = PARENT;
-	if (task->unnest)
-		count = sgip_decode_item_count(element, task->unnest);
-	if (task->unnest && count != json_array_size(list))
-		fail("number of items", task, NULL);
+	if (!expect_row(task, model, element->number))
+	{
+		if (strlen(problem) < 10)
+			fail("nothing is said about what is no row", task, NULL);
+		put(text, problem);
+		put(text, "\n");
+		return;
+	}
+	if (sgip_members_derive(members, &inconclusive) != expect_derived(task, model, &expect_inconclusive) ||
+		inconclusive != expect_inconclusive)
+		fail("derived or not", task, NULL);
+	sgip_items_begin(&items, members->unnest);
 	for (i = 0; i < count; i++)
 	{
-		json_t	   *item = task->unnest ? item_model(json_array_get(list, i), "name") : NULL;
-
-		if (task->unnest &&
-			sgip_decode_item(element, task->unnest, "name", i, &row.item) !=
-			(scalar_outcome(item) == SGIP_DECODED_TEXT))
+		row.item = sgip_items_next(&items);
+		if ((row.item != NULL) != (task->unnest != NULL))
 			fail("item or no item", task, NULL);
-		if (task->unnest && scalar_outcome(item) != SGIP_DECODED_TEXT)
-			continue;
 		for (f = 0; f < task->field_count; f++)
-			put_field(text, group, task, number, f, &row, model, item);
+			put_field(text, task, f, &row, model, json_array_get(list, i));
 		put(text, "\n");
 	}
+	if (sgip_items_next(&items) != NULL)
+		fail("number of items", task, NULL);
 }
 
-/* Writes down what the tasks of the group make of an element */
+/* Writes down what the tasks of the group make of an element, or of a copy that was packed */
 static void
 put_tasks(Text *text, const SgipElement *element, void *arg)
 {
 	Group	   *group = arg;
 	json_t	   *model = json_loadb(element->raw.data, element->raw.len, MODEL_FLAGS, NULL);
+	char	   *packed = need(malloc(sgip_element_pack_size(element)));
+	SgipElement copy;
 	int			count;
 	const SgipTask *tasks = sgip_task_list(&count);
 	int			i;
 
+	sgip_element_pack(element, packed);
+	sgip_element_unpack(packed, &copy);
 	if (model == NULL)
 		fail("the element is no JSON", &tasks[0], NULL);
 	for (i = 0; i < count; i++)
 	{
-		if (same_shape(shape_of(&tasks[i]), group->shape))
-			put_rows(text, group, &tasks[i], i, element, model);
+		if (!same_shape(shape_of(&tasks[i]), group->shape))
+			continue;
+		if (group->members[i].task == NULL)
+			sgip_members_begin(&group->members[i], &tasks[i], NULL);
+		put_rows(text, &group->members[i], element->number % 2 == 0 ? element : &copy, model);
 	}
+	free(packed);
 	json_decref(model);
 }
 
@@ -417,7 +405,6 @@ decode_document(Text *text, const char *doc, size_t len, SgipJsonShape shape, bo
 	how.seed = in_pieces ? len | 1 : 0;
 	how.exact = true;
 	read_document(text, doc, len, &how);
-	sgip_decode_free(&group.scratch);
 }
 
 int

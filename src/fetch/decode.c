@@ -218,18 +218,21 @@ has_good_parts(const SgipMembers *members, const SgipElement *element, const Sgi
 	return true;
 }
 
-/* The member that stands in that slot of the shape, or -1. */
-static inline int
-member_of_slot(SgipMembers *members, const SgipElement *element, const SgipNode *node)
+/* The member that the node is, by its slot if that is known; or NULL. */
+static inline SgipMember *
+member_of_node(SgipMembers *members, const SgipElement *element, const SgipNode *node)
 {
-	const SgipMember *member;
+	int			number = element->shape != 0 ? members->of_slot[node->slot] : SLOT_UNKNOWN;
+	SgipMember *member;
 
-	if (element->shape != 0 && members->of_slot[node->slot] != SLOT_UNKNOWN)
-		return members->of_slot[node->slot];
+	if (number >= 0)
+		return &members->members[number];
+	if (number == SLOT_UNUSED)
+		return NULL;
 	member = find_member(members, element->text.data + node->key_at, node->key_len);
 	if (element->shape != 0)
 		members->of_slot[node->slot] = member ? (int) (member - members->members) : SLOT_UNUSED;
-	return member ? (int) (member - members->members) : SLOT_UNUSED;
+	return member;
 }
 
 /* Says that a member, or a part of it, is not of the type that the API documents. */
@@ -251,10 +254,9 @@ find_members(SgipMembers *members, const SgipElement *element, char *problem)
 
 	for (uint32_t n = element->nodes->len; n > 0; n--, node += node->size)
 	{
-		int			number = member_of_slot(members, element, node);
-		SgipMember *member = &members->members[number];
+		SgipMember *member = member_of_node(members, element, node);
 
-		if (number < 0)
+		if (member == NULL)
 			continue;
 		member->node = node;
 		if ((node->kind & ~member->kinds) != 0 || (node->contents & ~member->contents) != 0)

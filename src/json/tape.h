@@ -57,7 +57,7 @@ static inline void
 sgip_tape_show(const SgipTape *tape, const char *text, size_t len, SgipElement *element)
 {
 	element->nodes = tape->nodes;
-	element->text.data = text;
+	element->text.data = text != NULL ? text : "";
 	element->text.len = len;
 }
 
