@@ -1,6 +1,7 @@
 """What the sections of bench/run share: sessions, a file server, rows, memory, tables of figures."""
 
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -199,6 +200,10 @@ http {{
         location /whole/ {{
             rewrite ^/whole/([0-9]+)/ /pages/$1/$arg_offset.json break;
             add_header Link '<http://127.0.0.1:{port}/?offset=0>; rel="last"';
+        # the same as one page, behind which there is no other
+        location /whole/ {{
+            rewrite ^/whole/([0-9]+)/ /whole/$1.json break;
+            add_header Link '<http://127.0.0.1:{port}/?offset=0>; rel="first"';
         }}
     }}
 }}
@@ -303,18 +308,30 @@ class Place:
         return os.path.join(self.dir, 'csv', f'{rows}.csv')
 
     def page_files(self, rows):
-        """The same many rows as pages of a v3 listing, at {url}/pages/ROWS."""
+        """So many rows of /v3/ips as pages, at {url}/pages/ROWS."""
         folder = os.path.join(self.dir, 'www', 'pages', str(rows))
         if os.path.exists(folder):
             return
         os.makedirs(folder)
         for offset in range(0, rows + 1, self.PAGE):
-            count = min(self.PAGE, rows - offset)
             with open(os.path.join(folder, f'{offset}.json'), 'w') as file:
-                file.write('[' + ','.join(
-                    f'{{"ip":"{ip}","subusers":["{user}"],"rdns":"o1.example.com","pools":["west"],"warmup":false,'
-                    f'"start_date":null,"whitelabeled":true,"assigned_at":1549745526}}'
-                    for ip, user in map(usage_row, range(offset, offset + count))) + ']')
+                file.write(v3_list(range(offset, min(offset + self.PAGE, rows))))
+
+    def whole_file(self, rows):
+        """The same as one page, at {url}/whole/ROWS; its path.  And as CSV."""
+        folder = os.path.join(self.dir, 'www', 'whole')
+        path = os.path.join(folder, f'{rows}.json')
+        if os.path.exists(path):
+            return path
+        os.makedirs(folder, exist_ok=True)
+        with open(path, 'w') as json_file, open(self.v3_csv_file(rows), 'w') as csv_file:
+            json_file.write(v3_list(range(rows)))
+            for i in range(rows):
+                csv_file.write(v3_csv(v3_row(i)))
+        return path
+
+    def v3_csv_file(self, rows):
+        return os.path.join(self.dir, 'csv', f'v3_{rows}.csv')
 
     def build(self):
         """Compiles the program that uses libcurl alone."""
@@ -337,6 +354,33 @@ def usage_row(number):
     """The ip and user of a row: different ones for each, 34 bytes together."""
     ip = f'10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}'
     return ip, f'customer-{number:0{17 - len(ip)}d}.example'
+
+
+def v3_row(number):
+    """A row of /v3/ips as the specification has it: lists of 0 to 2 names, null where there is no time, rdns absent in one of four."""
+    ip, user = usage_row(number)
+    row = {'ip': ip, 'subusers': [[user], [user], [], [user, 'second.example']][number % 4]}
+    if number % 4 != 1:
+        row['rdns'] = 'o1.em.example.com'
+    row.update({'pools': [['west'], [], ['west', 'transactional'], ['east']][number // 4 % 4], 'warmup': number % 8 == 0,
+                'start_date': 1409616000 + number if number % 8 == 0 else None, 'whitelabeled': number % 4 != 1,
+                'assigned_at': 1482883200 + number})
+    return row
+
+
+def v3_list(numbers):
+    return '[' + ','.join(json.dumps(v3_row(i), separators=(',', ':')) for i in numbers) + ']'
+
+
+def v3_csv(row):
+    """The row as PostgreSQL writes it, in the order of the table's columns."""
+    def array(names):
+        return '"{%s}"' % ','.join(names)
+
+    def moment(seconds):
+        return '' if seconds is None else time.strftime('%Y-%m-%d %H:%M:%S+00', time.gmtime(seconds))
+    return ','.join((row['ip'], array(row['subusers']), row.get('rdns', ''), array(row['pools']), 'ft'[row['whitelabeled']],
+                     'ft'[row['warmup']], moment(row['start_date']), moment(row['assigned_at']))) + '\n'
 
 
 # ---------------------------------------------------------------------------------------------------------------
