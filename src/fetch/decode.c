@@ -31,6 +31,9 @@
 
 #define MICROS_PER_SECOND 1000000
 
+/* Longest integer that is read without more ado; none of so many digits overflows */
+#define MAX_INTEGER_BYTES 18
+
 /* In the place of a member's number: it has not been looked up yet */
 #define SLOT_UNKNOWN (-2)
 
@@ -162,6 +165,8 @@ sgip_members_begin(SgipMembers *members, const SgipTask *task, const char *decis
 		member = add_member(members, field);
 		members->of_field[i] = (int) (member - members->members);
 		members->has_parts |= field->subkey != NULL;
+		members->is_part[i] = field->kind == SGIP_KIND_ITEM ||
+			(field->subkey != NULL && field->kind != SGIP_KIND_LIST);
 		member->required |= field->identity;
 		member->not_null |= field->identity;
 	}
@@ -359,17 +364,14 @@ item_of_parent(const SgipRow *row, const SgipMember *list)
 }
 
 const SgipNode *
-sgip_row_node(const SgipRow *row, int number)
+sgip_row_part(const SgipRow *row, int number)
 {
 	const SgipField *field = &row->members->task->fields[number];
-	const SgipMember *member = row->members->of_field[number] >= 0 ?
-		&row->members->members[row->members->of_field[number]] : NULL;
-	const SgipNode *node = member ? member->node : NULL;
+	const SgipMember *member = &row->members->members[row->members->of_field[number]];
+	const SgipNode *node = member->node;
 
 	if (field->kind == SGIP_KIND_ITEM)
 		return row->item;
-	if (field->kind == SGIP_KIND_LIST || field->subkey == NULL || node == NULL)
-		return node;
 	if (field->kind == SGIP_KIND_PARENT_ITEM)
 		node = item_of_parent(row, member);
 	return node ? sgip_node_member(row->element, node, field->subkey) : NULL;
@@ -510,28 +512,50 @@ sgip_decode_whole(SgipSpan text, char digits[SGIP_NUMBER_BYTES])
  *-------------------------------------------------------------------------
  */
 
+/* An integer of few digits, as nearly all times are; false if it is none. */
+static inline bool
+take_integer(SgipSpan text, int64_t *number)
+{
+	size_t		i = text.len > 0 && text.data[0] == '-';
+	bool		negative = i > 0;
+
+	*number = 0;
+	if (text.len == i || text.len > MAX_INTEGER_BYTES)
+		return false;
+	for (; i < text.len && text.data[i] >= '0' && text.data[i] <= '9'; i++)
+		*number = *number * 10 + (text.data[i] - '0');
+	*number = negative ? -*number : *number;
+	return i == text.len;
+}
+
 SgipTime
 sgip_decode_time(SgipSpan text, bool is_string, int64_t *micros)
 {
 	Number		number;
+	int64_t		whole;
 	char		copy[SGIP_NUMBER_BYTES];
 	double		seconds;
 
 	if (text.len == 0)
 		return SGIP_TIME_NONE;
-	if (!take_apart(text, &number) || text.len >= sizeof(copy))
-		return is_string ? SGIP_TIME_TEXT : SGIP_TIME_MISFIT;
-	memcpy(copy, text.data, text.len);
-	copy[text.len] = '\0';
-	seconds = strtod(copy, NULL);
+	if (take_integer(text, &whole))
+		seconds = (double) whole;
+	else
+	{
+		if (!take_apart(text, &number) || text.len >= sizeof(copy))
+			return is_string ? SGIP_TIME_TEXT : SGIP_TIME_MISFIT;
+		memcpy(copy, text.data, text.len);
+		copy[text.len] = '\0';
+		seconds = strtod(copy, NULL);
+		whole = 0;
+	}
 	if (is_string && !(seconds >= MIN_STRING_SECONDS && seconds <= MAX_UNIX_SECONDS))
 		return SGIP_TIME_TEXT;
 	if (!(seconds >= MIN_UNIX_SECONDS && seconds <= MAX_UNIX_SECONDS))
 		return SGIP_TIME_MISFIT;
 
 	/* microseconds, PostgreSQL's resolution, are exact in a double up to 2255 */
-	*micros = number.fraction.len == 0 && number.exponent == 0 ?
-		strtoll(copy, NULL, 10) * MICROS_PER_SECOND : llrint(seconds * MICROS_PER_SECOND);
+	*micros = whole != 0 ? whole * MICROS_PER_SECOND : llrint(seconds * MICROS_PER_SECOND);
 	return SGIP_TIME_MICROS;
 }
 

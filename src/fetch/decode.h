@@ -43,7 +43,8 @@ typedef struct SgipMembers
 	int			count;
 	SgipMember	members[SGIP_MAX_FIELDS];
 	int			of_field[SGIP_MAX_FIELDS];	/* the member that it is; -1: none */
-	bool		has_parts;		/* a field is a part of its member */
+	bool		is_part[SGIP_MAX_FIELDS];	/* the field is a part of the member */
+	bool		has_parts;		/* something is: it, or the items of a list */
 	const SgipMember *subusers; /* those by which tasks decide, or NULL */
 	const SgipMember *pools;
 	const SgipMember *unnest;
@@ -81,8 +82,19 @@ extern bool sgip_members_find(SgipMembers *members, const SgipElement *element, 
  */
 extern bool sgip_members_derive(const SgipMembers *members, bool *inconclusive);
 
-/* The value of a field, which is no list; NULL if it is absent */
-extern const SgipNode *sgip_row_node(const SgipRow *row, int field);
+/* The value of a field that is a part of its member; NULL if it is absent */
+extern const SgipNode *sgip_row_part(const SgipRow *row, int field);
+
+/* The value of a field of the answer; NULL if it is absent */
+static inline const SgipNode *
+sgip_row_node(const SgipRow *row, int field)
+{
+	const SgipMembers *members = row->members;
+
+	if (members->is_part[field])
+		return sgip_row_part(row, field);
+	return members->members[members->of_field[field]].node;
+}
 
 /* The part of a list's item that the field takes: itself, or a member of it */
 extern const SgipNode *sgip_item_part(const SgipElement *element, const SgipNode *item,
