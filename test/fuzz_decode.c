@@ -7,8 +7,8 @@
  * place and in small pieces as trees; every element is judged, and every
  * field of every row looked up, as fetch.c and tuple.c do it.  Both ways must
  * come to the same verdicts and values, and these must be what an independent
- * look at jansson's value of the element says; times and whole numbers must be
- * the numbers that jansson read.
+ * look at jansson's value of the element says; times and integers must be the
+ * numbers that jansson read.
  *
  * scripts/fuzz builds and runs it.
  *
@@ -25,6 +25,9 @@
 
 /* ... and the first */
 #define YEAR_1 (-62135596800.0)
+
+/* Longest number that is read as a time */
+#define MAX_TIME_BYTES 63
 
 /* Id of the parent's row, where a task has one */
 #define PARENT "12"
@@ -235,27 +238,27 @@ time_fits(json_t *model, SgipSpan text)
 			break;
 		case SGIP_TIME_MISFIT:
 			good = json_is_number(model) &&
-				(seconds > YEAR_9999 || seconds < YEAR_1 || text.len >= SGIP_NUMBER_BYTES);
+				(seconds > YEAR_9999 || seconds < YEAR_1 || text.len > MAX_TIME_BYTES);
 			break;
 	}
 	free(copy);
 	return good;
 }
 
-/* Does what is made of a whole number fit its text? */
+/* Does what is made of an integer fit its text? */
 static bool
-whole_fits(SgipSpan text)
+integer_fits(SgipSpan text)
 {
-	char		digits[SGIP_NUMBER_BYTES];
 	char	   *copy = copy_of(text);
-	size_t		whole = strspn(copy, "0123456789");
+	size_t		digits = strspn(copy + (copy[0] == '-'), "0123456789");
+	bool		plain = digits > 0 && digits <= 17 && digits + (copy[0] == '-') == text.len;
+	int64_t		number = 0;
 	bool		good;
 
-	if (sgip_decode_whole(text, digits))
-		good = strtod(digits, NULL) == strtod(copy, NULL) &&
-			digits[(digits[0] == '-') + strspn(digits + (digits[0] == '-'), "0123456789")] == '\0';
+	if (sgip_decode_integer(text, &number))
+		good = number == strtoll(copy, NULL, 10) && digits + (copy[0] == '-') == text.len;
 	else
-		good = whole == 0 || whole > SGIP_NUMBER_BYTES - 2 || copy[whole] != '\0';
+		good = !plain;
 	free(copy);
 	return good;
 }
@@ -275,7 +278,7 @@ put_field(Text *text, const SgipTask *task, int index, const SgipRow *row, json_
 	json_t	   *value = field_model(task, index, model, item);
 	const SgipNode *node;
 
-	if (field->kind == SGIP_KIND_PARENT)
+	if (field->kind == SGIP_KIND_PARENT || field->kind == SGIP_KIND_ARGUMENT)
 		return;
 	node = sgip_row_node(row, index);
 	clear(&found);
@@ -289,7 +292,7 @@ put_field(Text *text, const SgipTask *task, int index, const SgipRow *row, json_
 	if (node != NULL && field->kind == SGIP_KIND_TIME && node->kind != SGIP_VALUE_NULL &&
 		!time_fits(value, sgip_node_text(row->element, node)))
 		fail("not the time", task, field);
-	if (node != NULL && !whole_fits(sgip_node_text(row->element, node)))
+	if (node != NULL && !integer_fits(sgip_node_text(row->element, node)))
 		fail("not the number", task, field);
 	put(text, found.data);
 	put(text, " ");

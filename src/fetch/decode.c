@@ -4,7 +4,7 @@
  *		What the members of an element are to a task: its fields.
  *
  * What a text means as a value of a column's type is not decided here, but
- * that a number can be a time, and that 1.0 is a whole number.
+ * that a number can be a time.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,6 +33,9 @@
 
 /* Longest integer that is read without more ado; none of so many digits overflows */
 #define MAX_INTEGER_BYTES 18
+
+/* Longest number that can be a time */
+#define MAX_NUMBER_BYTES 63
 
 /* In the place of a member's number: it has not been looked up yet */
 #define SLOT_UNKNOWN (-2)
@@ -399,155 +402,50 @@ sgip_items_next(SgipItems *items)
 }
 
 /*-------------------------------------------------------------------------
- * Numbers
+ * Numbers and times
  *-------------------------------------------------------------------------
  */
-
-/* A number as JSON writes it, in parts */
-typedef struct Number
-{
-	bool		negative;
-	SgipSpan	whole;			/* digits before the point */
-	SgipSpan	fraction;		/* ... and behind it */
-	int			exponent;		/* of ten; cut off at 9999 either way */
-} Number;
-
-/* Takes the digits at *p. */
-static SgipSpan
-take_digits(const char **p, const char *end)
-{
-	SgipSpan	digits = {*p, 0};
-
-	while (*p < end && **p >= '0' && **p <= '9')
-		(*p)++;
-	digits.len = (size_t) (*p - digits.data);
-	return digits;
-}
-
-/* Takes a number apart; false if the text is none. */
-static bool
-take_apart(SgipSpan text, Number *number)
-{
-	const char *p = text.data;
-	const char *end = p + text.len;
-	SgipSpan	exponent;
-	bool		down;
-
-	memset(number, 0, sizeof(*number));
-	number->negative = p < end && *p == '-';
-	p += number->negative;
-	number->whole = take_digits(&p, end);
-	if (number->whole.len == 0)
-		return false;
-	if (p < end && *p == '.')
-	{
-		p++;
-		number->fraction = take_digits(&p, end);
-		if (number->fraction.len == 0)
-			return false;
-	}
-	if (p < end && (*p == 'e' || *p == 'E'))
-	{
-		p++;
-		down = p < end && *p == '-';
-		p += p < end && (*p == '-' || *p == '+');
-		exponent = take_digits(&p, end);
-		if (exponent.len == 0)
-			return false;
-		for (size_t i = 0; i < exponent.len && number->exponent < 1000; i++)
-			number->exponent = 10 * number->exponent + (exponent.data[i] - '0');
-		number->exponent = down ? -number->exponent : number->exponent;
-	}
-	return p == end;
-}
-
-/* The digit of a number that stands so many places from its first one; 0 behind the last. */
-static char
-digit_at(const Number *number, size_t i)
-{
-	if (i < number->whole.len)
-		return number->whole.data[i];
-	i -= number->whole.len;
-	return i < number->fraction.len ? number->fraction.data[i] : '0';
-}
 
 bool
-sgip_decode_whole(SgipSpan text, char digits[SGIP_NUMBER_BYTES])
+sgip_decode_integer(SgipSpan text, int64_t *number)
 {
-	Number		number;
-	long		places;
-	size_t		len = 0;
+	bool		negative = text.len > 0 && text.data[0] == '-';
+	int64_t		value = 0;
 
-	if (!take_apart(text, &number))
+	if (text.len == (size_t) negative || text.len > MAX_INTEGER_BYTES)
 		return false;
-
-	/* so many of its digits stand before the point */
-	places = (long) number.whole.len + number.exponent;
-	for (size_t i = places > 0 ? (size_t) places : 0; i < number.whole.len + number.fraction.len; i++)
+	for (size_t i = negative; i < text.len; i++)
 	{
-		if (digit_at(&number, i) != '0')
+		if (text.data[i] < '0' || text.data[i] > '9')
 			return false;
+		value = value * 10 + (text.data[i] - '0');
 	}
-	if (number.negative)
-		digits[len++] = '-';
-	for (long i = 0; i < places; i++)
-	{
-		char		digit = digit_at(&number, (size_t) i);
-
-		/* without leading zeros, which could be many */
-		if (digit == '0' && len == (size_t) number.negative)
-			continue;
-		if (len == SGIP_NUMBER_BYTES - 2)
-			return false;
-		digits[len++] = digit;
-	}
-	if (len == (size_t) number.negative)
-		digits[len++] = '0';
-	digits[len] = '\0';
+	*number = negative ? -value : value;
 	return true;
-}
-
-/*-------------------------------------------------------------------------
- * Times
- *-------------------------------------------------------------------------
- */
-
-/* An integer of few digits, as nearly all times are; false if it is none. */
-static inline bool
-take_integer(SgipSpan text, int64_t *number)
-{
-	size_t		i = text.len > 0 && text.data[0] == '-';
-	bool		negative = i > 0;
-
-	*number = 0;
-	if (text.len == i || text.len > MAX_INTEGER_BYTES)
-		return false;
-	for (; i < text.len && text.data[i] >= '0' && text.data[i] <= '9'; i++)
-		*number = *number * 10 + (text.data[i] - '0');
-	*number = negative ? -*number : *number;
-	return i == text.len;
 }
 
 SgipTime
 sgip_decode_time(SgipSpan text, bool is_string, int64_t *micros)
 {
-	Number		number;
-	int64_t		whole;
-	char		copy[SGIP_NUMBER_BYTES];
+	char		copy[MAX_NUMBER_BYTES + 1];
+	char	   *end;
+	int64_t		whole = 0;
 	double		seconds;
 
 	if (text.len == 0)
 		return SGIP_TIME_NONE;
-	if (take_integer(text, &whole))
+	if (sgip_decode_integer(text, &whole))
 		seconds = (double) whole;
 	else
 	{
-		if (!take_apart(text, &number) || text.len >= sizeof(copy))
+		if (text.len > MAX_NUMBER_BYTES)
 			return is_string ? SGIP_TIME_TEXT : SGIP_TIME_MISFIT;
 		memcpy(copy, text.data, text.len);
 		copy[text.len] = '\0';
-		seconds = strtod(copy, NULL);
-		whole = 0;
+		seconds = strtod(copy, &end);
+		/* what strtod() takes beyond JSON's numbers has letters */
+		if (strspn(copy, "+-.0123456789eE") != text.len || *end != '\0')
+			return is_string ? SGIP_TIME_TEXT : SGIP_TIME_MISFIT;
 	}
 	if (is_string && !(seconds >= MIN_STRING_SECONDS && seconds <= MAX_UNIX_SECONDS))
 		return SGIP_TIME_TEXT;

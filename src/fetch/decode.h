@@ -16,8 +16,7 @@
 /* Room for what is wrong with an element; longer names of members are cut */
 #define SGIP_PROBLEM_BYTES 160
 
-/* Room for a whole number, and for a time, both terminated */
-#define SGIP_NUMBER_BYTES 64
+/* Room for a time that is written as a text, terminated */
 #define SGIP_TIME_BYTES 64
 
 /* A member of the elements that one or more of a task's fields are */
@@ -132,10 +131,7 @@ extern SgipTime sgip_decode_time(SgipSpan text, bool is_string, int64_t *micros)
 /* Writes a time as ISO 8601 in UTC */
 extern void sgip_write_time(int64_t micros, char iso[SGIP_TIME_BYTES]);
 
-/*
- * Writes the digits of a whole number that is written in another way, as 1.0
- * or 1e6; false if it is none, or too long.
- */
-extern bool sgip_decode_whole(SgipSpan text, char digits[SGIP_NUMBER_BYTES]);
+/* An integer of few digits, as nearly all are; false if the text is none */
+extern bool sgip_decode_integer(SgipSpan text, int64_t *number);
 
 #endif							/* SGIP_DECODE_H */

@@ -281,80 +281,6 @@ set_key(Walker *walker, uint32_t member, const char *key, size_t len, int slot)
 	node->slot = (uint8_t) slot;
 }
 
-/* Takes the object whose bracket is at p. */
-static const char *
-take_object(Walker *walker, const char *p, int depth)
-{
-	uint32_t	object = walker->tape->count;
-	uint32_t	len = 0;
-
-	if (add_value(walker, SGIP_VALUE_OBJECT, p, p, p) == NULL ||
-		(p = next_byte(walker, p + 1)) == NULL)
-		return NULL;
-	while (*p != '}')
-	{
-		uint32_t	member;
-		SgipSpan	key;
-
-		if (len > 0)
-		{
-			if (*p != ',')
-				return stop(walker, SGIP_PLAIN_ODD);
-			if ((p = next_byte(walker, p + 1)) == NULL)
-				return NULL;
-		}
-		member = walker->tape->count;
-		if ((p = take_key(walker, p, object, len, &key)) == NULL ||
-			(p = take_value(walker, p, depth)) == NULL)
-			return NULL;
-		set_key(walker, member, key.data, key.len, 0);
-		len++;
-		if ((p = next_byte(walker, p)) == NULL)
-			return NULL;
-	}
-	close_node(walker, object, len);
-	return p + 1;
-}
-
-/* Takes the value at p, within so many brackets. */
-static inline const char *
-take_value(Walker *walker, const char *p, int depth)
-{
-	const char *quote;
-
-	switch (*p)
-	{
-		case '"':
-			quote = take_quoted(walker, p);
-			if (quote == NULL)
-				return NULL;
-			return add_value(walker, SGIP_VALUE_STRING, p + 1, quote, quote + 1);
-		case '[':
-			if (depth == MAX_PLAIN_DEPTH)
-				break;
-			return take_list(walker, p, depth + 1);
-		case '{':
-			if (depth == MAX_PLAIN_DEPTH)
-				break;
-			return take_object(walker, p, depth + 1);
-		case 't':
-			return take_word(walker, p, "true", 4, SGIP_VALUE_BOOLEAN);
-		case 'f':
-			return take_word(walker, p, "false", 5, SGIP_VALUE_BOOLEAN);
-		case 'n':
-			return take_word(walker, p, "null", 4, SGIP_VALUE_NULL);
-		case '-': case '0': case '1': case '2': case '3': case '4':
-		case '5': case '6': case '7': case '8': case '9':
-			return take_number(walker, p);
-	}
-	return stop(walker, SGIP_PLAIN_ODD);
-}
-
-/*-------------------------------------------------------------------------
- * Elements, which are alike
- *-------------------------------------------------------------------------
- */
-
 /* Does the gap stand at p, where as many bytes as the longest can be read? */
 static inline bool
 gap_fits(const SgipPattern *pattern, int slot, const char *p)
@@ -418,14 +344,16 @@ learn(Walker *walker, const SgipSpan *gaps, uint32_t len)
 }
 
 /*
- * Takes the object at p, an element.  As long as its members are those of the
- * elements before, or some of them, in the same order, no key can repeat.
+ * Takes the object whose bracket is at p.  As long as the members of an
+ * element are those of the elements before, or some of them, in the same
+ * order, no key can repeat.
  */
 static const char *
-take_element(Walker *walker, const char *p)
+take_object(Walker *walker, const char *p, int depth)
 {
 	const SgipPattern *pattern = walker->pattern;
-	bool		alike = pattern->count > 0;
+	uint32_t	object = walker->tape->count;
+	bool		alike = depth == 1 && pattern->count > 0;
 	SgipSpan	gaps[SGIP_MAX_SLOTS];
 	uint32_t	len = 0;
 	int			slot = 0;
@@ -451,7 +379,7 @@ take_element(Walker *walker, const char *p)
 				return NULL;
 			if (*p == '}' && len == 0)
 				break;
-			if ((p = take_key(walker, p, 0, len, &key)) == NULL)
+			if ((p = take_key(walker, p, object, len, &key)) == NULL)
 				return NULL;
 		}
 		if (len < SGIP_MAX_SLOTS)
@@ -459,7 +387,7 @@ take_element(Walker *walker, const char *p)
 			gaps[len].data = gap;
 			gaps[len].len = (size_t) (p - gap);
 		}
-		if ((p = take_value(walker, p, 1)) == NULL)
+		if ((p = take_value(walker, p, depth)) == NULL)
 			return NULL;
 		set_key(walker, member, key.data, key.len, slot++);
 		len++;
@@ -468,12 +396,46 @@ take_element(Walker *walker, const char *p)
 	} while (*p == ',');
 	if (*p != '}')
 		return stop(walker, SGIP_PLAIN_ODD);
-	close_node(walker, 0, len);
+	close_node(walker, object, len);
 	if (alike)
 		walker->shape = pattern->shape;
-	else
+	else if (depth == 1)
 		learn(walker, gaps, len);
 	return p + 1;
+}
+
+/* Takes the value at p, within so many brackets. */
+static inline const char *
+take_value(Walker *walker, const char *p, int depth)
+{
+	const char *quote;
+
+	switch (*p)
+	{
+		case '"':
+			quote = take_quoted(walker, p);
+			if (quote == NULL)
+				return NULL;
+			return add_value(walker, SGIP_VALUE_STRING, p + 1, quote, quote + 1);
+		case '[':
+			if (depth == MAX_PLAIN_DEPTH)
+				break;
+			return take_list(walker, p, depth + 1);
+		case '{':
+			if (depth == MAX_PLAIN_DEPTH)
+				break;
+			return take_object(walker, p, depth + 1);
+		case 't':
+			return take_word(walker, p, "true", 4, SGIP_VALUE_BOOLEAN);
+		case 'f':
+			return take_word(walker, p, "false", 5, SGIP_VALUE_BOOLEAN);
+		case 'n':
+			return take_word(walker, p, "null", 4, SGIP_VALUE_NULL);
+		case '-': case '0': case '1': case '2': case '3': case '4':
+		case '5': case '6': case '7': case '8': case '9':
+			return take_number(walker, p);
+	}
+	return stop(walker, SGIP_PLAIN_ODD);
 }
 
 SgipPlainResult
@@ -484,7 +446,7 @@ sgip_plain_read(const char **p, const char *end, SgipPattern *pattern,
 	const char *behind;
 
 	tape->count = 0;
-	behind = **p == '{' ? take_element(&walker, *p) : take_value(&walker, *p, 1);
+	behind = take_value(&walker, *p, 0);
 	if (behind == NULL)
 		return walker.result;
 	*p = behind;

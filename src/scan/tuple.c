@@ -28,9 +28,6 @@
 #include "request/address.h"
 #include "scan/tuple.h"
 
-/* Longest integer that is read here: no number of so many digits overflows */
-#define PLAIN_INTEGER_DIGITS 18
-
 /* Microseconds from 1970 to 2000 */
 #define UNIX_TO_POSTGRES_MICROS \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * USECS_PER_SEC)
@@ -261,18 +258,10 @@ make_address(SgipSpan text, Datum *value)
 static bool
 make_integer(Oid type, SgipSpan text, Datum *value)
 {
-	bool		negative = text.len > 0 && text.data[0] == '-';
-	int64		number = 0;
+	int64		number;
 
-	if (text.len == (size_t) negative || text.len - negative > PLAIN_INTEGER_DIGITS)
+	if (!sgip_decode_integer(text, &number))
 		return false;
-	for (size_t i = negative; i < text.len; i++)
-	{
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return false;
-		number = number * 10 + (text.data[i] - '0');
-	}
-	number = negative ? -number : number;
 	if (type == INT8OID)
 		*value = Int64GetDatum(number);
 	else if (type == INT4OID && number == (int32) number)
@@ -281,6 +270,26 @@ make_integer(Oid type, SgipSpan text, Datum *value)
 		*value = Int16GetDatum((int16) number);
 	else
 		return false;
+	return true;
+}
+
+/* A whole number that is written in another way, such as 1.0 or 1e6; false if it is none. */
+static bool
+make_whole(Maker *maker, SgipSpan text, Datum *value)
+{
+	char	   *copy = pnstrdup(text.data, text.len);
+	Datum		number;
+	Datum		whole;
+
+	if (strspn(copy, "+-.0123456789eE") != text.len || strpbrk(copy, "0123456789") == NULL ||
+		strpbrk(copy, ".eE") == NULL)
+		return false;
+	number = DirectFunctionCall3(numeric_in, CStringGetDatum(copy), ObjectIdGetDatum(InvalidOid),
+								 Int32GetDatum(-1));
+	whole = DirectFunctionCall2(numeric_trunc, number, Int32GetDatum(0));
+	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, number, whole)))
+		return false;
+	*value = convert(maker, DatumGetCString(DirectFunctionCall1(numeric_out, whole)));
 	return true;
 }
 
@@ -306,7 +315,6 @@ input_value(const SgipTupleBuilder *builder, Maker *maker, SgipSpan text)
 static Datum
 make_value(const SgipTupleBuilder *builder, Maker *maker, SgipSpan text)
 {
-	char		digits[SGIP_NUMBER_BYTES];
 	Datum		value;
 
 	switch (maker->way)
@@ -328,8 +336,8 @@ make_value(const SgipTupleBuilder *builder, Maker *maker, SgipSpan text)
 		case WAY_INTEGER:
 			if (make_integer(maker->type, text, &value))
 				return value;
-			if (sgip_decode_whole(text, digits))
-				return convert(maker, digits);
+			if (make_whole(maker, text, &value))
+				return value;
 			break;
 		case WAY_INPUT:
 		case WAY_TIMESTAMPTZ:
