@@ -348,7 +348,7 @@ put_rows(Text *text, SgipMembers *members, const SgipElement *element, json_t *m
 	if (sgip_members_derive(members, &inconclusive) != expect_derived(task, model, &expect_inconclusive) ||
 		inconclusive != expect_inconclusive)
 		fail("derived or not", task, NULL);
-	sgip_items_begin(&items, members->unnest);
+	sgip_items_begin(&items, sgip_members_list(members, members->unnest));
 	for (i = 0; i < count; i++)
 	{
 		row.item = sgip_items_next(&items);

@@ -37,11 +37,8 @@
 /* Longest number that can be a time */
 #define MAX_NUMBER_BYTES 63
 
-/* In the place of a member's number: it has not been looked up yet */
+/* In the place of a member's number, which is -1 for none: it is not known yet */
 #define SLOT_UNKNOWN (-2)
-
-/* ... and there is no such member */
-#define SLOT_UNUSED (-1)
 
 /*-------------------------------------------------------------------------
  * Which members there are
@@ -101,85 +98,79 @@ type_name(const SgipField *field, bool whole)
 	}
 }
 
-/* The member with that key, or NULL. */
-static SgipMember *
-find_member(SgipMembers *members, const char *key, size_t len)
+/* Number of the member with that key, or -1. */
+static int
+find_member(const SgipMembers *members, const char *key, size_t len)
 {
 	for (int i = 0; i < members->count; i++)
 	{
-		SgipMember *member = &members->members[i];
-
-		if (member->key_len == len && memcmp(member->key, key, len) == 0)
-			return member;
+		if (members->members[i].key_len == len && memcmp(members->members[i].key, key, len) == 0)
+			return i;
 	}
-	return NULL;
+	return -1;
 }
 
-/* A member of that name, or NULL. */
-static SgipMember *
-named_member(SgipMembers *members, const char *key)
+/* Something is decided by the member of that name (NULL: none); its number, or -1. */
+static int
+require(SgipMembers *members, const char *key)
 {
-	return key != NULL ? find_member(members, key, strlen(key)) : NULL;
+	int			number = key != NULL ? find_member(members, key, strlen(key)) : -1;
+
+	if (number < 0)
+		return -1;
+	members->required |= 1u << number;
+	if ((members->members[number].kinds & SGIP_VALUE_BOOLEAN) != 0)
+		members->not_null |= 1u << number;
+	return number;
 }
 
-/* Something is decided by the member, if there is one. */
-static const SgipMember *
-require(SgipMember *member)
-{
-	if (member != NULL)
-	{
-		member->required = true;
-		member->not_null |= member->kinds == (SGIP_VALUE_BOOLEAN | SGIP_VALUE_NULL);
-	}
-	return member;
-}
-
-/* Adds the member that a field is, unless another field is it too. */
-static SgipMember *
+/* The number of the member that a field is; it is added unless another field is it too. */
+static int
 add_member(SgipMembers *members, const SgipField *field)
 {
-	SgipMember *member = named_member(members, field->key);
+	int			number = find_member(members, field->key, strlen(field->key));
+	SgipMember *member = &members->members[members->count];
 
-	if (member != NULL)
-		return member;
-	member = &members->members[members->count++];
+	if (number >= 0)
+		return number;
 	member->key = field->key;
 	member->key_len = strlen(field->key);
 	member->field = field;
 	member->kinds = SGIP_VALUE_NULL |
 		(field->subkey != NULL && !is_list(field) ? SGIP_VALUE_OBJECT : kinds_of(field->kind));
 	member->contents = field->subkey != NULL ? SGIP_VALUE_OBJECT : kinds_of(field->items);
-	return member;
+	return members->count++;
 }
 
 void
 sgip_members_begin(SgipMembers *members, const SgipTask *task, const char *decisive)
 {
+	bool		derived = task->derive != SGIP_DERIVE_ALL;
+
 	memset(members, 0, sizeof(*members));
 	members->task = task;
 	for (int i = 0; i < task->field_count; i++)
 	{
 		const SgipField *field = &task->fields[i];
-		SgipMember *member;
+		int			number;
 
 		members->of_field[i] = -1;
 		if (field->key == NULL || field->kind == SGIP_KIND_PARENT)
 			continue;
-		member = add_member(members, field);
-		members->of_field[i] = (int) (member - members->members);
+		number = members->of_field[i] = add_member(members, field);
 		members->has_parts |= field->subkey != NULL;
 		members->is_part[i] = field->kind == SGIP_KIND_ITEM ||
 			(field->subkey != NULL && field->kind != SGIP_KIND_LIST);
-		member->required |= field->identity;
-		member->not_null |= field->identity;
+		if (field->identity)
+		{
+			members->required |= 1u << number;
+			members->not_null |= 1u << number;
+		}
 	}
-	members->unnest = require(named_member(members, task->unnest));
-	(void) require(named_member(members, decisive));
-	if (task->derive != SGIP_DERIVE_ALL)
-	{
-		members->subusers = require(named_member(members, "subusers"));
-		members->pools = require(named_member(members, "pools"));
-	}
+	(void) require(members, decisive);
+	members->unnest = require(members, task->unnest);
+	members->subusers = require(members, derived ? "subusers" : NULL);
+	members->pools = require(members, derived ? "pools" : NULL);
 }
 
 /*-------------------------------------------------------------------------
@@ -200,8 +191,7 @@ has_good_parts(const SgipMembers *members, const SgipElement *element, const Sgi
 	for (int i = 0; i < members->task->field_count; i++)
 	{
 		const SgipField *field = &members->task->fields[i];
-		const SgipNode *node = members->of_field[i] >= 0 ?
-			members->members[members->of_field[i]].node : NULL;
+		const SgipNode *node = sgip_members_list(members, members->of_field[i]);
 		const SgipNode *part;
 		SgipItems	items;
 
@@ -215,7 +205,7 @@ has_good_parts(const SgipMembers *members, const SgipElement *element, const Sgi
 				return false;
 			continue;
 		}
-		sgip_items_begin(&items, &members->members[members->of_field[i]]);
+		sgip_items_begin(&items, node);
 		while ((node = sgip_items_next(&items)) != NULL)
 		{
 			part = sgip_item_part(element, node, field);
@@ -226,21 +216,19 @@ has_good_parts(const SgipMembers *members, const SgipElement *element, const Sgi
 	return true;
 }
 
-/* The member that the node is, by its slot if that is known; or NULL. */
-static inline SgipMember *
+/* Number of the member that the node is, by its slot if that is known; or -1. */
+static inline int
 member_of_node(SgipMembers *members, const SgipElement *element, const SgipNode *node)
 {
 	int			number = element->shape != 0 ? members->of_slot[node->slot] : SLOT_UNKNOWN;
-	SgipMember *member;
 
-	if (number >= 0)
-		return &members->members[number];
-	if (number == SLOT_UNUSED)
-		return NULL;
-	member = find_member(members, element->text.data + node->key_at, node->key_len);
-	if (element->shape != 0)
-		members->of_slot[node->slot] = member ? (int) (member - members->members) : SLOT_UNUSED;
-	return member;
+	if (number == SLOT_UNKNOWN)
+	{
+		number = find_member(members, element->text.data + node->key_at, node->key_len);
+		if (element->shape != 0)
+			members->of_slot[node->slot] = number;
+	}
+	return number;
 }
 
 /* Says that a member, or a part of it, is not of the type that the API documents. */
@@ -253,48 +241,54 @@ refuse_type(const SgipField *field, bool whole, const SgipElement *element, char
 	return false;
 }
 
+/* Says which member is not there. */
+static bool
+refuse_lack(const SgipMembers *members, uint32_t lacking, const SgipElement *element,
+			char *problem)
+{
+	int			number = 0;
+
+	while ((lacking & 1u << number) == 0)
+		number++;
+	snprintf(problem, SGIP_PROBLEM_BYTES, "element %ld has no \"%s\"",
+			 element->number, members->members[number].key);
+	return false;
+}
+
 /* Finds the members of an object. */
 static bool
 find_members(SgipMembers *members, const SgipElement *element, char *problem)
 {
 	const SgipNode *node = element->nodes + 1;
 	const SgipField *bad;
+	uint32_t	lacking = members->required;
 
 	for (uint32_t n = element->nodes->len; n > 0; n--, node += node->size)
 	{
-		SgipMember *member = member_of_node(members, element, node);
+		int			number = member_of_node(members, element, node);
+		const SgipMember *member;
 
-		if (member == NULL)
+		if (number < 0)
 			continue;
-		member->node = node;
+		member = &members->members[number];
+		members->nodes[number] = node;
 		if ((node->kind & ~member->kinds) != 0 || (node->contents & ~member->contents) != 0)
 			return refuse_type(member->field, true, element, problem);
+		if (node->kind != SGIP_VALUE_NULL || (members->not_null & 1u << number) == 0)
+			lacking &= ~(1u << number);
 	}
 	if (members->has_parts && !has_good_parts(members, element, &bad))
 		return refuse_type(bad, false, element, problem);
-	for (int i = 0; i < members->count; i++)
-	{
-		const SgipMember *member = &members->members[i];
-
-		if (member->required &&
-			(member->node == NULL || (member->not_null && member->node->kind == SGIP_VALUE_NULL)))
-		{
-			snprintf(problem, SGIP_PROBLEM_BYTES, "element %ld has no \"%s\"",
-					 element->number, member->key);
-			return false;
-		}
-	}
-	return true;
+	return lacking == 0 || refuse_lack(members, lacking, element, problem);
 }
 
 bool
 sgip_members_find(SgipMembers *members, const SgipElement *element, char *problem)
 {
-	for (int i = 0; i < members->count; i++)
-		members->members[i].node = NULL;
+	memset(members->nodes, 0, (size_t) members->count * sizeof(members->nodes[0]));
 	if (element->nodes->kind == SGIP_VALUE_STRING)
 	{
-		members->members[0].node = element->nodes;
+		members->nodes[0] = element->nodes;
 		snprintf(problem, SGIP_PROBLEM_BYTES, "element %ld is a string, not an object",
 				 element->number);
 		return members->task->plain;
@@ -315,9 +309,9 @@ sgip_members_find(SgipMembers *members, const SgipElement *element, char *proble
 
 /* Has the list something in it? */
 static inline bool
-is_filled(const SgipMember *list)
+is_filled(const SgipNode *list)
 {
-	return list->node != NULL && list->node->kind == SGIP_VALUE_LIST && list->node->len > 0;
+	return list != NULL && list->kind == SGIP_VALUE_LIST && list->len > 0;
 }
 
 bool
@@ -329,8 +323,8 @@ sgip_members_derive(const SgipMembers *members, bool *inconclusive)
 	*inconclusive = false;
 	if (members->task->derive == SGIP_DERIVE_ALL)
 		return true;
-	used = is_filled(members->subusers);
-	pooled = is_filled(members->pools);
+	used = is_filled(sgip_members_list(members, members->subusers));
+	pooled = is_filled(sgip_members_list(members, members->pools));
 	switch (members->task->derive)
 	{
 		case SGIP_DERIVE_FREE:
@@ -348,7 +342,7 @@ sgip_members_derive(const SgipMembers *members, bool *inconclusive)
 
 /* Of a list of objects the one whose "id" is the parent's, or NULL. */
 static const SgipNode *
-item_of_parent(const SgipRow *row, const SgipMember *list)
+item_of_parent(const SgipRow *row, const SgipNode *list)
 {
 	size_t		len = row->parent ? strlen(row->parent) : 0;
 	SgipItems	items;
@@ -370,23 +364,20 @@ const SgipNode *
 sgip_row_part(const SgipRow *row, int number)
 {
 	const SgipField *field = &row->members->task->fields[number];
-	const SgipMember *member = &row->members->members[row->members->of_field[number]];
-	const SgipNode *node = member->node;
+	const SgipNode *node = row->members->nodes[row->members->of_field[number]];
 
 	if (field->kind == SGIP_KIND_ITEM)
 		return row->item;
 	if (field->kind == SGIP_KIND_PARENT_ITEM)
-		node = item_of_parent(row, member);
+		node = item_of_parent(row, node);
 	return node ? sgip_node_member(row->element, node, field->subkey) : NULL;
 }
 
 void
-sgip_items_begin(SgipItems *items, const SgipMember *list)
+sgip_items_begin(SgipItems *items, const SgipNode *list)
 {
-	const SgipNode *node = list != NULL ? list->node : NULL;
-
-	items->next = node ? node + 1 : NULL;
-	items->left = node != NULL && node->kind == SGIP_VALUE_LIST ? node->len : 0;
+	items->next = list != NULL ? list + 1 : NULL;
+	items->left = list != NULL && list->kind == SGIP_VALUE_LIST ? list->len : 0;
 }
 
 const SgipNode *

@@ -26,10 +26,7 @@ typedef struct SgipMember
 	size_t		key_len;
 	int			kinds;			/* of value that it may have */
 	int			contents;		/* kinds that the items of its list may have */
-	bool		required;		/* it must be there ... */
-	bool		not_null;		/* ... and must not be null */
 	const SgipField *field;		/* one of them */
-	const SgipNode *node;		/* in the element at hand; NULL: it is absent */
 } SgipMember;
 
 /*
@@ -41,12 +38,18 @@ typedef struct SgipMembers
 	const SgipTask *task;
 	int			count;
 	SgipMember	members[SGIP_MAX_FIELDS];
+	uint32_t	required;		/* bits of those that must be there ... */
+	uint32_t	not_null;		/* ... and must not be null */
 	int			of_field[SGIP_MAX_FIELDS];	/* the member that it is; -1: none */
 	bool		is_part[SGIP_MAX_FIELDS];	/* the field is a part of the member */
 	bool		has_parts;		/* something is: it, or the items of a list */
-	const SgipMember *subusers; /* those by which tasks decide, or NULL */
-	const SgipMember *pools;
-	const SgipMember *unnest;
+	int			subusers;		/* those by which tasks decide; -1: none */
+	int			pools;
+	int			unnest;
+
+	/* of the element at hand; NULL: absent */
+	const SgipNode *nodes[SGIP_MAX_FIELDS];
+
 	uint64_t	shape;			/* of the latest element that had one */
 	int			of_slot[SGIP_MAX_SLOTS];
 } SgipMembers;
@@ -92,7 +95,14 @@ sgip_row_node(const SgipRow *row, int field)
 
 	if (members->is_part[field])
 		return sgip_row_part(row, field);
-	return members->members[members->of_field[field]].node;
+	return members->nodes[members->of_field[field]];
+}
+
+/* The list with that number (of SgipMembers); NULL: it is absent, or there is none */
+static inline const SgipNode *
+sgip_members_list(const SgipMembers *members, int number)
+{
+	return number >= 0 ? members->nodes[number] : NULL;
 }
 
 /* The part of a list's item that the field takes: itself, or a member of it */
@@ -106,8 +116,8 @@ typedef struct SgipItems
 	uint32_t	left;
 } SgipItems;
 
-/* Begins with the items of a member (NULL, absent, null: with none) */
-extern void sgip_items_begin(SgipItems *items, const SgipMember *list);
+/* Begins with the items of a list (NULL, or null: with none) */
+extern void sgip_items_begin(SgipItems *items, const SgipNode *list);
 
 /* The next item; NULL at the end */
 extern const SgipNode *sgip_items_next(SgipItems *items);

@@ -302,7 +302,7 @@ all_disabled(const SgipFetch *fetch, const Source *source, const SgipElement *el
 	SgipItems	items;
 	const SgipNode *name;
 
-	sgip_items_begin(&items, source->members.subusers);
+	sgip_items_begin(&items, sgip_members_list(&source->members, source->members.subusers));
 	while ((name = sgip_items_next(&items)) != NULL)
 	{
 		if (!sgip_string_set_has(fetch->disabled, sgip_node_text(element, name)))
@@ -379,7 +379,8 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 			case SGIP_ANSWER_ELEMENT:
 				if (!take_element(fetch, source, fetch->element))
 					break;
-				sgip_items_begin(&fetch->items, source->members.unnest);
+				sgip_items_begin(&fetch->items,
+								 sgip_members_list(&source->members, source->members.unnest));
 				if (unnest != NULL)
 				{
 					if (!next_item(fetch, source, row, search))

@@ -38,7 +38,7 @@ typedef struct Walker
 	SgipPlainResult result;		/* why it stopped */
 } Walker;
 
-static inline const char *take_value(Walker *walker, const char *p, int depth);
+static const char *take_other(Walker *walker, const char *p, int depth);
 
 /* Stops; for the caller to return. */
 static const char *
@@ -144,6 +144,18 @@ take_quoted(Walker *walker, const char *p)
 	if (quote == NULL || quote == walker->end)
 		return stop(walker, quote == NULL ? SGIP_PLAIN_ODD : SGIP_PLAIN_SHORT);
 	return quote;
+}
+
+/* Takes the value at p, within so many brackets. */
+static inline const char *
+take_value(Walker *walker, const char *p, int depth)
+{
+	const char *quote;
+
+	if (*p != '"')
+		return take_other(walker, p, depth);
+	quote = take_quoted(walker, p);
+	return quote ? add_value(walker, SGIP_VALUE_STRING, p + 1, quote, quote + 1) : NULL;
 }
 
 /* Takes the word at p. */
@@ -404,19 +416,12 @@ take_object(Walker *walker, const char *p, int depth)
 	return p + 1;
 }
 
-/* Takes the value at p, within so many brackets. */
-static inline const char *
-take_value(Walker *walker, const char *p, int depth)
+/* Takes the value at p, within so many brackets, that is no string. */
+static const char *
+take_other(Walker *walker, const char *p, int depth)
 {
-	const char *quote;
-
 	switch (*p)
 	{
-		case '"':
-			quote = take_quoted(walker, p);
-			if (quote == NULL)
-				return NULL;
-			return add_value(walker, SGIP_VALUE_STRING, p + 1, quote, quote + 1);
 		case '[':
 			if (depth == MAX_PLAIN_DEPTH)
 				break;

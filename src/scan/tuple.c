@@ -517,7 +517,7 @@ finds_item(SgipTupleBuilder *builder, SgipSpan item)
 
 /* Is the item, number "index" of the list, one that came before in it? */
 static bool
-is_repeated(const SgipRow *row, const SgipMember *list, size_t index, SgipSpan item)
+is_repeated(const SgipRow *row, const SgipNode *list, size_t index, SgipSpan item)
 {
 	SgipItems	items;
 
@@ -540,15 +540,17 @@ is_repeated(const SgipRow *row, const SgipMember *list, size_t index, SgipSpan i
 static bool
 search_locally(SgipTupleBuilder *builder, const SgipRow *row, size_t *position)
 {
-	const SgipMember *list = &row->members->members[row->members->of_field[builder->local->field]];
+	int			field = builder->local->field;
+	const SgipNode *list = row->members->nodes[row->members->of_field[field]];
 	SgipItems	items;
 	const SgipNode *item;
 	size_t		index = 0;
 
-	if (list->node == NULL)
+	if (list == NULL)
 		ereport(ERROR,
 				(errcode(SGIP_ERRCODE_NOT_JSON),
-				 errmsg("field \"%s\" is missing in the answer", list->key)));
+				 errmsg("field \"%s\" is missing in the answer",
+						row->members->task->fields[field].key)));
 	sgip_items_begin(&items, list);
 	for (; (item = sgip_items_next(&items)) != NULL; index++)
 	{
