@@ -200,9 +200,10 @@ http {{
         location /whole/ {{
             rewrite ^/whole/([0-9]+)/ /pages/$1/$arg_offset.json break;
             add_header Link '<http://127.0.0.1:{port}/?offset=0>; rel="last"';
-        # the same as one page, behind which there is no other
-        location /whole/ {{
-            rewrite ^/whole/([0-9]+)/ /whole/$1.json break;
+        }}
+        # all pages of such a listing as one
+        location /one/ {{
+            rewrite ^/one/([0-9]+)/ /one/$1.json break;
             add_header Link '<http://127.0.0.1:{port}/?offset=0>; rel="first"';
         }}
     }}
@@ -317,9 +318,9 @@ class Place:
             with open(os.path.join(folder, f'{offset}.json'), 'w') as file:
                 file.write(v3_list(range(offset, min(offset + self.PAGE, rows))))
 
-    def whole_file(self, rows):
-        """The same as one page, at {url}/whole/ROWS; its path.  And as CSV."""
-        folder = os.path.join(self.dir, 'www', 'whole')
+    def one_file(self, rows):
+        """The same as one page, at {url}/one/ROWS; its path.  And as CSV."""
+        folder = os.path.join(self.dir, 'www', 'one')
         path = os.path.join(folder, f'{rows}.json')
         if os.path.exists(path):
             return path
