@@ -26,7 +26,7 @@ COMMENT ON FUNCTION sgip_fdw_version() IS
   'version of sgip_fdw, of libcurl with its TLS library, and of jansson';
 
 CREATE FUNCTION sgip_fdw_connections(
-  OUT server_name text, OUT user_name text, OUT open integer, OUT in_use boolean,
+  OUT id integer, OUT server_name text, OUT user_name text, OUT open integer, OUT in_use boolean,
   OUT valid boolean, OUT requests bigint, OUT age interval)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME'

@@ -38,6 +38,10 @@ BEGIN;
 DECLARE c CURSOR FOR SELECT * FROM sg.ips_all;
 FETCH 1 FROM c;
 SELECT in_use, count(*) FROM connections GROUP BY 1;
+-- another cursor has another one, and they are told apart
+DECLARE d CURSOR FOR SELECT * FROM sg.ips_all;
+FETCH 1 FROM d;
+SELECT count(*), count(DISTINCT id) FROM sgip_fdw_connections() WHERE in_use;
 COMMIT;
 
 -- closed by name, of one server or of all; then queries open new ones

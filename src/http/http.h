@@ -154,6 +154,7 @@ extern const SgipHttpCounters *sgip_http_counters(const SgipLease *lease);
 /* What a session may know of its connections to one peer */
 typedef struct SgipHttpLeaseInfo
 {
+	uint32		number;			/* tells it from others, from 1 in each session */
 	Oid			server_id;
 	Oid			user_id;
 	bool		in_use;			/* by a scan */

@@ -91,6 +91,7 @@ struct SgipLease
 	SgipHttpCounters counters;
 
 	/* to be shown */
+	uint32		number;			/* of the session's leases, from 1 */
 	TimestampTz created_at;
 	uint64		requests;
 };

@@ -44,6 +44,7 @@
 
 /* All leases of this backend, used last first */
 static dlist_head all_leases = DLIST_STATIC_INIT(all_leases);
+static uint32 last_number = 0;	/* of the lease that was made last */
 
 /* GUC sgip_fdw.max_connections */
 static int	max_connections = 64;
@@ -379,6 +380,7 @@ open_lease(SgipHolder *holder, const SgipHttpPeer *peer)
 	if (OidIsValid(peer->mapping_id))
 		lease->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID,
 													ObjectIdGetDatum(peer->mapping_id));
+	lease->number = ++last_number;
 	lease->created_at = GetCurrentTimestamp();
 
 	lease->counted = acquire_descriptors(SGIP_LEASE_DESCRIPTORS);
@@ -555,6 +557,7 @@ sgip_http_leases(int *count)
 	{
 		const SgipLease *lease = dlist_container(SgipLease, node, iter.cur);
 
+		infos[n].number = lease->number;
 		infos[n].server_id = lease->peer.server_id;
 		infos[n].user_id = lease->peer.user_id;
 		infos[n].in_use = lease->holder != NULL;

@@ -28,7 +28,7 @@
 #include "limits/usage.h"
 
 /* Columns of sgip_fdw_connections() */
-#define CONNECTION_COLUMNS 7
+#define CONNECTION_COLUMNS 8
 
 /* Columns of sgip_fdw_stats() */
 #define STATS_COLUMNS 13
@@ -40,7 +40,7 @@ PG_FUNCTION_INFO_V1(sgip_fdw_stats);
 PG_FUNCTION_INFO_V1(sgip_fdw_stats_reset);
 
 /*
- * One row for each peer of the session: server and user (NULL if dropped),
+ * One row for each set of connections: its number, server and user (NULL if dropped),
  * connections open, whether a scan uses it, whether it may be used again,
  * requests served, age.
  */
@@ -61,15 +61,16 @@ sgip_fdw_connections(PG_FUNCTION_ARGS)
 		Datum		values[CONNECTION_COLUMNS];
 		bool		nulls[CONNECTION_COLUMNS] = {false};
 
-		nulls[0] = server == NULL;
-		values[0] = server ? CStringGetTextDatum(server->servername) : (Datum) 0;
-		nulls[1] = user == NULL;
-		values[1] = user ? CStringGetTextDatum(user) : (Datum) 0;
-		values[2] = Int32GetDatum(infos[i].open_sockets);
-		values[3] = BoolGetDatum(infos[i].in_use);
-		values[4] = BoolGetDatum(!infos[i].invalidated);
-		values[5] = Int64GetDatum((int64) infos[i].requests);
-		values[6] = IntervalPGetDatum(&age);
+		values[0] = Int32GetDatum((int32) infos[i].number);
+		nulls[1] = server == NULL;
+		values[1] = server ? CStringGetTextDatum(server->servername) : (Datum) 0;
+		nulls[2] = user == NULL;
+		values[2] = user ? CStringGetTextDatum(user) : (Datum) 0;
+		values[3] = Int32GetDatum(infos[i].open_sockets);
+		values[4] = BoolGetDatum(infos[i].in_use);
+		values[5] = BoolGetDatum(!infos[i].invalidated);
+		values[6] = Int64GetDatum((int64) infos[i].requests);
+		values[7] = IntervalPGetDatum(&age);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
