@@ -437,9 +437,10 @@ def pool_object(call, g, preview=True):
     made = {"name": pool["name"], "id": str(pool["id"])}
     if boolean_of(call.params, "include_region"):
         regions = [view.row(i)["region"] for i in members]
-        made["regions"] = sorted(set(regions))
-        if not preview:
-            made["ip_count_by_region"] = [{"region": r, "count": regions.count(r)} for r in made["regions"]]
+        if preview:
+            made["regions"] = sorted(set(regions))
+        else:
+            made["ip_count_by_region"] = [{"region": r, "count": regions.count(r)} for r in sorted(set(regions))]
     made["ips_preview"] = [view.address(i) for i in members[:10]]
     made["total_ip_count"] = len(members)
     return call.finished(made, ())

@@ -17,6 +17,12 @@
  * "complete or part of": the page's own example finds user4@example.com by
  * user=example.com, so ANYWHERE.
  *
+ * v3 start_added_at and end_added_at: whether rows at the very ends are
+ * found is open, so they are sent a second wider.  "pool" of
+ * /v3/send_ips/ips and "region" of /v3/send_ips/pools find what a list has.
+ * One pool by its id lacks the list of regions, and a listing of pools is
+ * one request anyway; one reverse DNS record is what it is in the listing.
+ *
  * v3 /v3/ips?ip= is exact or wider, so EXACT.  /v3/ips?subuser= is certain
  * only for a real subuser and not for the parent account's own name, so it
  * is sent only where the user says so by the column option "match".
@@ -101,13 +107,17 @@ static const SgipField v3_address_fields[] = {
 	V3_IP,
 	LIST("pools", "text[]", .subkey = "name"),
 	{.name = "pool_ids", .column = "pool_ids", .type = "bigint[]", .kind = SGIP_KIND_LIST,
-	.key = "pools", .subkey = "id", .items = SGIP_KIND_NUMBER},
+	.key = "pools", .subkey = "id", .items = SGIP_KIND_NUMBER,
+	.param = "pool", .match = SGIP_MATCH_EXACT},
 	TEXT("region"),
 	BOOLEAN("is_leased", .param = "is_leased", .match = SGIP_MATCH_EXACT, .values = "true false"),
 	BOOLEAN("is_enabled", .param = "is_enabled", .match = SGIP_MATCH_EXACT, .values = "true false"),
-	BOOLEAN("is_parent_assigned"),
+	BOOLEAN("is_parent_assigned", .param = "is_parent_assigned", .match = SGIP_MATCH_EXACT,
+			.values = "true false", .not_beside = "pool_ids"),
 	BOOLEAN("is_auto_warmup"),
-	TIME("added_at", "added_at"),
+	{.name = "added_at", .column = "added_at", .type = "timestamptz", .kind = SGIP_KIND_TIME,
+	.key = "added_at", .param = "start_added_at", .param_to = "end_added_at",
+	.match = SGIP_MATCH_EXACT},
 	TIME("updated_at", "updated_at")
 };
 
@@ -115,7 +125,7 @@ static const SgipField v3_pool_fields[] = {
 	NUMBER("id", "bigint", .identity = true),
 	TEXT("name"),
 	NUMBER("total_ip_count", "integer"),
-	LIST("regions", "text[]"),
+	LIST("regions", "text[]", .param = "region", .match = SGIP_MATCH_EXACT, .values = "eu us"),
 	LIST("ips_preview", "inet[]")
 };
 
@@ -145,7 +155,8 @@ static const SgipField v3_subuser_fields[] = {
 	 .key = "a_record", .subkey = member}
 
 static const SgipField v3_reverse_dns_fields[] = {
-	NUMBER("id", "bigint", .identity = true),
+	NUMBER("id", "bigint", .identity = true, .param = "", .match = SGIP_MATCH_EXACT,
+		   .object_path = "/v3/whitelabel/ips/{}"),
 	IP(.param = "ip", .match = SGIP_MATCH_PREFIX),
 	TEXT("rdns"),
 	{.name = "users", .column = "usernames", .type = "text[]", .kind = SGIP_KIND_LIST,

@@ -88,7 +88,13 @@ typedef struct SgipField
 								 * are, of which this member is taken; or NULL */
 	SgipKind	items;			/* SGIP_KIND_LIST: what is in it, TEXT or NUMBER */
 	bool		identity;		/* an element that lacks it is no row of the task */
-	const char *param;			/* search parameter of the request, or NULL */
+	const char *param;			/* search parameter of the request, or NULL; of a
+								 * time the lower bound, in Unix seconds */
+	const char *param_to;		/* TIME: likewise the upper bound, or NULL */
+	const char *not_beside;		/* the API refuses the parameter beside that of the
+								 * field of this name; or NULL */
+	const char *object_path;	/* path of the one object that has the value "{}" in
+								 * this field, where that is less than the listing */
 	SgipMatch	match;			/* how the API compares that parameter, unless the
 								 * column option "match" says otherwise */
 	const char *values;			/* the only values that the parameter may have,

@@ -52,6 +52,7 @@ struct SgipAnswer
 	const SgipTask *task;
 	SgipArguments arguments;
 	const char *parent;			/* id in the path, or NULL */
+	bool		single;			/* it is one object, and no listing */
 	bool		narrowed;		/* by an argument without which there is more */
 	bool		inconclusive;	/* and no element proves nothing */
 	SgipListing *listing;
@@ -86,7 +87,7 @@ add_page(SgipAnswer *answer, const SgipPage *position)
 
 	page->position = *position;
 	dlist_push_tail(&answer->pages, &page->node);
-	sgip_client_add(answer->client, &page->call, answer->task, answer->parent);
+	sgip_client_add(answer->client, &page->call, answer->task, &answer->arguments, answer->parent);
 	return page;
 }
 
@@ -117,13 +118,15 @@ sgip_answer_begin(SgipClient *client, const SgipTask *task,
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	SgipAnswer *answer = palloc0(sizeof(SgipAnswer));
 	SgipPage	first;
+	const char *id;
 
 	answer->context = context;
 	answer->client = client;
 	answer->task = task;
 	answer->parent = parent ? pstrdup(parent) : NULL;
 	set_arguments(answer, arguments);
-	answer->listing = sgip_listing_new(task, answer->parent, client->server->page_size);
+	answer->single = task->single || sgip_request_object(task, arguments, &id) != NULL;
+	answer->listing = sgip_listing_new(task, answer->parent, answer->single, client->server->page_size);
 	dlist_init(&answer->pages);
 	answer->cleanup.func = clean_up;
 	answer->cleanup.arg = answer;
@@ -398,7 +401,7 @@ report_answer(SgipAnswer *answer, AnswerPage *page, SgipJsonResult result)
 static void
 check_end(SgipAnswer *answer, AnswerPage *page)
 {
-	if (sgip_json_is_bare(page->reader) && !answer->task->single &&
+	if (sgip_json_is_bare(page->reader) && !answer->single &&
 		!sgip_http_result(page->call.transfer)->head.tells_end)
 		sgip_report_invalid(sgip_answer_error_context(answer),
 							"The list has no brackets, and neither Content-Length nor chunks tell whether this is all of it.");
@@ -448,7 +451,7 @@ is_null(SgipAnswer *answer, AnswerPage *page, const char *data, size_t len, Page
 	bool		whole = sgip_http_result(page->call.transfer)->state == SGIP_HTTP_DONE;
 
 	*result = PAGE_BLOCKED;
-	if (task->api != SGIP_API_V3 || task->list_key != NULL || task->single || page->elements > 0 ||
+	if (task->api != SGIP_API_V3 || task->list_key != NULL || answer->single || page->elements > 0 ||
 		sgip_http_result(page->call.transfer)->received != len)
 		return false;
 	if (sgip_http_result(page->call.transfer)->head.status == 204)

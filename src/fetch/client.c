@@ -110,9 +110,10 @@ open_lease(SgipClient *client)
 }
 
 void
-sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task, const char *parent)
+sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task,
+				const SgipArguments *arguments, const char *parent)
 {
-	char	   *path = sgip_request_path(client->server, task, parent);
+	char	   *path = sgip_request_path(client->server, task, arguments, parent);
 
 	memset(call, 0, sizeof(*call));
 	call->client = client;

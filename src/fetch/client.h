@@ -81,9 +81,9 @@ extern SgipClient *sgip_client_new(const SgipServer *server, Oid user_id);
 /* Lets the client work for that table, and count for it, until told otherwise */
 extern void sgip_client_serve(SgipClient *client, const char *table, SgipFetchCounters *counters);
 
-/* Adds a call for a listing of that task and parent (or NULL), to be sent */
+/* Adds a call for a listing of that task with those arguments and parent (or NULL), to be sent */
 extern void sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task,
-							const char *parent);
+							const SgipArguments *arguments, const char *parent);
 
 /* Stops a call and forgets it; with the last one the lease is given back */
 extern void sgip_client_drop(SgipCall *call);

@@ -269,12 +269,17 @@ static void
 take_parent(SgipFetch *fetch, Source *source, const SgipElement *element)
 {
 	SgipValue	id = sgip_json_member(element, "id");
+	const char *wanted;
 	MemoryContext caller;
 
 	if ((id.kind != SGIP_VALUE_STRING && id.kind != SGIP_VALUE_NUMBER) ||
 		id.text.len == 0 || id.text.len > MAX_ID_BYTES)
 		sgip_report_invalid(sgip_answer_error_context(source->answer),
 							psprintf("Element %ld has no usable id.", element->number));
+	/* listed because the API refused the one that is wanted */
+	wanted = source->search->arguments.values[sgip_task_parent_field(fetch->table->task)];
+	if (wanted != NULL && (strlen(wanted) != id.text.len || memcmp(wanted, id.text.data, id.text.len) != 0))
+		return;
 	caller = MemoryContextSwitchTo(fetch->context);
 	fetch->parents = lappend(fetch->parents, pnstrdup(id.text.data, id.text.len));
 	fetch->parents_search = source->search;

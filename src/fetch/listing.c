@@ -31,6 +31,7 @@ struct SgipListing
 {
 	const SgipTask *task;
 	const char *parent;			/* id in the path, or NULL */
+	bool		paged;			/* there may be more than one page */
 	int			limit;			/* rows that a page is asked for, 0: not paged */
 
 	/* keys of elements, NULL if the listing is not paged */
@@ -45,15 +46,16 @@ struct SgipListing
 };
 
 SgipListing *
-sgip_listing_new(const SgipTask *task, const char *parent, int page_size)
+sgip_listing_new(const SgipTask *task, const char *parent, bool single, int page_size)
 {
 	SgipListing *listing = palloc0(sizeof(SgipListing));
 
 	listing->task = task;
 	listing->parent = parent;
-	if (task->paging != SGIP_PAGING_NONE)
+	listing->paged = !single && task->paging != SGIP_PAGING_NONE;
+	if (listing->paged)
 		listing->limit = Min(page_size, task->page_max);
-	if (task->paging != SGIP_PAGING_NONE && task->key_field >= 0)
+	if (listing->paged && task->key_field >= 0)
 	{
 		listing->seen = sgip_string_set_new();
 		listing->present = sgip_string_set_new();
@@ -194,7 +196,7 @@ sgip_listing_next(SgipListing *listing, const SgipPage *page, int64 elements,
 
 	*next = *page;
 	next->limit = listing->limit;
-	switch (listing->task->paging)
+	switch (listing->paged ? listing->task->paging : SGIP_PAGING_NONE)
 	{
 		case SGIP_PAGING_NONE:
 			break;

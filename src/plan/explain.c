@@ -82,6 +82,7 @@ condition_text(const Shown *shown, const SgipCondition *condition)
 		[SGIP_CONDITION_LIKE] = "LIKE",
 		[SGIP_CONDITION_STARTS] = "^@",
 		[SGIP_CONDITION_NETWORK] = "<<=",
+		[SGIP_CONDITION_HOLDS] = "@>",
 		[SGIP_CONDITION_FROM] = ">=",
 		[SGIP_CONDITION_TO] = "<="
 	};

@@ -76,8 +76,11 @@ sgipGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid
 static bool
 is_sendable(const SgipTable *table, const SgipCondition *condition)
 {
-	return !sgip_search_is_local(sgip_table_field(table, condition->attnum)) &&
+	const SgipField *field = sgip_table_field(table, condition->attnum);
+
+	return !sgip_search_is_local(field) &&
 		(condition->kind == SGIP_CONDITION_EQUAL ||
+		 condition->kind == SGIP_CONDITION_HOLDS || field->param_to != NULL ||
 		 table->columns[condition->attnum - 1].match != SGIP_MATCH_EXACT);
 }
 

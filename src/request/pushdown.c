@@ -20,6 +20,10 @@
  * ip << n, <<= n, && n	an address in network n shares the whole octets that
  *						n's mask covers; the API's addresses have no mask, so
  *						one that overlaps n lies in n
+ * list @> v, v = ANY (list)
+ *						the API finds the rows whose list has v; of several
+ *						values one is sent, which each row has
+ * time >= a, time <= b	times within whole seconds that both contain
  * ip >= a, ip <= b		addresses between two addresses share the octets that
  *						both begin with
  * host(ip), text(ip), abbrev(ip)
@@ -56,6 +60,13 @@
 #define OID_INET_GT_OP 1205
 #define OID_INET_GE_OP 1206
 #define OID_TEXT_STARTS_WITH_OP 3877
+#define OID_INT8_EQ_OP 410
+#define OID_INT8_EQ_INT4_OP 416
+#define OID_INT8_EQ_INT2_OP 1868
+#define OID_TIMESTAMPTZ_LT_OP 1322
+#define OID_TIMESTAMPTZ_LE_OP 1323
+#define OID_TIMESTAMPTZ_GT_OP 1324
+#define OID_TIMESTAMPTZ_GE_OP 1325
 
 /* Operators "column op value" that say something the API can be asked */
 static const struct
@@ -70,6 +81,15 @@ static const struct
 	{OID_TEXT_LIKE_OP, TEXTOID, SGIP_CONDITION_LIKE},
 	{OID_TEXT_STARTS_WITH_OP, TEXTOID, SGIP_CONDITION_STARTS},
 	{BooleanEqualOperator, BOOLOID, SGIP_CONDITION_EQUAL},
+	{OID_INT8_EQ_OP, INT8OID, SGIP_CONDITION_EQUAL},
+	{OID_INT8_EQ_INT4_OP, INT8OID, SGIP_CONDITION_EQUAL},
+	{OID_INT8_EQ_INT2_OP, INT8OID, SGIP_CONDITION_EQUAL},
+	{OID_ARRAY_CONTAINS_OP, INT8ARRAYOID, SGIP_CONDITION_HOLDS},
+	{OID_ARRAY_CONTAINS_OP, TEXTARRAYOID, SGIP_CONDITION_HOLDS},
+	{OID_TIMESTAMPTZ_GT_OP, TIMESTAMPTZOID, SGIP_CONDITION_FROM},
+	{OID_TIMESTAMPTZ_GE_OP, TIMESTAMPTZOID, SGIP_CONDITION_FROM},
+	{OID_TIMESTAMPTZ_LT_OP, TIMESTAMPTZOID, SGIP_CONDITION_TO},
+	{OID_TIMESTAMPTZ_LE_OP, TIMESTAMPTZOID, SGIP_CONDITION_TO},
 	{OID_INET_EQ_OP, INETOID, SGIP_CONDITION_EQUAL},
 	{OID_INET_SUB_OP, INETOID, SGIP_CONDITION_NETWORK},
 	{OID_INET_SUBEQ_OP, INETOID, SGIP_CONDITION_NETWORK},
@@ -92,7 +112,7 @@ typedef struct Subject
 typedef struct Operand
 {
 	AttrNumber	attnum;
-	Oid			type;			/* TEXTOID, INETOID or BOOLOID */
+	Oid			type;			/* one of column_type above */
 	Oid			text_form;		/* function that makes text of an inet column */
 } Operand;
 
@@ -115,10 +135,23 @@ declared_length(const Var *var)
 	return typmod;
 }
 
+/* Is there an operator for columns of that type? */
+static bool
+is_comparable(Oid type)
+{
+	for (int i = 0; i < (int) lengthof(operators); i++)
+	{
+		if (operators[i].column_type == type)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Is the node a column that the API can be asked about?  It must be a field
  * with a search parameter (or a search column), of a type whose comparison
- * is that of the API's text: text and varchar, inet, boolean.
+ * is that of the API's text: text and varchar, inet, boolean, whole numbers,
+ * lists of numbers or texts, times.
  */
 static bool
 match_column(const Subject *subject, Node *node, Operand *operand)
@@ -149,7 +182,7 @@ match_column(const Subject *subject, Node *node, Operand *operand)
 			return false;
 		type = TEXTOID;
 	}
-	if (type != TEXTOID && type != INETOID && type != BOOLOID)
+	if (!is_comparable(type) || (field->kind == SGIP_KIND_LIST) != OidIsValid(get_element_type(type)))
 		return false;
 
 	operand->attnum = var->varattno;
@@ -258,7 +291,24 @@ classify_operator(const Subject *subject, OpExpr *expr)
 	return condition;
 }
 
-/* column = ANY (array) */
+/* value = ANY (list column) */
+static SgipCondition *
+classify_member(const Subject *subject, ScalarArrayOpExpr *expr)
+{
+	Node	   *value = linitial(expr->args);
+	Operand		operand;
+	Oid			operator;
+
+	if (!match_column(subject, lsecond(expr->args), &operand) || !is_value(subject, value))
+		return NULL;
+	/* as the list's items would compare with it */
+	operator = get_commutator(expr->opno);
+	if (!OidIsValid(operator) || find_operator(operator, get_element_type(operand.type)) < 0)
+		return NULL;
+	return make_condition(&operand, SGIP_CONDITION_HOLDS, value);
+}
+
+/* column = ANY (array), value = ANY (column) */
 static SgipCondition *
 classify_array(const Subject *subject, ScalarArrayOpExpr *expr)
 {
@@ -267,6 +317,9 @@ classify_array(const Subject *subject, ScalarArrayOpExpr *expr)
 	int			row;
 	SgipCondition *condition;
 
+	if (expr->useOr && collation_is_exact(expr->inputcollid) &&
+		(condition = classify_member(subject, expr)) != NULL)
+		return condition;
 	if (!expr->useOr || !collation_is_exact(expr->inputcollid) ||
 		!match_operand(subject, linitial(expr->args), &operand))
 		return NULL;

@@ -19,8 +19,9 @@ typedef enum SgipConditionKind
 	SGIP_CONDITION_LIKE,		/* matches the LIKE pattern */
 	SGIP_CONDITION_STARTS,		/* starts with the value */
 	SGIP_CONDITION_NETWORK,		/* lies in or overlaps the network */
-	SGIP_CONDITION_FROM,		/* inet not below the value */
-	SGIP_CONDITION_TO			/* inet not above the value */
+	SGIP_CONDITION_HOLDS,		/* a list holds the value, or all of several */
+	SGIP_CONDITION_FROM,		/* inet or time not below the value */
+	SGIP_CONDITION_TO			/* inet or time not above the value */
 } SgipConditionKind;
 
 /*

@@ -49,14 +49,42 @@ append_parameter(StringInfo buf, char *separator, const char *name,
 		sgip_request_encode(buf, value);
 }
 
+/* Appends the two parameters of a range; a bound that is empty is not sent. */
+static void
+append_bounds(StringInfo buf, char *separator, const SgipField *field, const char *bounds)
+{
+	const char *upper = strchr(bounds, SGIP_BOUNDS_SEPARATOR);
+
+	if (upper != bounds)
+		append_parameter(buf, separator, field->param, pnstrdup(bounds, upper - bounds), true);
+	if (upper[1] != '\0')
+		append_parameter(buf, separator, field->param_to, upper + 1, true);
+}
+
+const char *
+sgip_request_object(const SgipTask *task, const SgipArguments *arguments, const char **id)
+{
+	for (int i = 0; i < task->field_count; i++)
+	{
+		if (task->fields[i].object_path != NULL && arguments->values[i] != NULL)
+		{
+			*id = arguments->values[i];
+			return task->fields[i].object_path;
+		}
+	}
+	return NULL;
+}
+
 /*
- * Appends the path of a listing: "/resource.json" of v2, or the task's own
- * with the parent's id in place of "{}".  The path of base_url comes before.
+ * Appends the path of what is asked for: "/resource.json" of v2, or the
+ * task's own or that of one object, with an id in place of "{}".  The path of
+ * base_url comes before.
  */
 static void
 append_path(StringInfo buf, const SgipServer *server, const SgipTask *task,
-			const char *parent, bool verbatim)
+			const SgipArguments *arguments, const char *parent, bool verbatim)
 {
+	const char *path = sgip_request_object(task, arguments, &parent);
 	const char *hole;
 
 	if (task->api == SGIP_API_V2)
@@ -64,13 +92,15 @@ append_path(StringInfo buf, const SgipServer *server, const SgipTask *task,
 		appendStringInfo(buf, "/%s.json", server->resource);
 		return;
 	}
-	hole = strstr(task->path, "{}");
+	if (path == NULL)
+		path = task->path;
+	hole = strstr(path, "{}");
 	if (hole == NULL)
 	{
-		appendStringInfoString(buf, task->path);
+		appendStringInfoString(buf, path);
 		return;
 	}
-	appendBinaryStringInfo(buf, task->path, hole - task->path);
+	appendBinaryStringInfo(buf, path, hole - path);
 	if (parent == NULL || verbatim)
 		appendStringInfoString(buf, parent ? parent : "{}");
 	else
@@ -84,11 +114,10 @@ append_page(StringInfo buf, char *separator, const SgipTask *task, const SgipPag
 {
 	char		number[32];
 
-	if (page->limit > 0)
-	{
-		snprintf(number, sizeof(number), "%d", page->limit);
-		append_parameter(buf, separator, "limit", number, true);
-	}
+	if (page->limit == 0)
+		return;
+	snprintf(number, sizeof(number), "%d", page->limit);
+	append_parameter(buf, separator, "limit", number, true);
 	if (task->paging == SGIP_PAGING_OFFSET)
 	{
 		snprintf(number, sizeof(number), INT64_FORMAT, page->offset);
@@ -100,11 +129,34 @@ append_page(StringInfo buf, char *separator, const SgipTask *task, const SgipPag
 						 page->cursor, false);
 }
 
+/* Is the text the bounds of a range, and not the expressions for them? */
+static bool
+is_bounds(const char *text)
+{
+	return text[strspn(text, "0123456789~")] == '\0' && strchr(text, SGIP_BOUNDS_SEPARATOR) != NULL;
+}
+
+/*
+ * Appends one argument.  Of a range whose bounds are expressions the name of
+ * the field is shown.
+ */
+static void
+append_argument(StringInfo buf, char *separator, const SgipField *field,
+				const char *value, bool verbatim)
+{
+	if (field->param_to == NULL)
+		append_parameter(buf, separator, field->param, value, verbatim);
+	else if (is_bounds(value))
+		append_bounds(buf, separator, field, value);
+	else
+		append_parameter(buf, separator, field->name, value, verbatim);
+}
+
 /* Appends all parameters but credentials. */
 static void
 append_query(StringInfo buf, char *separator, const SgipTask *task,
 			 const SgipArguments *arguments, const char *const *texts,
-			 const SgipPage *page)
+			 bool object, const SgipPage *page)
 {
 	if (task->api == SGIP_API_V2)
 		append_parameter(buf, separator, "task", task->name, true);
@@ -113,16 +165,17 @@ append_query(StringInfo buf, char *separator, const SgipTask *task,
 		appendStringInfo(buf, "%c%s", *separator, task->query);
 		*separator = '&';
 	}
-	for (int i = 0; i < task->field_count; i++)
+	/* nothing narrows one object */
+	for (int i = 0; i < task->field_count && !object; i++)
 	{
-		const char *param = task->fields[i].param;
+		const SgipField *field = &task->fields[i];
 
-		if (param == NULL || param[0] == '\0')
+		if (field->param == NULL || field->param[0] == '\0')
 			continue;
 		if (arguments->values[i] != NULL)
-			append_parameter(buf, separator, param, arguments->values[i], false);
+			append_argument(buf, separator, field, arguments->values[i], false);
 		else if (texts != NULL && texts[i] != NULL)
-			append_parameter(buf, separator, param, texts[i], true);
+			append_argument(buf, separator, field, texts[i], true);
 	}
 	if (page != NULL)
 		append_page(buf, separator, task, page);
@@ -140,13 +193,14 @@ make_header(const char *name, const char *value)
 }
 
 char *
-sgip_request_path(const SgipServer *server, const SgipTask *task, const char *parent)
+sgip_request_path(const SgipServer *server, const SgipTask *task,
+				  const SgipArguments *arguments, const char *parent)
 {
 	StringInfoData url;
 
 	initStringInfo(&url);
 	appendStringInfoString(&url, server->base_url);
-	append_path(&url, server, task, parent, false);
+	append_path(&url, server, task, arguments, parent, false);
 	return url.data;
 }
 
@@ -163,12 +217,14 @@ sgip_request_build(const SgipServer *server, const SgipTask *task,
 	bool		post = server->api == SGIP_API_V2 && server->post;
 	char		separator = post ? '\0' : '?';
 	StringInfo	query = post ? &body : &url;
+	const char *id;
 
 	initStringInfo(&url);
 	initStringInfo(&body);
 	appendStringInfoString(&url, server->base_url);
-	append_path(&url, server, task, page->parent, false);
-	append_query(query, &separator, task, arguments, NULL, page);
+	append_path(&url, server, task, arguments, page->parent, false);
+	append_query(query, &separator, task, arguments, NULL,
+				 sgip_request_object(task, arguments, &id) != NULL, page);
 
 	headers[count++] = pstrdup("Accept: application/json");
 	if (server->api == SGIP_API_V2)
@@ -240,19 +296,24 @@ sgip_request_describe(const SgipServer *server, const SgipTask *task,
 	StringInfoData buf;
 	const char *path = strchr(strstr(server->base_url, "://") + 3, '/');
 	char		separator = '?';
+	SgipArguments shown = *arguments;
 	const char *parent = page ? page->parent : NULL;
+	const char *id;
 
-	/* the parent's id is an argument like any other, but stands in the path */
-	for (int i = 0; i < task->field_count && parent == NULL; i++)
+	for (int i = 0; i < task->field_count; i++)
 	{
-		if (task->fields[i].kind == SGIP_KIND_PARENT)
-			parent = arguments->values[i] ? arguments->values[i] : (texts ? texts[i] : NULL);
+		if (shown.values[i] == NULL && texts != NULL)
+			shown.values[i] = texts[i];
+		/* the parent's id is an argument like any other, but stands in the path */
+		if (task->fields[i].kind == SGIP_KIND_PARENT && parent == NULL)
+			parent = shown.values[i];
 	}
 
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, server->api == SGIP_API_V2 && server->post ? "POST " : "GET ");
 	appendStringInfoString(&buf, path ? path : "");
-	append_path(&buf, server, task, parent, true);
-	append_query(&buf, &separator, task, arguments, texts, page);
+	append_path(&buf, server, task, &shown, parent, true);
+	append_query(&buf, &separator, task, arguments, texts,
+				 sgip_request_object(task, &shown, &id) != NULL, page);
 	return escape_controls(buf.data);
 }

@@ -20,6 +20,9 @@ typedef struct SgipArguments
 	const char *values[SGIP_MAX_FIELDS];
 } SgipArguments;
 
+/* Between the two bounds that an argument with two parameters holds */
+#define SGIP_BOUNDS_SEPARATOR '~'
+
 /* Which part of a listing is asked for */
 typedef struct SgipPage
 {
@@ -41,7 +44,7 @@ extern void sgip_request_wipe(SgipHttpRequest *request);
 
 /* The URL without what stands behind "?": limits count by it */
 extern char *sgip_request_path(const SgipServer *server, const SgipTask *task,
-							   const char *parent);
+							   const SgipArguments *arguments, const char *parent);
 
 /*
  * The same for people: method, path and query without credentials, as in
@@ -52,6 +55,13 @@ extern char *sgip_request_path(const SgipServer *server, const SgipTask *task,
 extern char *sgip_request_describe(const SgipServer *server, const SgipTask *task,
 								   const SgipArguments *arguments,
 								   const char *const *texts, const SgipPage *page);
+
+/*
+ * Path of the one object that the arguments ask for, with "{}" for *id; NULL
+ * if they ask for a listing
+ */
+extern const char *sgip_request_object(const SgipTask *task, const SgipArguments *arguments,
+									   const char **id);
 
 /* Appends text percent-encoded (RFC 3986: all but unreserved characters) */
 extern void sgip_request_encode(StringInfo buf, const char *text);

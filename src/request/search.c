@@ -33,6 +33,7 @@
 #include "utils/memutils.h"
 
 #include "request/address.h"
+#include "request/range.h"
 #include "request/string_set.h"
 #include "request/search.h"
 
@@ -64,10 +65,7 @@ typedef struct Choice
 	Candidate  *candidates;
 	int			count;
 	char	   *fragment;		/* longest piece that each row has, or NULL */
-	bool		has_range;		/* ip: every row lies between low and high */
-	uint32		low;
-	uint32		high;
-	SgipMatch	match;			/* how the API compares the column of the range */
+	SgipRange	range;			/* every row lies in it */
 } Choice;
 
 /* Text in UTF-8; NULL if it has no such form. */
@@ -436,54 +434,21 @@ sgip_search_refuse_undecided(const SgipTable *table, const SgipDecision *decisio
 									"what the query says about it.");
 }
 
-/* Narrows the range of addresses of a choice. */
+/*
+ * Takes a value that a list must have, or the first one of several that can
+ * be sent.
+ */
 static void
-narrow_range(Choice *choice, uint32 low, uint32 high)
+choose_item(const SgipTable *table, Choice *choice, const SgipCondition *condition,
+			SgipDatum *datum)
 {
-	if (!choice->has_range)
-	{
-		choice->low = 0;
-		choice->high = PG_UINT32_MAX;
-	}
-	choice->has_range = true;
-	choice->low = Max(choice->low, low);
-	choice->high = Min(choice->high, high);
-}
+	SgipDatum  *items = datum;
+	int			count = 1;
 
-/* Takes a condition about a network or a bound into the range. */
-static void
-choose_range(Choice *choice, const SgipCondition *condition, const SgipDatum *datum)
-{
-	inet	   *address = DatumGetInetPP(datum->value);
-	uint32		bits = 0;
-	uint32		mask;
-
-	if (ip_family(address) != PGSQL_AF_INET)
-		return;
-	for (int i = 0; i < 4; i++)
-		bits = bits << 8 | ip_addr(address)[i];
-	mask = ip_bits(address) == 0 ? 0 : PG_UINT32_MAX << (32 - ip_bits(address));
-	narrow_range(choice,
-				 condition->kind == SGIP_CONDITION_TO ? 0 : bits & mask,
-				 condition->kind == SGIP_CONDITION_FROM ? PG_UINT32_MAX : bits | ~mask);
-}
-
-/* The whole octets that all addresses of the range begin with, or NULL. */
-static char *
-range_fragment(const Choice *choice)
-{
-	StringInfoData buf;
-	int			octets = 0;
-
-	while (octets < 4 &&
-		   (choice->low >> (24 - 8 * octets)) == (choice->high >> (24 - 8 * octets)))
-		octets++;
-	if (octets == 0 || (choice->match == SGIP_MATCH_EXACT && octets < 4))
-		return NULL;
-	initStringInfo(&buf);
-	for (int i = 0; i < octets; i++)
-		appendStringInfo(&buf, "%u%s", (choice->low >> (24 - 8 * i)) & 255, i < 3 ? "." : "");
-	return buf.data;
+	if (OidIsValid(get_element_type(datum->type)))
+		count = array_elements(datum, &items);
+	for (int i = 0; i < count && choice->fragment == NULL; i++)
+		choice->fragment = sendable_value(table, condition, &items[i], datum_text(&items[i]));
 }
 
 /* Keeps the longer of two fragments. */
@@ -610,11 +575,10 @@ choose(const SgipTable *table, Choice *choice, const SgipCondition *condition,
 		return false;
 	if (condition->kind == SGIP_CONDITION_LIKE || condition->kind == SGIP_CONDITION_STARTS)
 		choose_pattern(table, choice, condition, datum);
+	else if (condition->kind == SGIP_CONDITION_HOLDS)
+		choose_item(table, choice, condition, datum);
 	else
-	{
-		choose_range(choice, condition, datum);
-		choice->match = table->columns[condition->attnum - 1].match;
-	}
+		sgip_range_narrow(&choice->range, table, condition, datum->type, datum->value);
 	return true;
 }
 
@@ -764,6 +728,23 @@ combine(SgipSearches *searches, const SgipTable *table, Choice *choices, int max
 	}
 }
 
+/* Leaves out what the API refuses beside another argument. */
+static void
+drop_conflicts(SgipSearches *searches, const SgipTask *task)
+{
+	for (int i = 0; i < task->field_count; i++)
+	{
+		int			other = task->fields[i].not_beside ?
+			sgip_task_find_field(task, task->fields[i].not_beside) : -1;
+
+		for (int j = 0; j < searches->count && other >= 0; j++)
+		{
+			if (searches->items[j].arguments.values[other] != NULL)
+				searches->items[j].arguments.values[i] = NULL;
+		}
+	}
+}
+
 /* A text that is equal for equal searches, and for no others. */
 static char *
 make_signature(const SgipSearches *searches, const SgipTask *task)
@@ -830,16 +811,15 @@ sgip_search_evaluate(const SgipTable *table, List *conditions, int max_searches)
 	}
 	for (int i = 0; i < task->field_count; i++)
 	{
-		if (!choices[i].has_range)
-			continue;
-		possible &= choices[i].low <= choices[i].high;
-		keep_longer(&choices[i], range_fragment(&choices[i]));
+		possible &= !sgip_range_is_empty(&choices[i].range);
+		keep_longer(&choices[i], sgip_range_fragment(&choices[i].range));
 	}
 	if (possible)
 	{
 		searches->count = 1;
 		searches->items = palloc0(sizeof(SgipSearch));
 		combine(searches, table, choices, max_searches);
+		drop_conflicts(searches, task);
 	}
 	searches->signature = make_signature(searches, task);
 	return searches;

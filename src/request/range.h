@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * range.h
+ *		Between which addresses or times the rows of a scan lie.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SGIP_RANGE_H
+#define SGIP_RANGE_H
+
+#include "request/pushdown.h"
+
+/* All zero: nothing is known */
+typedef struct SgipRange
+{
+	bool		addresses;		/* IPv4 addresses from low to high */
+	uint32		low;
+	uint32		high;
+	SgipMatch	match;			/* how the API compares them */
+	bool		times;			/* Unix seconds from "from" (-1: none) to "to"
+								 * (PG_INT64_MAX: none) */
+	int64		from;
+	int64		to;
+} SgipRange;
+
+/*
+ * Narrows the range by a condition (NETWORK, FROM, TO) with that value, an
+ * inet or a timestamptz that is not NULL.  A value of which the API knows
+ * nothing (IPv6, times before 1970 or without end) narrows nothing.
+ */
+extern void sgip_range_narrow(SgipRange *range, const SgipTable *table,
+							  const SgipCondition *condition, Oid type, Datum value);
+
+/* Can no row lie in it? */
+extern bool sgip_range_is_empty(const SgipRange *range);
+
+/*
+ * What the API is asked for: the whole octets that all addresses of the range
+ * begin with, or the bounds of a time, "from~to"; palloc'd, NULL: nothing.
+ */
+extern char *sgip_range_fragment(const SgipRange *range);
+
+#endif							/* SGIP_RANGE_H */
