@@ -36,6 +36,7 @@
 #include "json/tree.h"
 #include "limits/shared.h"
 #include "plan/plan.h"
+#include "scan/restart.h"
 #include "scan/scan.h"
 
 PG_MODULE_MAGIC;
@@ -68,6 +69,8 @@ static void sgipForeignAsyncNotify(AsyncRequest *areq);
 
 /* Helper functions */
 static SgipScan *scan_of(const AsyncRequest *areq);
+static bool is_waited_for(const AsyncRequest *areq, const SgipClient *client);
+static void look_at_news(AsyncRequest *areq);
 static void produce_async(AsyncRequest *areq);
 
 /* Module load: settings and callbacks of this backend. */
@@ -79,6 +82,7 @@ _PG_init(void)
 							 "Off, only conditions on search columns are sent; results are the same.",
 							 &sgip_enable_pushdown,
 							 true, PGC_USERSET, 0, NULL, NULL, NULL);
+	sgip_share_init();
 	sgip_http_init();
 	sgip_shared_init();
 	MarkGUCPrefixReserved("sgip_fdw");
@@ -124,20 +128,14 @@ sgipBeginForeignScan(ForeignScanState *node, int eflags)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	SgipScanState *state;
-	EState	   *estate = node->ss.ps.state;
 	SgipScanOrder order = {0};
 	ListCell   *lc;
 
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 
-	/*
-	 * A nested loop's inner side; a scan whose values come from outside; and a
-	 * part of a subplan (they are initialized one after another, before the
-	 * main plan), which can be started again for values used above the scan.
-	 */
-	order.keep_rows = (eflags & EXEC_FLAG_REWIND) || !bms_is_empty(plan->scan.plan.extParam) ||
-		list_length(estate->es_subplanstates) < list_length(estate->es_plannedstmt->subplans);
+	order.statement = sgip_share_statement(node->ss.ps.state);
+	order.restarts = sgip_restart_is_possible(node, eflags, order.statement);
 	foreach(lc, (List *) list_nth(plan->fdw_private, SGIP_PLAN_COLUMNS))
 		order.columns = bms_add_member(order.columns, lfirst_int(lc));
 	order.clauses = sgip_clause_from_plan(list_nth(plan->fdw_private, SGIP_PLAN_CLAUSES),
@@ -190,7 +188,7 @@ sgipReScanForeignScan(ForeignScanState *node)
 	if (state == NULL)
 		return;
 	state->at_end = false;
-	sgip_scan_restart(state->scan, node->ss.ps.chgParam != NULL);
+	sgip_scan_restart(state->scan);
 }
 
 /* Ends the scan.  After an error the scan's memory context does it. */
@@ -222,6 +220,8 @@ sgipExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	ExplainPropertyInteger("Connections Opened", NULL, counters->connections, es);
 	if (es->timing && (counters->limited_ms > 0 || es->format != EXPLAIN_FORMAT_TEXT))
 		ExplainPropertyFloat("Waited For Limit", "ms", counters->limited_ms, 0, es);
+	if (counters->shared > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Rows Shared", NULL, counters->shared, es);
 }
 
 /* ----------------------------------------------------------------
@@ -236,11 +236,46 @@ sgipForeignAsyncRequest(AsyncRequest *areq)
 	produce_async(areq);
 }
 
-/* The scan of a request. */
+/* The scan of a request, or NULL if another wrapper serves it. */
 static SgipScan *
 scan_of(const AsyncRequest *areq)
 {
-	return ((SgipScanState *) ((ForeignScanState *) areq->requestee)->fdw_state)->scan;
+	ForeignScanState *node = (ForeignScanState *) areq->requestee;
+
+	return node->fdwroutine->ForeignAsyncRequest == sgipForeignAsyncRequest ?
+		((SgipScanState *) node->fdw_state)->scan : NULL;
+}
+
+/*
+ * Does an earlier request of the same Append wait for the same client?  Its
+ * descriptor cannot be in a set twice.
+ */
+static bool
+is_waited_for(const AsyncRequest *areq, const SgipClient *client)
+{
+	const AppendState *append = (const AppendState *) areq->requestor;
+	const AsyncRequest *other;
+
+	if (client->waiting_append != append || client->waiting_request >= areq->request_index)
+		return false;
+	other = append->as_asyncrequests[client->waiting_request];
+	return other != NULL && other->callback_pending && scan_of(other) != NULL &&
+		sgip_scan_client(scan_of(other)) == client;
+}
+
+/*
+ * Another scan has driven the client, or the request has not begun: what came
+ * is looked at now, as it will not make the descriptor readable.  Does
+ * afterwards what the executor does when a callback has been called.
+ */
+static void
+look_at_news(AsyncRequest *areq)
+{
+	areq->callback_pending = false;
+	produce_async(areq);
+	ExecAsyncResponse(areq);
+	if (areq->request_complete && areq->requestee->instrument)
+		InstrUpdateTupleCount(areq->requestee->instrument, TupIsNull(areq->result) ? 0.0 : 1.0);
 }
 
 /*
@@ -249,24 +284,50 @@ scan_of(const AsyncRequest *areq)
  * another one of this Append is waited for, which will wake it.  The first one
  * begins in any case: what holds the slots may belong to a scan that does not
  * go on before this Append does, an Append around it or another cursor.
+ *
+ * Scans that share an answer have one descriptor.  The first of them waits on
+ * it; each looks here at what came while others were served.  If that is a
+ * row, Append must not wait, which its latch sees to; if it may be one for an
+ * earlier scan, the descriptor.
  */
 static void
 sgipForeignAsyncConfigureWait(AsyncRequest *areq)
 {
 	WaitEventSet *set = ((AppendState *) areq->requestor)->as_eventset;
 	SgipScan   *scan = scan_of(areq);
+	SgipClient *client;
+	uint64		events;
+	int			descriptor;
 
 	Assert(areq->callback_pending);
 	if (!sgip_scan_may_begin(scan) && GetNumRegisteredWaitEvents(set) > 1)
 		return;
-	AddWaitEventToSet(set, WL_SOCKET_READABLE, sgip_scan_wait_begin(scan), NULL, areq);
+	sgip_scan_begin_now(scan);
+	client = sgip_scan_client(scan);
+	events = client ? client->events : 0;
+	if (sgip_scan_has_news(scan))
+		look_at_news(areq);
+	if (areq->request_complete)
+	{
+		SetLatch(MyLatch);
+		return;
+	}
+	descriptor = sgip_client_wait_begin(client, client->events != events);
+	if (is_waited_for(areq, client))
+		return;
+	AddWaitEventToSet(set, WL_SOCKET_READABLE, descriptor, NULL, areq);
+	client->waiting_append = areq->requestor;
+	client->waiting_request = areq->request_index;
 }
 
 /* The descriptor was readable. */
 static void
 sgipForeignAsyncNotify(AsyncRequest *areq)
 {
-	sgip_scan_wait_end(scan_of(areq));
+	SgipClient *client = sgip_scan_client(scan_of(areq));
+
+	if (client != NULL)
+		sgip_client_wait_end(client);
 	produce_async(areq);
 }
 

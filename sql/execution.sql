@@ -8,7 +8,7 @@
 CALL import_from('sg', 'rows=24');
 CALL load_truth('rows=24');
 
--- the same table twice: two scans, two requests, right result
+-- the same table twice: two scans, one request, right result
 SELECT a.username, count(*)
 FROM sg.ips_usage a JOIN sg.ips_usage b ON a.ip = b.ip AND a.username < b.username COLLATE "C"
 GROUP BY 1 ORDER BY a.username COLLATE "C";

@@ -55,6 +55,10 @@ typedef struct SgipClient
 	dlist_head	calls;			/* all requests, to be sent or in flight */
 	TimestampTz waits_until;	/* time up to which waiting is in waited_ms */
 	uint64		events;			/* grows whenever something came */
+
+	/* which request of which Append waits for it; only to be compared */
+	const void *waiting_append;
+	int			waiting_request;
 } SgipClient;
 
 /* One request, until it is dropped: to be sent, in flight, or answered */

@@ -3,7 +3,7 @@
  * fetch.c
  *		Reads the listings that answer a scan, and yields their rows.
  *
- * A scan reads a sequence of sources, each a listing (answer.c): one for each
+ * A scan reads a sequence of sources, each a listing (share.c): one for each
  * search, and where the catalogue says so one for each row of a parent
  * listing.  The first one is being read; later ones are asked for meanwhile
  * as far as the client has slots for them.
@@ -18,7 +18,6 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "fetch/answer.h"
 #include "fetch/fetch.h"
 #include "request/string_set.h"
 
@@ -38,7 +37,7 @@ typedef struct Source
 {
 	dlist_node	node;			/* in the fetch's sources */
 	Purpose		purpose;
-	SgipAnswer *answer;
+	SgipReader *reader;
 	const SgipSearch *search;	/* whose rows these are, or NULL */
 	char	   *parent;			/* id of the parent's row that it belongs to, or NULL */
 	SgipMembers members;		/* of its elements, and what they have to be */
@@ -50,8 +49,7 @@ struct SgipFetch
 	const SgipTable *table;
 	const SgipSearches *searches;
 	int			rows;			/* that are likely to be read, 0: all */
-	SgipFetchCounters *counters;
-	SgipClient *client;
+	SgipShare  *share;
 	bool		asked;			/* for a row */
 	uint64		events;			/* of the client, when there was nothing to read */
 
@@ -59,6 +57,7 @@ struct SgipFetch
 	int			next_search;	/* first search without a source */
 	List	   *parents;		/* ids whose listings are still to be read */
 	const SgipSearch *parents_search;
+	bool		fell_back;		/* to a listing that other searches may fall back to */
 	SgipStringSet *disabled;	/* names of subusers; NULL: not asked for */
 
 	/* an element that is handed out item by item */
@@ -68,7 +67,7 @@ struct SgipFetch
 
 SgipFetch *
 sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
-				 Oid user_id, int rows, SgipFetchCounters *counters)
+				 SgipShare *share, int rows)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw fetch",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -79,8 +78,7 @@ sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 	fetch->table = table;
 	fetch->searches = searches;
 	fetch->rows = rows;
-	fetch->counters = counters;
-	fetch->client = sgip_client_new(table->server, user_id);
+	fetch->share = share;
 	dlist_init(&fetch->sources);
 	MemoryContextSwitchTo(caller);
 	return fetch;
@@ -117,8 +115,9 @@ add_source(SgipFetch *fetch, Purpose purpose, const SgipTask *task,
 	}
 	else if (parent_field >= 0)
 		source->parent = MemoryContextStrdup(fetch->context, arguments->values[parent_field]);
-	source->answer = sgip_answer_begin(fetch->client, task, arguments ? arguments : &none,
-									   source->parent, purpose == FOR_ROWS ? fetch->rows : 0);
+	source->reader = sgip_reader_open(fetch->share, task, arguments ? arguments : &none,
+									  source->parent, purpose == FOR_ROWS ? fetch->rows : 0,
+									  fetch->fell_back);
 	sgip_members_begin(&source->members, task, purpose == FOR_DISABLED ? "disabled" : NULL);
 	dlist_push_tail(&fetch->sources, &source->node);
 	return source;
@@ -176,7 +175,7 @@ add_next(SgipFetch *fetch)
 static void
 drop_source(Source *source)
 {
-	sgip_answer_end(source->answer);
+	sgip_reader_close(source->reader);
 	dlist_delete(&source->node);
 	if (source->parent != NULL)
 		pfree(source->parent);
@@ -201,6 +200,7 @@ fall_back(SgipFetch *fetch, Source *source)
 		if (task->fields[i].kind == SGIP_KIND_ARGUMENT)
 			whole.values[i] = source->search->arguments.values[i];
 	}
+	fetch->fell_back = fetch->searches->count > 1;
 	other = add_search(fetch, source->search, &whole);
 	drop_source(source);
 	dlist_move_head(&fetch->sources, &other->node);
@@ -215,15 +215,15 @@ send_ahead(SgipFetch *fetch)
 
 	dlist_foreach(iter, &fetch->sources)
 	{
-		if (!sgip_answer_send(dlist_container(Source, node, iter.cur)->answer, count > 0))
+		if (!sgip_reader_send(dlist_container(Source, node, iter.cur)->reader, count > 0))
 			return;
 		count++;
 	}
 	/* sources that are done but unread are bounded too */
-	while (count++ < 2 * fetch->client->server->max_concurrency &&
-		   sgip_client_has_slot(fetch->client) && add_next(fetch))
+	while (count++ < 2 * fetch->table->server->max_concurrency &&
+		   sgip_client_has_slot(sgip_share_client(fetch->share)) && add_next(fetch))
 	{
-		if (!sgip_answer_send(dlist_tail_element(Source, node, &fetch->sources)->answer, count > 1))
+		if (!sgip_reader_send(dlist_tail_element(Source, node, &fetch->sources)->reader, count > 1))
 			return;
 	}
 }
@@ -246,7 +246,7 @@ check_element(Source *source, const SgipElement *element)
 
 	if (sgip_members_find(&source->members, element, problem))
 		return;
-	failed = sgip_answer_error_context(source->answer);
+	failed = sgip_reader_error_context(source->reader);
 	if (sgip_element_is_error(element))
 	{
 		char	   *said;
@@ -258,10 +258,12 @@ check_element(Source *source, const SgipElement *element)
 		error.text = said;
 		sgip_report_remote(failed, &error);
 	}
-	sgip_report_invalid(failed,
-						psprintf("%s: %s", problem,
-								 sgip_report_clean(element->raw.data, element->raw.len,
-												   failed->credentials)));
+	if (element->raw.len > 0)
+		sgip_report_invalid(failed,
+							psprintf("%s: %s", problem,
+									 sgip_report_clean(element->raw.data, element->raw.len,
+													   failed->credentials)));
+	sgip_report_invalid(failed, problem);
 }
 
 /* A row of the parent listing: its id gets a listing of its own. */
@@ -274,7 +276,7 @@ take_parent(SgipFetch *fetch, Source *source, const SgipElement *element)
 
 	if ((id.kind != SGIP_VALUE_STRING && id.kind != SGIP_VALUE_NUMBER) ||
 		id.text.len == 0 || id.text.len > MAX_ID_BYTES)
-		sgip_report_invalid(sgip_answer_error_context(source->answer),
+		sgip_report_invalid(sgip_reader_error_context(source->reader),
 							psprintf("Element %ld has no usable id.", element->number));
 	/* listed because the API refused the one that is wanted */
 	wanted = source->search->arguments.values[sgip_task_parent_field(fetch->table->task)];
@@ -365,7 +367,6 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 	const char *unnest = fetch->table->task->unnest;
 	Source	   *source = head_source(fetch);
 
-	sgip_client_serve(fetch->client, fetch->table->name, fetch->counters);
 	fetch->asked = true;
 	memset(row, 0, sizeof(*row));
 	if (next_item(fetch, source, row, search))
@@ -379,7 +380,7 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 				return SGIP_FETCH_END;
 			continue;
 		}
-		switch (sgip_answer_next(source->answer, &fetch->element))
+		switch (sgip_reader_next(source->reader, &fetch->element))
 		{
 			case SGIP_ANSWER_ELEMENT:
 				if (!take_element(fetch, source, fetch->element))
@@ -402,30 +403,16 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 				break;
 			case SGIP_ANSWER_WAIT:
 				send_ahead(fetch);
-				fetch->events = fetch->client->events;
+				fetch->events = sgip_share_client(fetch->share)->events;
 				return SGIP_FETCH_WAIT;
 		}
 	}
 }
 
-void
-sgip_fetch_wait(SgipFetch *fetch)
-{
-	sgip_client_serve(fetch->client, fetch->table->name, fetch->counters);
-	sgip_client_wait(fetch->client);
-}
-
-SgipClient *
-sgip_fetch_client(SgipFetch *fetch)
-{
-	sgip_client_serve(fetch->client, fetch->table->name, fetch->counters);
-	return fetch->client;
-}
-
 bool
 sgip_fetch_has_news(SgipFetch *fetch)
 {
-	return !fetch->asked || fetch->client->events != fetch->events;
+	return !fetch->asked || sgip_share_client(fetch->share)->events != fetch->events;
 }
 
 char *
@@ -433,7 +420,7 @@ sgip_fetch_describe(SgipFetch *fetch)
 {
 	Source	   *source = head_source(fetch);
 
-	return source ? unconstify(char *, sgip_answer_error_context(source->answer)->request) : NULL;
+	return source ? unconstify(char *, sgip_reader_error_context(source->reader)->request) : NULL;
 }
 
 void

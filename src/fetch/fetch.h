@@ -9,8 +9,8 @@
 #define SGIP_FETCH_H
 
 #include "catalog/table.h"
-#include "fetch/client.h"
 #include "fetch/decode.h"
+#include "fetch/share.h"
 #include "request/search.h"
 
 typedef enum SgipFetchResult
@@ -23,16 +23,13 @@ typedef enum SgipFetchResult
 typedef struct SgipFetch SgipFetch;
 
 /*
- * Begins a fetch for those searches.  "table" and "searches" must live as
- * long as it does.  Nothing is sent and no credentials are needed before
- * sgip_fetch_next.  rows: no more than that are likely to be read, 0: all may
- * be.  What is counted is added to *counters.
- *
- * Everything belongs to a child context of the current one: deleting that,
- * or sgip_fetch_end, stops the transfers.
+ * Begins a fetch for those searches, in the current context.  "table" and
+ * "searches" must live as long as it does; "share" has been started.  Nothing
+ * is sent and no credentials are needed before sgip_fetch_next.  rows: no more
+ * than that are likely to be read, 0: all may be.
  */
 extern SgipFetch *sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
-								   Oid user_id, int rows, SgipFetchCounters *counters);
+								   SgipShare *share, int rows);
 extern void sgip_fetch_end(SgipFetch *fetch);
 
 /*
@@ -41,12 +38,6 @@ extern void sgip_fetch_end(SgipFetch *fetch);
  */
 extern SgipFetchResult sgip_fetch_next(SgipFetch *fetch, SgipRow *row,
 									   const SgipSearch **search);
-
-/* Waits until sgip_fetch_next can have more to say; serves interrupts */
-extern void sgip_fetch_wait(SgipFetch *fetch);
-
-/* The one that waits for what the fetch reads */
-extern SgipClient *sgip_fetch_client(SgipFetch *fetch);
 
 /* Has anything come since sgip_fetch_next last said that there is nothing? */
 extern bool sgip_fetch_has_news(SgipFetch *fetch);

@@ -7,9 +7,8 @@
  * row is asked for without waiting, and whoever asks decides how to wait.
  *
  * Three lifetimes, each a memory context: the scan; the values it was last
- * started with, and their searches; one row.  Where rescans are expected the
- * rows are kept (row_cache.c).  A rescan replays what has been read so far and then
- * goes on reading where it was, so that no answer is asked for twice.
+ * started with, and their searches; one row.  A rescan reads the same answers
+ * again, which are kept where rescans are expected (share.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +22,6 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#include "scan/row_cache.h"
 #include "scan/scan.h"
 
 struct SgipScan
@@ -33,20 +31,17 @@ struct SgipScan
 	MemoryContext row_context;	/* one row */
 
 	SgipTable  *table;
-	Oid			user_id;
 	SgipTupleBuilder *maker;
 	SgipScanOrder order;
 
 	bool		started;		/* what is below is up to date with the values */
-	bool		closed;			/* no row can satisfy the conditions */
+	bool		at_end;			/* no more rows */
 	SgipSearches *searches;
-	SgipFetch  *fetch;
-	bool		fetched_all;	/* the fetch has no more rows */
+	SgipShare  *share;
+	SgipFetch  *fetch;			/* NULL: not begun, or at its end */
 	SgipRow		row;			/* the row that was fetched last */
 	const SgipSearch *search;	/* which found it */
 	size_t		position;		/* of the next tuple of it; 0: there is none */
-
-	SgipRowCache   *kept;			/* NULL until rows are kept */
 
 	SgipFetchCounters counters;
 };
@@ -66,12 +61,12 @@ sgip_scan_begin(Relation rel, Oid user_id, const SgipScanOrder *order)
 	scan->row_context = AllocSetContextCreate(context, "sgip_fdw row",
 											  ALLOCSET_DEFAULT_SIZES);
 	scan->table = sgip_table_describe(RelationGetRelid(rel));
-	scan->user_id = user_id;
 	scan->order = *order;
 	/* an empty set is NULL, which would mean all columns */
 	if (needed == NULL && !order->all_columns)
 		needed = bms_make_singleton(0);
 	scan->maker = sgip_tuple_prepare(scan->table, RelationGetDescr(rel), needed);
+	scan->share = sgip_share_join(order->statement, scan->table, user_id, order->restarts, &scan->counters);
 	MemoryContextSwitchTo(caller);
 	return scan;
 }
@@ -130,7 +125,11 @@ evaluate_condition(SgipScan *scan, const SgipCondition *condition)
 	return copy;
 }
 
-/* The searches that answer the clauses now, in the current context; NULL: no row can satisfy them. */
+/*
+ * The searches that answer the clauses now, in the current context; NULL: no
+ * row can satisfy them.  If the whole listing is being read already, searches
+ * would only be more requests.
+ */
 static SgipSearches *
 make_searches(SgipScan *scan)
 {
@@ -149,79 +148,27 @@ make_searches(SgipScan *scan)
 			sgip_table_field(scan->table, condition->attnum)->kind == SGIP_KIND_ARGUMENT)
 			conditions = lappend(conditions, evaluate_condition(scan, condition));
 	}
-	return sgip_search_evaluate(scan->table, conditions, scan->order.max_searches);
+	return sgip_search_evaluate(scan->table, conditions,
+								sgip_share_start(scan->share) ? 1 : scan->order.max_searches);
 }
 
-/* Lets go of the fetch; the rows that it has brought are not all. */
-static void
-end_fetch(SgipScan *scan)
-{
-	sgip_fetch_end(scan->fetch);
-	scan->fetch = NULL;
-	scan->fetched_all = false;
-}
-
-/*
- * Evaluates the values.  If the searches are those of the last start, what was
- * fetched for them is good, and so is what is kept of an earlier one; else the
- * fetch begins anew.  If no row can satisfy
- * the conditions, all of it stays for when one can.
- */
+/* Evaluates the values, and begins the fetch of what they ask for. */
 static void
 start(SgipScan *scan)
 {
-	MemoryContext fresh;
 	MemoryContext caller;
-	SgipSearches *searches;
 
-	fresh = AllocSetContextCreate(scan->context, "sgip_fdw values", ALLOCSET_SMALL_SIZES);
-	caller = MemoryContextSwitchTo(fresh);
-	searches = make_searches(scan);
-	MemoryContextSwitchTo(caller);
-	scan->closed = searches == NULL;
 	scan->started = true;
-	if (scan->closed)
-	{
-		MemoryContextDelete(fresh);
-		return;
-	}
-	if (scan->searches != NULL && (scan->kept != NULL || scan->fetched_all) &&
-		strcmp(searches->signature, scan->searches->signature) == 0)
-	{
-		MemoryContextDelete(fresh);
-		if (scan->kept != NULL)
-			sgip_row_cache_rewind(scan->kept);
-		return;
-	}
-	end_fetch(scan);
-	MemoryContextDelete(scan->values_context);
-	scan->values_context = fresh;
-	scan->searches = searches;
 	scan->position = 0;
-	sgip_tuple_set_local(scan->maker, &searches->local);
-	if (scan->order.keep_rows)
-	{
-		if (scan->kept == NULL)
-		{
-			caller = MemoryContextSwitchTo(scan->context);
-			scan->kept = sgip_row_cache_new();
-			MemoryContextSwitchTo(caller);
-		}
-		scan->fetched_all = sgip_row_cache_switch(scan->kept, searches->signature);
-	}
-}
-
-/* Begins the fetch, if it is not begun. */
-static void
-begin_fetch(SgipScan *scan)
-{
-	MemoryContext caller;
-
-	if (scan->fetch != NULL)
-		return;
+	MemoryContextReset(scan->values_context);
 	caller = MemoryContextSwitchTo(scan->values_context);
-	scan->fetch = sgip_fetch_begin(scan->table, scan->searches, scan->user_id,
-								   scan->order.rows, &scan->counters);
+	scan->searches = make_searches(scan);
+	scan->at_end = scan->searches == NULL || scan->searches->count == 0;
+	if (!scan->at_end)
+	{
+		sgip_tuple_set_local(scan->maker, &scan->searches->local);
+		scan->fetch = sgip_fetch_begin(scan->table, scan->searches, scan->share, scan->order.rows);
+	}
 	MemoryContextSwitchTo(caller);
 }
 
@@ -272,9 +219,7 @@ fetch_row(SgipScan *scan, TupleTableSlot *slot)
 				case SGIP_FETCH_END:
 					sgip_fetch_end(scan->fetch);
 					scan->fetch = NULL;
-					scan->fetched_all = true;
-					if (scan->kept != NULL)
-						sgip_row_cache_complete(scan->kept);
+					scan->at_end = true;
 					return SGIP_SCAN_END;
 				case SGIP_FETCH_ROW:
 					break;
@@ -293,76 +238,59 @@ fetch_row(SgipScan *scan, TupleTableSlot *slot)
 SgipScanResult
 sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 {
-	SgipScanResult result;
-
 	ExecClearTuple(slot);
 	if (!scan->started)
+	{
+		if (scan->order.async && !sgip_http_has_room())
+			return SGIP_SCAN_WAIT;
 		start(scan);
-	if (scan->closed)
-		return SGIP_SCAN_END;
-	if (scan->kept != NULL && sgip_row_cache_next(scan->kept, slot))
-		return SGIP_SCAN_ROW;
-	if (scan->fetched_all || scan->searches->count == 0)
-		return SGIP_SCAN_END;
-
-	if (scan->fetch == NULL && scan->order.async && !sgip_http_has_room())
-		return SGIP_SCAN_WAIT;
-	begin_fetch(scan);
-	result = fetch_row(scan, slot);
-	if (result == SGIP_SCAN_ROW && scan->kept != NULL)
-		sgip_row_cache_add(scan->kept, slot);
-	return result;
+	}
+	return scan->at_end ? SGIP_SCAN_END : fetch_row(scan, slot);
 }
 
 void
 sgip_scan_wait(SgipScan *scan)
 {
-	sgip_fetch_wait(scan->fetch);
+	sgip_client_wait(sgip_share_client(scan->share));
 }
 
 void
-sgip_scan_restart(SgipScan *scan, bool values_may_differ)
+sgip_scan_restart(SgipScan *scan)
 {
-	if (!scan->started)
-		return;
-	scan->order.keep_rows = true;
-	if (scan->closed && values_may_differ)
-	{
-		scan->started = false;
-		return;
-	}
-	if (scan->kept == NULL && scan->searches != NULL && !(scan->fetched_all && scan->searches->count == 0))
-	{
-		end_fetch(scan);
-		scan->searches = NULL;
-		scan->started = false;
-		return;
-	}
-	if (values_may_differ)
-		scan->started = false;
-	else if (scan->kept != NULL)
-		sgip_row_cache_rewind(scan->kept);
+	sgip_share_keep(scan->share);
+	sgip_fetch_end(scan->fetch);
+	scan->fetch = NULL;
+	scan->started = false;
 }
+
+/* ----------------------------------------------------------------
+ *		Waiting together with other scans
+ * ----------------------------------------------------------------
+ */
 
 bool
 sgip_scan_may_begin(SgipScan *scan)
 {
-	return scan->fetch != NULL || sgip_http_has_room();
-}
-
-/* What has come since the scan was last asked will not come again, so it is woken at once. */
-int
-sgip_scan_wait_begin(SgipScan *scan)
-{
-	begin_fetch(scan);
-	return sgip_client_wait_begin(sgip_fetch_client(scan->fetch), sgip_fetch_has_news(scan->fetch));
+	return scan->started || sgip_http_has_room();
 }
 
 void
-sgip_scan_wait_end(SgipScan *scan)
+sgip_scan_begin_now(SgipScan *scan)
 {
-	if (scan->fetch != NULL)
-		sgip_client_wait_end(sgip_fetch_client(scan->fetch));
+	if (!scan->started)
+		start(scan);
+}
+
+bool
+sgip_scan_has_news(SgipScan *scan)
+{
+	return scan->fetch == NULL || sgip_fetch_has_news(scan->fetch);
+}
+
+SgipClient *
+sgip_scan_client(SgipScan *scan)
+{
+	return scan->fetch != NULL ? sgip_share_client(scan->share) : NULL;
 }
 
 const SgipFetchCounters *
@@ -376,7 +304,7 @@ sgip_scan_end(SgipScan *scan)
 {
 	if (scan == NULL)
 		return;
-	end_fetch(scan);
-	sgip_row_cache_end(scan->kept);
+	sgip_fetch_end(scan->fetch);
+	sgip_share_leave(scan->share);
 	MemoryContextDelete(scan->context);
 }

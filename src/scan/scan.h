@@ -33,7 +33,8 @@ typedef struct SgipScanOrder
 	ExprContext *econtext;		/* in which their expressions are evaluated */
 	int			max_searches;	/* more cost more than reading everything */
 	int			rows;			/* no more are likely to be read, 0: all may be */
-	bool		keep_rows;		/* rescans are expected: rows are kept for them */
+	SgipStatement *statement;	/* that the scan is a part of, or NULL */
+	bool		restarts;		/* it can be started again in that */
 	bool		async;			/* other scans go on while this one waits: it
 								 * begins when the session has a free slot */
 } SgipScanOrder;
@@ -52,21 +53,20 @@ extern SgipScanResult sgip_scan_next(SgipScan *scan, TupleTableSlot *slot);
 /* Waits until sgip_scan_next can have more to say; serves interrupts */
 extern void sgip_scan_wait(SgipScan *scan);
 
-/*
- * Starts again from the first row.  Unless values may have changed, or if
- * they turn out to be the same, rows are replayed and nothing is sent again.
- */
-extern void sgip_scan_restart(SgipScan *scan, bool values_may_differ);
+/* Starts again from the first row, perhaps with other values */
+extern void sgip_scan_restart(SgipScan *scan);
 
 /* Has the scan begun, or is there a free slot for it to begin? */
 extern bool sgip_scan_may_begin(SgipScan *scan);
 
-/*
- * Begins to wait, and the scan if it has not begun: the descriptor to wait
- * on, and the end of waiting.  See client.h.
- */
-extern int	sgip_scan_wait_begin(SgipScan *scan);
-extern void sgip_scan_wait_end(SgipScan *scan);
+/* Begins the scan, if it has not begun */
+extern void sgip_scan_begin_now(SgipScan *scan);
+
+/* Has anything come since sgip_scan_next last said that there is nothing? */
+extern bool sgip_scan_has_news(SgipScan *scan);
+
+/* The client to wait for, which other scans may have too; NULL if there is nothing to wait for */
+extern SgipClient *sgip_scan_client(SgipScan *scan);
 
 /* Counted since the scan was prepared */
 extern const SgipFetchCounters *sgip_scan_counters(SgipScan *scan);

@@ -1,0 +1,901 @@
+/*-------------------------------------------------------------------------
+ *
+ * share.c
+ *		One question, one listing: which scans read which answer.
+ *
+ * What a snapshot is to tables, an answer is to listings.  Scans of one
+ * statement that may want the same listing register when the executor
+ * initializes the plan; so at the first row it is known who shares.  A scan
+ * that shares with no other reads a stream, and nothing is stored.  Answers
+ * that are shared, or that are read again, stand in a registry: of the
+ * statement, or in a REPEATABLE READ transaction of the transaction.  Their
+ * elements are stored as they are read; each reader goes on by itself, and
+ * whoever needs an element that is not there yet reads on in the answer.  So no
+ * scan waits for another.
+ *
+ * An answer is known by who asks for what: server, user, their options as they
+ * are now, path and arguments.  An answer to no arguments also serves readers
+ * who have some, because PostgreSQL applies the conditions anyway.
+ *
+ * Answers of a transaction belong to it: they survive a savepoint if they are
+ * complete or read from outside of it, and go before the transaction ends.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "common/hashfn.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "fetch/share.h"
+#include "fetch/store.h"
+
+/*
+ * Answers that a statement keeps though nobody reads them now, for values that
+ * come again; fewer if they fill work_mem.
+ */
+#define MAX_KEPT 1000
+
+/* ... and of these, such whose end has not been read: each holds a connection */
+#define MAX_PAUSED 8
+
+/* A pause is ended by reading what has arrived, but no more elements than that */
+#define MAX_DRAINED 1000
+
+/* Whose answers a registry holds */
+typedef enum Scope
+{
+	OF_SCAN,					/* of one scan that reads them again */
+	OF_STATEMENT,
+	OF_TRANSACTION
+} Scope;
+
+/* Who asks: all answers of a registry that are asked for alike have one client */
+typedef struct Peer
+{
+	Oid			server_id;
+	Oid			user_id;
+	uint64		fingerprint;	/* of their options */
+	SgipClient *client;
+} Peer;
+
+struct SgipRegistry
+{
+	MemoryContext context;
+	Scope		scope;
+	ResourceOwner owner;		/* of files; NULL: whoever is current */
+	SgipStoreBudget budget;
+	List	   *peers;
+	HTAB	   *index;			/* of answers, by hash of their keys */
+	dlist_head	answers;		/* SharedAnswers, the last used at the end */
+	int			count;
+};
+
+typedef enum AnswerState
+{
+	ANSWER_READING,				/* there may be more elements */
+	ANSWER_COMPLETE,
+	ANSWER_REFUSED,				/* see SGIP_ANSWER_REFUSED */
+	ANSWER_FAILED				/* not to be used any more */
+} AnswerState;
+
+/* An answer that several may read, or one several times */
+typedef struct SharedAnswer
+{
+	dlist_node	node;			/* in its registry's answers */
+	SgipRegistry *registry;
+	MemoryContext context;
+	MemoryContextCallback cleanup;
+	uint64		hash;			/* of the key */
+	char	   *key;
+	AnswerState state;
+	bool		busy;			/* being read on: an error leaves it so */
+	SgipAnswer *answer;			/* while READING */
+	SgipStore  *store;
+	const SgipFetchCounters *asker; /* who read on last */
+	SubTransactionId begun_in;
+	dlist_head	readers;
+} SharedAnswer;
+
+/* Entry of a registry's index */
+typedef struct IndexEntry
+{
+	uint64		hash;
+	SharedAnswer *shared;
+} IndexEntry;
+
+/* Entry of a statement's wanted listings */
+typedef struct Wanted
+{
+	struct
+	{
+		Oid			server_id;
+		Oid			user_id;
+		uint32		path;		/* hash value: a collision only stores in vain */
+	}			key;
+	int			scans;
+} Wanted;
+
+struct SgipShare
+{
+	dlist_node	node;			/* in those that share in a transaction, once started */
+	bool		listed;
+	MemoryContext context;
+	MemoryContextCallback cleanup;
+	SgipStatement *statement;	/* or NULL */
+	const SgipTable *table;
+	Oid			user_id;
+	bool		keep;
+	SgipFetchCounters *counters;
+	SgipRegistry *registry;		/* NULL before the start */
+	Peer	   *peer;
+	SubTransactionId subid;		/* that it runs in */
+	dlist_head	readers;
+	dlist_head	closed;			/* readers to be used again */
+};
+
+struct SgipReader
+{
+	dlist_node	node;			/* in its share's readers */
+	dlist_node	shared_node;	/* in its answer's */
+	SgipShare  *share;
+	SgipAnswer *direct;			/* an answer that no other reads, or NULL */
+	SharedAnswer *shared;		/* or one of the registry; NULL if that has gone */
+	SgipStoreReader position;
+	SgipElement element;		/* that was handed out last */
+};
+
+/* sgip_fdw.share_listings: off, each scan asks for itself */
+static bool share_listings = true;
+
+static dlist_head statements = DLIST_STATIC_INIT(statements);
+static dlist_head transaction_shares = DLIST_STATIC_INIT(transaction_shares);
+static SgipRegistry *transaction_registry = NULL;
+
+/* ----------------------------------------------------------------
+ *		Statements
+ * ----------------------------------------------------------------
+ */
+
+/* The executor's run is over. */
+static void
+forget_statement(void *arg)
+{
+	dlist_delete(&((SgipStatement *) arg)->node);
+}
+
+SgipStatement *
+sgip_share_statement(EState *estate)
+{
+	SgipStatement *statement;
+	HASHCTL		control = {.keysize = sizeof(((Wanted *) 0)->key), .entrysize = sizeof(Wanted)};
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &statements)
+	{
+		statement = dlist_container(SgipStatement, node, iter.cur);
+		if (statement->estate == estate)
+			return statement;
+	}
+	statement = MemoryContextAllocZero(estate->es_query_cxt, sizeof(SgipStatement));
+	statement->estate = estate;
+	statement->context = control.hcxt = estate->es_query_cxt;
+	statement->wanted = hash_create("sgip_fdw listings", 8, &control,
+									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	statement->cleanup.func = forget_statement;
+	statement->cleanup.arg = statement;
+	dlist_push_head(&statements, &statement->node);
+	MemoryContextRegisterResetCallback(statement->context, &statement->cleanup);
+	return statement;
+}
+
+/* How many scans of the statement may read that task's listing. */
+static int *
+wanted(SgipShare *share, const SgipTask *task)
+{
+	const char *path = task->path ? task->path : task->name;
+	Wanted		wanted;
+	Wanted	   *entry;
+	bool		found;
+
+	memset(&wanted, 0, sizeof(wanted));
+	wanted.key.server_id = share->table->server->id;
+	wanted.key.user_id = share->user_id;
+	wanted.key.path = hash_bytes((const unsigned char *) path, strlen(path));
+	entry = hash_search(share->statement->wanted, &wanted.key, HASH_ENTER, &found);
+	if (!found)
+		entry->scans = 0;
+	return &entry->scans;
+}
+
+/* The further listing that a scan of the task may read, or NULL. */
+static const SgipTask *
+other_task(const SgipTask *task)
+{
+	if (task->derive == SGIP_DERIVE_AVAILABLE && task->api == SGIP_API_V3)
+		return sgip_task_find(task->api, "subusers");
+	return task->parent ? sgip_task_find(task->api, task->parent) : NULL;
+}
+
+/* ----------------------------------------------------------------
+ *		Registries
+ * ----------------------------------------------------------------
+ */
+
+/* An empty registry in a child of that context. */
+static SgipRegistry *
+new_registry(MemoryContext parent, Scope scope)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "sgip_fdw answers", ALLOCSET_SMALL_SIZES);
+	SgipRegistry *registry = MemoryContextAllocZero(context, sizeof(SgipRegistry));
+
+	registry->context = context;
+	registry->scope = scope;
+	registry->owner = scope == OF_TRANSACTION ? TopTransactionResourceOwner : NULL;
+	dlist_init(&registry->answers);
+	return registry;
+}
+
+/* The answer is freed: readers that there are get no more of it. */
+static void
+detach_readers(void *arg)
+{
+	SharedAnswer *shared = arg;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &shared->readers)
+	{
+		dlist_delete(iter.cur);
+		dlist_container(SgipReader, shared_node, iter.cur)->shared = NULL;
+	}
+}
+
+/* Takes an answer out of what is looked up. */
+static void
+unlist(SharedAnswer *shared)
+{
+	IndexEntry *entry = hash_search(shared->registry->index, &shared->hash, HASH_FIND, NULL);
+
+	if (entry != NULL && entry->shared == shared)
+		hash_search(shared->registry->index, &shared->hash, HASH_REMOVE, NULL);
+}
+
+/* Stops an answer and frees it. */
+static void
+forget(SharedAnswer *shared)
+{
+	unlist(shared);
+	dlist_delete(&shared->node);
+	shared->registry->count--;
+	sgip_answer_end(shared->answer);
+	sgip_store_end(shared->store);
+	MemoryContextDelete(shared->context);
+}
+
+/* Ends a registry with all its answers; NULL is harmless. */
+static void
+end_registry(SgipRegistry *registry)
+{
+	if (registry == NULL)
+		return;
+	while (!dlist_is_empty(&registry->answers))
+		forget(dlist_head_element(SharedAnswer, node, &registry->answers));
+	MemoryContextDelete(registry->context);
+}
+
+/* The answer known by that key, or NULL. */
+static SharedAnswer *
+find(SgipRegistry *registry, const char *key)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
+	IndexEntry *entry;
+
+	if (registry->index == NULL)
+		return NULL;
+	entry = hash_search(registry->index, &hash, HASH_FIND, NULL);
+	if (entry == NULL || strcmp(entry->shared->key, key) != 0)
+		return NULL;
+	if (entry->shared->busy)
+		entry->shared->state = ANSWER_FAILED;
+	if (entry->shared->state != ANSWER_FAILED)
+		return entry->shared;
+	unlist(entry->shared);
+	return NULL;
+}
+
+/* A new answer, known by that key from now on. */
+static SharedAnswer *
+begin_shared(SgipRegistry *registry, SgipClient *client, const char *key, const SgipTask *task,
+			 const SgipArguments *arguments, const char *parent)
+{
+	MemoryContext context = AllocSetContextCreate(registry->context, "sgip_fdw shared answer",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	SharedAnswer *shared = palloc0(sizeof(SharedAnswer));
+	HASHCTL		control = {.keysize = sizeof(uint64), .entrysize = sizeof(IndexEntry),
+	.hcxt = registry->context};
+	IndexEntry *entry;
+	bool		found;
+
+	if (registry->index == NULL)
+		registry->index = hash_create("sgip_fdw answers", 16, &control,
+									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	shared->registry = registry;
+	shared->context = context;
+	shared->key = pstrdup(key);
+	shared->hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
+	shared->begun_in = GetCurrentSubTransactionId();
+	dlist_init(&shared->readers);
+	shared->cleanup.func = detach_readers;
+	shared->cleanup.arg = shared;
+	MemoryContextRegisterResetCallback(context, &shared->cleanup);
+	shared->store = sgip_store_new(&registry->budget, registry->owner);
+	shared->answer = sgip_answer_begin(client, task, arguments, parent, 0);
+	entry = hash_search(registry->index, &shared->hash, HASH_ENTER, &found);
+	entry->shared = shared;
+	dlist_push_tail(&registry->answers, &shared->node);
+	registry->count++;
+	MemoryContextSwitchTo(caller);
+	return shared;
+}
+
+/* ----------------------------------------------------------------
+ *		Reading on
+ * ----------------------------------------------------------------
+ */
+
+/* The answer has no more to say: what it needed goes. */
+static void
+complete(SharedAnswer *shared, AnswerState state)
+{
+	shared->state = state;
+	sgip_answer_end(shared->answer);
+	shared->answer = NULL;
+}
+
+/* Stores the next element, on behalf of that scan; does not wait. */
+static SgipAnswerResult
+advance(SharedAnswer *shared, SgipShare *share)
+{
+	const SgipElement *element;
+	SgipAnswerResult result;
+
+	shared->busy = true;
+	shared->asker = share->counters;
+	(void) sgip_share_client(share);
+	result = sgip_answer_next(shared->answer, &element);
+	if (result == SGIP_ANSWER_ELEMENT)
+		sgip_store_add(shared->store, element);
+	else if (result != SGIP_ANSWER_WAIT)
+		complete(shared, result == SGIP_ANSWER_END ? ANSWER_COMPLETE : ANSWER_REFUSED);
+	shared->busy = false;
+	return result;
+}
+
+/* Reads to the end, so that the answer holds. */
+static void
+finish(SharedAnswer *shared, SgipShare *share)
+{
+	while (shared->state == ANSWER_READING)
+	{
+		if (advance(shared, share) == SGIP_ANSWER_WAIT)
+			sgip_client_wait(sgip_share_client(share));
+	}
+}
+
+/* Reads what has arrived, which is all of most small answers. */
+static void
+drain(SharedAnswer *shared, SgipShare *share)
+{
+	for (int i = 0; i < MAX_DRAINED && shared->state == ANSWER_READING; i++)
+	{
+		if (advance(shared, share) == SGIP_ANSWER_WAIT)
+			break;
+	}
+}
+
+/* Makes room for another answer, by those that were used least recently and have no readers. */
+static void
+make_room(SgipRegistry *registry, SgipShare *share)
+{
+	int			paused = 0;
+	dlist_iter	iter;
+	dlist_mutable_iter next;
+
+	if (registry->scope == OF_TRANSACTION)
+		return;
+	dlist_foreach(iter, &registry->answers)
+	{
+		SharedAnswer *shared = dlist_container(SharedAnswer, node, iter.cur);
+
+		if (shared->state == ANSWER_READING && dlist_is_empty(&shared->readers))
+			paused++;
+	}
+	dlist_foreach_modify(next, &registry->answers)
+	{
+		SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
+		bool		full = registry->count >= MAX_KEPT || registry->budget.used > registry->budget.limit;
+
+		if (!full && paused < MAX_PAUSED)
+			return;
+		if (!dlist_is_empty(&shared->readers))
+			continue;
+		if (shared->state == ANSWER_READING)
+		{
+			paused--;
+			if (!shared->busy)
+				drain(shared, share);
+		}
+		if (full || shared->state == ANSWER_READING)
+			forget(shared);
+	}
+}
+
+/* ----------------------------------------------------------------
+ *		Transactions
+ * ----------------------------------------------------------------
+ */
+
+/* The transaction ends: answers do not outlive it, nor their files its resource owner. */
+static void
+end_transaction(XactEvent event, void *arg)
+{
+	SgipRegistry *registry = transaction_registry;
+
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE || event == XACT_EVENT_ABORT)
+	{
+		transaction_registry = NULL;
+		end_registry(registry);
+	}
+}
+
+/* Is the answer read by a scan that goes on when that subtransaction has gone? */
+static bool
+is_read_outside(const SharedAnswer *shared, SubTransactionId subid)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &unconstify(SharedAnswer *, shared)->readers)
+	{
+		if (dlist_container(SgipReader, shared_node, iter.cur)->share->subid != subid)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A subtransaction ends.  If it is rolled back, what is not complete goes,
+ * unless a cursor outside reads it; else all that is in it is its parent's.
+ */
+static void
+end_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
+{
+	dlist_mutable_iter next;
+	dlist_iter	iter;
+
+	if (transaction_registry == NULL)
+		return;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		dlist_foreach_modify(next, &transaction_registry->answers)
+		{
+			SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
+
+			if (shared->state == ANSWER_READING && !is_read_outside(shared, subid))
+				forget(shared);
+		}
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		dlist_foreach(iter, &transaction_shares)
+		{
+			SgipShare  *share = dlist_container(SgipShare, node, iter.cur);
+
+			if (share->subid == subid)
+				share->subid = parent;
+		}
+	}
+}
+
+/* ----------------------------------------------------------------
+ *		Scans
+ * ----------------------------------------------------------------
+ */
+
+/* The scan is freed: its readers are no longer readers of answers that outlive it. */
+static void
+detach_scan(void *arg)
+{
+	SgipShare  *share = arg;
+	dlist_iter	iter;
+
+	if (share->listed)
+		dlist_delete(&share->node);
+	dlist_foreach(iter, &share->readers)
+	{
+		SgipReader *reader = dlist_container(SgipReader, node, iter.cur);
+
+		if (reader->shared != NULL)
+			dlist_delete(&reader->shared_node);
+	}
+}
+
+SgipShare *
+sgip_share_join(SgipStatement *statement, const SgipTable *table, Oid user_id,
+				bool keep, SgipFetchCounters *counters)
+{
+	SgipShare  *share = palloc0(sizeof(SgipShare));
+
+	share->context = CurrentMemoryContext;
+	share->statement = statement;
+	share->table = table;
+	share->user_id = user_id;
+	share->keep = keep;
+	share->counters = counters;
+	share->subid = GetCurrentSubTransactionId();
+	dlist_init(&share->readers);
+	dlist_init(&share->closed);
+	share->cleanup.func = detach_scan;
+	share->cleanup.arg = share;
+	MemoryContextRegisterResetCallback(share->context, &share->cleanup);
+	if (statement != NULL)
+	{
+		const SgipTask *other = other_task(table->task);
+
+		statement->scans++;
+		(*wanted(share, table->task))++;
+		if (other != NULL)
+			(*wanted(share, other))++;
+	}
+	return share;
+}
+
+void
+sgip_share_leave(SgipShare *share)
+{
+	SgipStatement *statement = share->statement;
+
+	while (!dlist_is_empty(&share->readers))
+		sgip_reader_close(dlist_head_element(SgipReader, node, &share->readers));
+	if (share->registry != NULL && share->registry->scope == OF_SCAN)
+		end_registry(share->registry);
+	share->registry = NULL;
+	if (statement != NULL && --statement->scans == 0)
+	{
+		end_registry(statement->registry);
+		statement->registry = NULL;
+	}
+}
+
+void
+sgip_share_keep(SgipShare *share)
+{
+	share->keep = true;
+}
+
+/*
+ * What the answers of a server depend on besides the request: the options of
+ * the server and of the user's mapping as they are now.
+ */
+static uint64
+fingerprint(Oid server_id, Oid user_id)
+{
+	uint64		hash = 0;
+	HeapTuple	tuple = SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(server_id));
+
+	for (int i = 0; i < 2; i++)
+	{
+		if (HeapTupleIsValid(tuple))
+		{
+			/* with oid, owner and name, as they stand in the catalog */
+			hash = hash_bytes_extended((const unsigned char *) GETSTRUCT(tuple),
+									   tuple->t_len - tuple->t_data->t_hoff, hash);
+			ReleaseSysCache(tuple);
+		}
+		if (i > 0)
+			break;
+		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user_id), ObjectIdGetDatum(server_id));
+		if (!HeapTupleIsValid(tuple))
+			tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server_id));
+	}
+	return hash;
+}
+
+/* The client of the registry that asks for this scan. */
+static Peer *
+find_peer(SgipRegistry *registry, SgipShare *share)
+{
+	SgipServer *server = share->table->server;
+	uint64		options = registry->scope == OF_TRANSACTION ? fingerprint(server->id, share->user_id) : 0;
+	MemoryContext caller;
+	Peer	   *peer;
+	ListCell   *lc;
+
+	foreach(lc, registry->peers)
+	{
+		peer = lfirst(lc);
+		if (peer->server_id == server->id && peer->user_id == share->user_id && peer->fingerprint == options)
+			return peer;
+	}
+	caller = MemoryContextSwitchTo(registry->context);
+	peer = palloc(sizeof(Peer));
+	peer->server_id = server->id;
+	peer->user_id = share->user_id;
+	peer->fingerprint = options;
+	/* what the scan has would not live long enough */
+	peer->client = sgip_client_new(registry->scope == OF_SCAN ? server : sgip_option_server(server->id),
+								   share->user_id);
+	registry->peers = lappend(registry->peers, peer);
+	MemoryContextSwitchTo(caller);
+	return peer;
+}
+
+/* The registry that the scan belongs to. */
+static SgipRegistry *
+choose_registry(SgipShare *share)
+{
+	const SgipTask *other = other_task(share->table->task);
+	SgipStatement *statement = share->statement;
+
+	if (statement == NULL || !share_listings)
+		return new_registry(share->context, OF_SCAN);
+	if (IsolationUsesXactSnapshot())
+	{
+		if (transaction_registry == NULL)
+			transaction_registry = new_registry(TopTransactionContext, OF_TRANSACTION);
+		dlist_push_tail(&transaction_shares, &share->node);
+		share->listed = true;
+		return transaction_registry;
+	}
+	if (*wanted(share, share->table->task) == 1 && (other == NULL || *wanted(share, other) == 1))
+		return new_registry(share->context, OF_SCAN);
+	if (statement->registry == NULL)
+		statement->registry = new_registry(statement->context, OF_STATEMENT);
+	return statement->registry;
+}
+
+/*
+ * By what an answer is known: who asks, and the request.  Without arguments
+ * that narrow the listing, if "whole".
+ */
+static char *
+make_key(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
+		 const char *parent, bool whole)
+{
+	SgipArguments asked = *arguments;
+	SgipPage	page = {.parent = parent};
+	char	   *request;
+	char	   *key;
+
+	for (int i = 0; i < task->field_count && whole; i++)
+	{
+		if (task->fields[i].kind != SGIP_KIND_ARGUMENT && task->fields[i].kind != SGIP_KIND_PARENT)
+			asked.values[i] = NULL;
+	}
+	request = sgip_request_describe(share->table->server, task, &asked, NULL, &page);
+	key = psprintf("%p %s", share->peer, request);
+	pfree(request);
+	return key;
+}
+
+bool
+sgip_share_start(SgipShare *share)
+{
+	static const SgipArguments none;
+	char	   *key;
+	bool		found;
+
+	if (share->registry == NULL)
+	{
+		share->registry = choose_registry(share);
+		share->peer = find_peer(share->registry, share);
+	}
+	if (share->registry->index == NULL)
+		return false;
+	key = make_key(share, share->table->task, &none, NULL, false);
+	found = find(share->registry, key) != NULL;
+	pfree(key);
+	return found;
+}
+
+SgipClient *
+sgip_share_client(SgipShare *share)
+{
+	SgipClient *client = share->peer->client;
+
+	sgip_client_serve(client, share->table->name, share->counters);
+	return client;
+}
+
+/* ----------------------------------------------------------------
+ *		Readers
+ * ----------------------------------------------------------------
+ */
+
+/* A reader of nothing yet. */
+static SgipReader *
+new_reader(SgipShare *share)
+{
+	SgipReader *reader;
+
+	if (dlist_is_empty(&share->closed))
+		reader = MemoryContextAllocZero(share->context, sizeof(SgipReader));
+	else
+		reader = dlist_container(SgipReader, node, dlist_pop_head_node(&share->closed));
+	reader->share = share;
+	reader->position.context = share->context;
+	dlist_push_tail(&share->readers, &reader->node);
+	return reader;
+}
+
+/* Is the answer to be stored, since it is read again or by others? */
+static bool
+is_stored(SgipShare *share, const SgipTask *task)
+{
+	return share->keep || share->registry->scope == OF_TRANSACTION ||
+		(share->registry->scope == OF_STATEMENT && *wanted(share, task) > 1);
+}
+
+SgipReader *
+sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
+				 const char *parent, int rows, bool again)
+{
+	SgipReader *reader = new_reader(share);
+	SharedAnswer *shared;
+	char	   *key;
+	char	   *whole;
+
+	if (!again && !is_stored(share, task) && share->registry->index == NULL)
+	{
+		reader->direct = sgip_answer_begin(share->peer->client, task, arguments, parent, rows);
+		return reader;
+	}
+	key = make_key(share, task, arguments, parent, false);
+	whole = make_key(share, task, arguments, parent, true);
+	shared = find(share->registry, key);
+	if (shared == NULL && strcmp(key, whole) != 0)
+		shared = find(share->registry, whole);
+	if (shared == NULL && !again && !is_stored(share, task))
+		reader->direct = sgip_answer_begin(share->peer->client, task, arguments, parent, rows);
+	else if (shared == NULL)
+	{
+		make_room(share->registry, share);
+		shared = begin_shared(share->registry, share->peer->client, key, task, arguments, parent);
+	}
+	if (shared != NULL)
+	{
+		reader->shared = shared;
+		dlist_push_tail(&shared->readers, &reader->shared_node);
+		dlist_move_tail(&share->registry->answers, &shared->node);
+	}
+	pfree(key);
+	pfree(whole);
+	return reader;
+}
+
+/* Raises an error: the answer was given up while it was being read. */
+static void
+report_given_up(const SgipShare *share)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("listing of server \"%s\" was given up", share->table->server->name),
+			 errdetail("Another query that read it has failed, and it cannot be read on."),
+			 errcontext("foreign table \"%s\"", share->table->name)));
+}
+
+/* The next element of an answer that was asked for by this reader alone. */
+static SgipAnswerResult
+next_direct(SgipReader *reader, const SgipElement **element)
+{
+	SgipShare  *share = reader->share;
+	SgipAnswerResult result;
+
+	(void) sgip_share_client(share);
+	result = sgip_answer_next(reader->direct, element);
+	/* another scan may use the client before the element has been used */
+	if (result == SGIP_ANSWER_ELEMENT && share->registry->scope != OF_SCAN)
+	{
+		sgip_store_copy(&reader->position, *element, &reader->element);
+		*element = &reader->element;
+	}
+	return result;
+}
+
+SgipAnswerResult
+sgip_reader_next(SgipReader *reader, const SgipElement **element)
+{
+	SgipShare  *share = reader->share;
+	SharedAnswer *shared = reader->shared;
+
+	if (reader->direct != NULL)
+		return next_direct(reader, element);
+	for (;;)
+	{
+		if (shared != NULL && shared->busy)
+			shared->state = ANSWER_FAILED;
+		if (shared == NULL || shared->state == ANSWER_FAILED)
+			report_given_up(share);
+		if (sgip_store_next(shared->store, &reader->position, &reader->element))
+		{
+			if (shared->asker != share->counters)
+				share->counters->shared++;
+			*element = &reader->element;
+			return SGIP_ANSWER_ELEMENT;
+		}
+		if (shared->state != ANSWER_READING)
+			return shared->state == ANSWER_COMPLETE ? SGIP_ANSWER_END : SGIP_ANSWER_REFUSED;
+		if (advance(shared, share) == SGIP_ANSWER_WAIT)
+			return SGIP_ANSWER_WAIT;
+	}
+}
+
+bool
+sgip_reader_send(SgipReader *reader, bool ahead)
+{
+	SgipAnswer *answer = reader->direct ? reader->direct :
+		reader->shared && !reader->shared->busy ? reader->shared->answer : NULL;
+
+	if (answer == NULL)
+		return true;
+	(void) sgip_share_client(reader->share);
+	return sgip_answer_send(answer, ahead);
+}
+
+SgipErrorContext *
+sgip_reader_error_context(const SgipReader *reader)
+{
+	SgipErrorContext *failed;
+
+	if (reader->direct != NULL)
+		return sgip_answer_error_context(reader->direct);
+	if (reader->shared != NULL && reader->shared->answer != NULL)
+		return sgip_answer_error_context(reader->shared->answer);
+	failed = palloc0(sizeof(SgipErrorContext));
+	failed->server = reader->share->table->server;
+	failed->table = reader->share->table->name;
+	failed->request = reader->shared ? strchr(reader->shared->key, ' ') + 1 : "";
+	return failed;
+}
+
+void
+sgip_reader_close(SgipReader *reader)
+{
+	SgipShare  *share = reader->share;
+	SharedAnswer *shared = reader->shared;
+
+	sgip_answer_end(reader->direct);
+	reader->direct = NULL;
+	sgip_store_reader_end(&reader->position);
+	if (shared != NULL)
+	{
+		if (share->registry->scope == OF_TRANSACTION && !shared->busy &&
+			dlist_head_node(&shared->readers) == dlist_tail_node(&shared->readers))
+			finish(shared, share);
+		dlist_delete(&reader->shared_node);
+		reader->shared = NULL;
+	}
+	dlist_delete(&reader->node);
+	dlist_push_head(&share->closed, &reader->node);
+}
+
+void
+sgip_share_init(void)
+{
+	DefineCustomBoolVariable("sgip_fdw.share_listings",
+							 "Lets scans of one statement, or of one REPEATABLE READ transaction, read one answer.",
+							 "Off, each scan asks for itself.",
+							 &share_listings,
+							 true, PGC_USERSET, 0, NULL, NULL, NULL);
+	RegisterXactCallback(end_transaction, NULL);
+	RegisterSubXactCallback(end_subtransaction, NULL);
+}

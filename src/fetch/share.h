@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * share.h
+ *		One question, one listing: which scans read which answer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SGIP_SHARE_H
+#define SGIP_SHARE_H
+
+#include "nodes/execnodes.h"
+
+#include "catalog/table.h"
+#include "fetch/answer.h"
+
+typedef struct SgipRegistry SgipRegistry;
+
+/* What is known of a statement, that is, of an executor's run */
+typedef struct SgipStatement
+{
+	dlist_node	node;			/* in those of this backend */
+	const EState *estate;
+	MemoryContext context;
+	MemoryContextCallback cleanup;
+	struct HTAB *wanted;		/* listings, and how many scans may read each */
+	int			scans;			/* that have not ended */
+	SgipRegistry *registry;		/* answers that its scans share, or NULL */
+
+	/* for whoever makes scans of it */
+	bool		planned;		/* the next one is known */
+	Bitmapset  *restarted;		/* plan_node_ids of scans that can be started again */
+} SgipStatement;
+
+/* A scan's part in what is shared */
+typedef struct SgipShare SgipShare;
+
+/* Reads one listing, alone or with others */
+typedef struct SgipReader SgipReader;
+
+/* The statement of a running executor; known from now on until that ends */
+extern SgipStatement *sgip_share_statement(EState *estate);
+
+/*
+ * A scan begins, which may read listings of that table's task; in the current
+ * context, whose end is the end of it after an error.  statement: NULL shares
+ * with no other scan.  keep: it can be started again.  What it causes is
+ * added to *counters.  Nothing is decided before sgip_share_start.
+ */
+extern SgipShare *sgip_share_join(SgipStatement *statement, const SgipTable *table, Oid user_id,
+								  bool keep, SgipFetchCounters *counters);
+extern void sgip_share_leave(SgipShare *share);
+
+/* The scan has turned out to be started again */
+extern void sgip_share_keep(SgipShare *share);
+
+/*
+ * The first row is asked for, so that all scans of the statement are known.
+ * Returns whether the whole listing of the task is being read already, so that
+ * searches would only be more requests.
+ */
+extern bool sgip_share_start(SgipShare *share);
+
+/* The client that reads for the scan, and works for it now; after sgip_share_start */
+extern SgipClient *sgip_share_client(SgipShare *share);
+
+/*
+ * Begins to read a listing: for the arguments see sgip_answer_begin.  Several
+ * may be open.  again: it will be read more than once.
+ */
+extern SgipReader *sgip_reader_open(SgipShare *share, const SgipTask *task,
+									const SgipArguments *arguments, const char *parent,
+									int rows, bool again);
+
+/* As sgip_answer_next, sgip_answer_send and sgip_answer_error_context */
+extern SgipAnswerResult sgip_reader_next(SgipReader *reader, const SgipElement **element);
+extern bool sgip_reader_send(SgipReader *reader, bool ahead);
+extern SgipErrorContext *sgip_reader_error_context(const SgipReader *reader);
+
+/*
+ * Ends reading.  A listing that has to hold until the transaction ends is read
+ * to its end first if no other scan reads it, which may wait.
+ */
+extern void sgip_reader_close(SgipReader *reader);
+
+/* GUC and callbacks; from _PG_init */
+extern void sgip_share_init(void);
+
+#endif							/* SGIP_SHARE_H */
