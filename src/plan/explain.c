@@ -225,8 +225,17 @@ sgip_explain_plan(ForeignScanState *node, ExplainState *es)
 	List	   *clauses = sgip_clause_from_plan(list_nth(plan->fdw_private, SGIP_PLAN_CLAUSES),
 												plan->fdw_exprs);
 	List	   *filters = one_time_filters(clauses);
+	char	   *request;
+	char	   *form;
 
 	if (filters != NIL)
 		ExplainPropertyText("One-Time Filter", deparse((Node *) make_ands_explicit(filters), es), es);
-	ExplainPropertyText("Request", describe_request(table, clauses, es), es);
+	request = describe_request(table, clauses, es);
+	/* the parameters of a POST, which a log of URLs will not have */
+	form = request[0] == 'P' ? strstr(request, SGIP_REQUEST_FORM) : NULL;
+	if (form != NULL)
+		*form = '\0';
+	ExplainPropertyText("Request", request, es);
+	if (form != NULL)
+		ExplainPropertyText("Form", form + strlen(SGIP_REQUEST_FORM), es);
 }

@@ -295,7 +295,8 @@ sgip_request_describe(const SgipServer *server, const SgipTask *task,
 {
 	StringInfoData buf;
 	const char *path = strchr(strstr(server->base_url, "://") + 3, '/');
-	char		separator = '?';
+	bool		post = server->api == SGIP_API_V2 && server->post;
+	char		separator = post ? '\0' : '?';
 	SgipArguments shown = *arguments;
 	const char *parent = page ? page->parent : NULL;
 	const char *id;
@@ -310,9 +311,10 @@ sgip_request_describe(const SgipServer *server, const SgipTask *task,
 	}
 
 	initStringInfo(&buf);
-	appendStringInfoString(&buf, server->api == SGIP_API_V2 && server->post ? "POST " : "GET ");
-	appendStringInfoString(&buf, path ? path : "");
+	appendStringInfo(&buf, "%s %s", post ? "POST" : "GET", path ? path : "");
 	append_path(&buf, server, task, &shown, parent, true);
+	if (post)
+		appendStringInfoString(&buf, SGIP_REQUEST_FORM);
 	append_query(&buf, &separator, task, arguments, texts,
 				 sgip_request_object(task, &shown, &id) != NULL, page);
 	return escape_controls(buf.data);

@@ -46,9 +46,14 @@ extern void sgip_request_wipe(SgipHttpRequest *request);
 extern char *sgip_request_path(const SgipServer *server, const SgipTask *task,
 							   const SgipArguments *arguments, const char *parent);
 
+/* Between the path and the parameters of a POST, when shown to people */
+#define SGIP_REQUEST_FORM " form "
+
 /*
  * The same for people: method, path and query without credentials, as in
- * "GET /api/distributor.ip.json?task=usage&user=acme".  "page" may be NULL.
+ * "GET /api/distributor.ip.json?task=usage&user=acme" or
+ * "POST /api/distributor.ip.json form task=usage&user=acme", as the
+ * parameters are no part of the URL then.  "page" may be NULL.
  * "texts" may hold, by field, what to show instead of a value that is known
  * at run time only (it is shown as it stands); or be NULL.
  */
