@@ -23,6 +23,10 @@
  * One pool by its id lacks the list of regions, and a listing of pools is
  * one request anyway; one reverse DNS record is what it is in the listing.
  *
+ * v3 usernames= of /v3/subusers/reputations is documented as a text, the
+ * example has two subusers: several are named by several parameters, and
+ * those that are missing in the answer are asked for alone.
+ *
  * v3 /v3/ips?ip= is exact or wider, so EXACT.  /v3/ips?subuser= is certain
  * only for a real subuser and not for the parent account's own name, so it
  * is sent only where the user says so by the column option "match".
@@ -198,6 +202,12 @@ static const SgipField v3_scope_fields[] = {
 	TEXT("scope", .identity = true)
 };
 
+/* Some fifty usernames fit into the line of a request */
+static const SgipField v3_reputation_fields[] = {
+	TEXT("username", .identity = true, .param = "usernames", .match = SGIP_MATCH_EXACT, .many = 50),
+	NUMBER("reputation", "numeric")
+};
+
 static const SgipField v3_domain_fields[] = {
 	NUMBER("id", "bigint", .identity = true),
 	TEXT("domain"),
@@ -328,6 +338,14 @@ static const SgipTask tasks[] = {
 		.paging = SGIP_PAGING_OFFSET, .page_max = 500,
 		FIELDS(v3_subuser_fields), .key_field = 0
 	},
+	/* how well the mail of subusers is received */
+	{
+		.api = SGIP_API_V3, .name = "subuser_reputations", .table = "subuser_reputations",
+		.path = "/v3/subusers/reputations",
+		.paging = SGIP_PAGING_NONE,
+		.parent = "subusers",
+		FIELDS(v3_reputation_fields), .key_field = -1
+	},
 	/* reverse DNS records of IPs */
 	{
 		.api = SGIP_API_V3, .name = "reverse_dns", .table = "reverse_dns",
@@ -427,7 +445,7 @@ sgip_task_parent_field(const SgipTask *task)
 {
 	int			field = 0;
 
-	while (task->fields[field].kind != SGIP_KIND_PARENT)
+	while (task->fields[field].kind != SGIP_KIND_PARENT && task->fields[field].many == 0)
 		field++;
 	return field;
 }

@@ -91,6 +91,9 @@ typedef struct SgipField
 	const char *param;			/* search parameter of the request, or NULL; of a
 								 * time the lower bound, in Unix seconds */
 	const char *param_to;		/* TIME: likewise the upper bound, or NULL */
+	int			many;			/* rows are found by this parameter alone, which one
+								 * request can have so often; the values are the
+								 * parent's; 0: it is an ordinary parameter */
 	const char *not_beside;		/* the API refuses the parameter beside that of the
 								 * field of this name; or NULL */
 	const char *object_path;	/* path of the one object that has the value "{}" in
@@ -146,7 +149,7 @@ extern const SgipTask *sgip_task_find(SgipApi api, const char *name);
 /* Index of the field with that API name or default column name, or -1 */
 extern int	sgip_task_find_field(const SgipTask *task, const char *name);
 
-/* Index of the field that stands in the path of a task whose rows have a parent */
+/* Index of the field of a task with a parent that says whose rows are listed */
 extern int	sgip_task_parent_field(const SgipTask *task);
 
 /*

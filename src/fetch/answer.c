@@ -104,7 +104,8 @@ set_arguments(SgipAnswer *answer, const SgipArguments *arguments)
 		answer->arguments.values[i] = pstrdup(arguments->values[i]);
 		if (field->kind == SGIP_KIND_PARENT)
 			answer->parent = answer->arguments.values[i];
-		answer->narrowed |= field->kind != SGIP_KIND_ARGUMENT;
+		/* what parents were listed for is no narrower than that */
+		answer->narrowed |= field->kind != SGIP_KIND_ARGUMENT && (field->many == 0 || answer->parent == NULL);
 		answer->inconclusive |= field->inconclusive;
 	}
 }

@@ -21,8 +21,11 @@
 #include "fetch/fetch.h"
 #include "request/string_set.h"
 
-/* Longest id of a parent; it stands in the path of a URL */
+/* Longest id of a parent; it stands in a URL */
 #define MAX_ID_BYTES 512
+
+/* Most bytes of the ids that one request names; encoded they are three times as many at worst */
+#define MAX_IDS_BYTES 2000
 
 /* What the elements of a source are for */
 typedef enum Purpose
@@ -40,6 +43,9 @@ typedef struct Source
 	SgipReader *reader;
 	const SgipSearch *search;	/* whose rows these are, or NULL */
 	char	   *parent;			/* id of the parent's row that it belongs to, or NULL */
+	List	   *named;			/* ids that the request names, where it can name many */
+	SgipStringSet *seen;		/* of those, the ones that rows have come for */
+	bool		lacking;		/* it names one that an answer about several lacked */
 	SgipMembers members;		/* of its elements, and what they have to be */
 } Source;
 
@@ -57,6 +63,10 @@ struct SgipFetch
 	int			next_search;	/* first search without a source */
 	List	   *parents;		/* ids whose listings are still to be read */
 	const SgipSearch *parents_search;
+	bool		listed;			/* they come from a listing, not from a search */
+	int			alone;			/* so many of them are to be named alone, since an
+								 * answer lacked them */
+	bool		one_by_one;		/* an answer about several ids is not complete */
 	bool		fell_back;		/* to a listing that other searches may fall back to */
 	SgipStringSet *disabled;	/* names of subusers; NULL: not asked for */
 
@@ -97,30 +107,84 @@ head_source(SgipFetch *fetch)
 		dlist_head_element(Source, node, &fetch->sources);
 }
 
+/*
+ * Takes the ids that the next request names out of those of parents, and puts
+ * them into the arguments.
+ */
+static void
+name_parents(SgipFetch *fetch, Source *source, int field, SgipArguments *arguments)
+{
+	int			many = fetch->table->task->fields[field].many;
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	source->lacking = fetch->alone > 0;
+	if (fetch->one_by_one || source->lacking)
+		many = 1;
+	fetch->alone = Max(fetch->alone - 1, 0);
+	while (fetch->parents != NIL && list_length(source->named) < many &&
+		   (buf.len == 0 || buf.len + strlen(linitial(fetch->parents)) < MAX_IDS_BYTES))
+	{
+		if (buf.len > 0)
+			appendStringInfoChar(&buf, SGIP_VALUES_SEPARATOR);
+		appendStringInfoString(&buf, linitial(fetch->parents));
+		source->named = lappend(source->named, linitial(fetch->parents));
+		fetch->parents = list_delete_first(fetch->parents);
+	}
+	source->seen = sgip_string_set_new();
+	source->parent = fetch->listed ? pstrdup(linitial(source->named)) : NULL;
+	arguments->values[field] = buf.data;
+}
+
 /* A source to be read after the others. */
 static Source *
 add_source(SgipFetch *fetch, Purpose purpose, const SgipTask *task,
 		   const SgipSearch *search, const SgipArguments *arguments)
 {
-	static const SgipArguments none;
-	Source	   *source = MemoryContextAllocZero(fetch->context, sizeof(Source));
+	MemoryContext caller = MemoryContextSwitchTo(fetch->context);
+	Source	   *source = palloc0(sizeof(Source));
+	SgipArguments asked;
 	int			parent_field = purpose == FOR_ROWS && task->parent ? sgip_task_parent_field(task) : -1;
 
 	source->purpose = purpose;
 	source->search = search;
-	if (fetch->parents != NIL)
+	memset(&asked, 0, sizeof(asked));
+	if (arguments != NULL)
+		asked = *arguments;
+	if (parent_field >= 0 && task->fields[parent_field].many > 0)
+		name_parents(fetch, source, parent_field, &asked);
+	else if (fetch->parents != NIL)
 	{
 		source->parent = linitial(fetch->parents);
 		fetch->parents = list_delete_first(fetch->parents);
 	}
 	else if (parent_field >= 0)
-		source->parent = MemoryContextStrdup(fetch->context, arguments->values[parent_field]);
-	source->reader = sgip_reader_open(fetch->share, task, arguments ? arguments : &none,
+		source->parent = pstrdup(asked.values[parent_field]);
+	source->reader = sgip_reader_open(fetch->share, task, &asked,
 									  source->parent, purpose == FOR_ROWS ? fetch->rows : 0,
 									  fetch->fell_back);
 	sgip_members_begin(&source->members, task, purpose == FOR_DISABLED ? "disabled" : NULL);
 	dlist_push_tail(&fetch->sources, &source->node);
+	MemoryContextSwitchTo(caller);
 	return source;
+}
+
+/* The ids that a search names, to be asked for as if they were listed. */
+static void
+take_named(SgipFetch *fetch, const SgipSearch *search, const char *names)
+{
+	MemoryContext caller = MemoryContextSwitchTo(fetch->context);
+
+	for (const char *end; ; names = end + 1)
+	{
+		end = strchrnul(names, SGIP_VALUES_SEPARATOR);
+		fetch->parents = lappend(fetch->parents, pnstrdup(names, end - names));
+		if (*end == '\0')
+			break;
+	}
+	fetch->parents_search = search;
+	fetch->listed = false;
+	MemoryContextSwitchTo(caller);
 }
 
 /*
@@ -131,8 +195,11 @@ static Source *
 add_search(SgipFetch *fetch, const SgipSearch *search, const SgipArguments *arguments)
 {
 	const SgipTask *task = fetch->table->task;
+	int			field = task->parent != NULL ? sgip_task_parent_field(task) : -1;
 
-	if (task->parent != NULL && arguments->values[sgip_task_parent_field(task)] == NULL)
+	if (field >= 0 && arguments->values[field] != NULL && task->fields[field].many > 0)
+		take_named(fetch, search, arguments->values[field]);
+	if (field >= 0 && arguments->values[field] == NULL)
 		return add_source(fetch, FOR_PARENTS, sgip_task_find(task->api, task->parent), search, NULL);
 	return add_source(fetch, FOR_ROWS, task, search, arguments);
 }
@@ -171,6 +238,29 @@ add_next(SgipFetch *fetch)
 	return false;
 }
 
+/*
+ * A request that named several ids has been answered.  Those that have no row
+ * are asked for alone: whether the API hears all of them is not documented.
+ */
+static void
+ask_again(SgipFetch *fetch, Source *source)
+{
+	MemoryContext caller = MemoryContextSwitchTo(fetch->context);
+	List	   *missing = NIL;
+	ListCell   *lc;
+
+	foreach(lc, list_length(source->named) > 1 ? source->named : NIL)
+	{
+		SgipSpan	name = {lfirst(lc), strlen(lfirst(lc))};
+
+		if (!sgip_string_set_has(source->seen, name))
+			missing = lappend(missing, pstrdup(lfirst(lc)));
+	}
+	fetch->alone += list_length(missing);
+	fetch->parents = list_concat(missing, fetch->parents);
+	MemoryContextSwitchTo(caller);
+}
+
 /* Stops a source and forgets it. */
 static void
 drop_source(Source *source)
@@ -179,6 +269,8 @@ drop_source(Source *source)
 	dlist_delete(&source->node);
 	if (source->parent != NULL)
 		pfree(source->parent);
+	list_free_deep(source->named);
+	sgip_string_set_free(source->seen);
 	pfree(source);
 }
 
@@ -266,26 +358,61 @@ check_element(Source *source, const SgipElement *element)
 	sgip_report_invalid(failed, problem);
 }
 
+/* Is the id one of those, or are all wanted? */
+static bool
+is_wanted(const char *wanted, SgipSpan id)
+{
+	for (const char *end; wanted != NULL; wanted = end + 1)
+	{
+		end = strchrnul(wanted, SGIP_VALUES_SEPARATOR);
+		if ((size_t) (end - wanted) == id.len && memcmp(wanted, id.data, id.len) == 0)
+			return true;
+		if (*end == '\0')
+			return false;
+	}
+	return true;
+}
+
 /* A row of the parent listing: its id gets a listing of its own. */
 static void
 take_parent(SgipFetch *fetch, Source *source, const SgipElement *element)
 {
-	SgipValue	id = sgip_json_member(element, "id");
-	const char *wanted;
+	int			field = sgip_task_parent_field(fetch->table->task);
+	SgipValue	id = sgip_json_member(element, fetch->table->task->fields[field].key);
 	MemoryContext caller;
 
 	if ((id.kind != SGIP_VALUE_STRING && id.kind != SGIP_VALUE_NUMBER) ||
 		id.text.len == 0 || id.text.len > MAX_ID_BYTES)
 		sgip_report_invalid(sgip_reader_error_context(source->reader),
 							psprintf("Element %ld has no usable id.", element->number));
-	/* listed because the API refused the one that is wanted */
-	wanted = source->search->arguments.values[sgip_task_parent_field(fetch->table->task)];
-	if (wanted != NULL && (strlen(wanted) != id.text.len || memcmp(wanted, id.text.data, id.text.len) != 0))
+	/* perhaps they are listed because the API refused those that are wanted */
+	if (!is_wanted(source->search->arguments.values[field], id.text))
 		return;
 	caller = MemoryContextSwitchTo(fetch->context);
 	fetch->parents = lappend(fetch->parents, pnstrdup(id.text.data, id.text.len));
 	fetch->parents_search = source->search;
+	fetch->listed = true;
 	MemoryContextSwitchTo(caller);
+}
+
+/* Is the row for an id that the request names?  The parameter might have no effect. */
+static bool
+take_named_row(SgipFetch *fetch, Source *source, const SgipElement *element)
+{
+	const SgipTask *task = fetch->table->task;
+	SgipSpan	id = sgip_json_member(element, task->fields[sgip_task_parent_field(task)].key).text;
+	ListCell   *lc;
+
+	foreach(lc, source->named)
+	{
+		if (strlen(lfirst(lc)) == id.len && memcmp(lfirst(lc), id.data, id.len) == 0)
+		{
+			/* one that was lacking: it was not heard among others */
+			fetch->one_by_one |= source->lacking;
+			return sgip_string_set_add(source->seen, id);
+		}
+	}
+	return false;
 }
 
 /* Takes note of a subuser if it is disabled. */
@@ -336,6 +463,8 @@ take_element(SgipFetch *fetch, Source *source, const SgipElement *element)
 		case FOR_ROWS:
 			break;
 	}
+	if (source->named != NIL && !take_named_row(fetch, source, element))
+		return false;
 	return sgip_members_derive(&source->members, &inconclusive) &&
 		(!inconclusive || all_disabled(fetch, source, element));
 }
@@ -396,6 +525,7 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 				show_row(fetch, source, row, search);
 				return SGIP_FETCH_ROW;
 			case SGIP_ANSWER_END:
+				ask_again(fetch, source);
 				drop_source(source);
 				break;
 			case SGIP_ANSWER_REFUSED:

@@ -68,7 +68,14 @@ join_values(const SgipSearches *searches, int field_index)
 			appendStringInfoString(&buf, "...");
 			break;
 		}
-		sgip_request_encode(&buf, value);
+		for (const char *end; ; value = end + 1)
+		{
+			end = strchrnul(value, SGIP_VALUES_SEPARATOR);
+			sgip_request_encode(&buf, pnstrdup(value, end - value));
+			if (*end == '\0')
+				break;
+			appendStringInfoChar(&buf, '|');
+		}
 	}
 	return shown > 0 ? buf.data : NULL;
 }

@@ -116,7 +116,11 @@ listing_cost(const SgipTable *table, double rows)
 	double		requests = count_pages(table, rows);
 
 	if (table->task->parent != NULL)
-		requests += DEFAULT_PARENTS;
+	{
+		int			many = table->task->fields[sgip_task_parent_field(table->task)].many;
+
+		requests += (double) DEFAULT_PARENTS / Max(many, 1);
+	}
 	return requests * table->startup_cost + rows * table->tuple_cost;
 }
 

@@ -129,6 +129,9 @@ append_page(StringInfo buf, char *separator, const SgipTask *task, const SgipPag
 						 page->cursor, false);
 }
 
+/* What strtok_r() wants to know */
+static const char SEPARATORS[] = {SGIP_VALUES_SEPARATOR, '\0'};
+
 /* Is the text the bounds of a range, and not the expressions for them? */
 static bool
 is_bounds(const char *text)
@@ -144,7 +147,15 @@ static void
 append_argument(StringInfo buf, char *separator, const SgipField *field,
 				const char *value, bool verbatim)
 {
-	if (field->param_to == NULL)
+	if (field->many > 0 && !verbatim)
+	{
+		char	   *values = pstrdup(value);
+		char	   *rest;
+
+		for (char *one = strtok_r(values, SEPARATORS, &rest); one != NULL; one = strtok_r(NULL, SEPARATORS, &rest))
+			append_parameter(buf, separator, field->param, one, false);
+	}
+	else if (field->param_to == NULL)
 		append_parameter(buf, separator, field->param, value, verbatim);
 	else if (is_bounds(value))
 		append_bounds(buf, separator, field, value);

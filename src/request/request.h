@@ -23,6 +23,9 @@ typedef struct SgipArguments
 /* Between the two bounds that an argument with two parameters holds */
 #define SGIP_BOUNDS_SEPARATOR '~'
 
+/* Between the values that an argument holds of which a request has several */
+#define SGIP_VALUES_SEPARATOR '\n'
+
 /* Which part of a listing is asked for */
 typedef struct SgipPage
 {

@@ -200,6 +200,8 @@ sendable_value(const SgipTable *table, const SgipCondition *condition,
 	}
 	if (field->values != NULL && !sgip_task_has_word(field->values, part))
 		return NULL;
+	if (field->many > 0 && strchr(part, SGIP_VALUES_SEPARATOR) != NULL)
+		return NULL;
 	return part;
 }
 
@@ -484,7 +486,7 @@ choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *cond
 		keep_longer(choice, fragment);
 		return;
 	}
-	if (text == NULL || field->kind == SGIP_KIND_PARENT)
+	if (text == NULL || field->kind == SGIP_KIND_PARENT || field->many > 0)
 		return;
 	if (condition->kind == SGIP_CONDITION_STARTS)
 		fragment = match == SGIP_MATCH_EXACT ? NULL : text;
@@ -520,7 +522,7 @@ value_limit(const SgipField *field, int max_searches)
 {
 	if (sgip_search_is_local(field))
 		return INT_MAX - 1;
-	return field->kind == SGIP_KIND_ARGUMENT || field->kind == SGIP_KIND_PARENT ?
+	return field->kind == SGIP_KIND_ARGUMENT || field->kind == SGIP_KIND_PARENT || field->many > 0 ?
 		MAX_SEARCHES : max_searches;
 }
 
@@ -620,6 +622,23 @@ multiply(SgipSearches *searches, const SgipTable *table, int field_index, const 
 	searches->count = count;
 }
 
+/* Sends all values of a choice with all searches. */
+static void
+add_values(SgipSearches *searches, int field_index, const Choice *choice)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < choice->count; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(&buf, SGIP_VALUES_SEPARATOR);
+		appendStringInfoString(&buf, choice->candidates[i].sent);
+	}
+	for (int i = 0; i < searches->count; i++)
+		searches->items[i].arguments.values[field_index] = buf.data;
+}
+
 /* Sends the fragment of a choice with all searches. */
 static void
 add_fragment(SgipSearches *searches, const SgipField *field, int field_index,
@@ -692,7 +711,7 @@ varying_field(const SgipTask *task, const Choice *choices)
 	for (int i = 0; i < task->field_count; i++)
 	{
 		if (task->fields[i].kind != SGIP_KIND_ARGUMENT && choices[i].equal != NULL &&
-			choices[i].count > 1 && (best < 0 || choices[i].count < choices[best].count))
+			choices[i].count > 1 && task->fields[i].many == 0 && (best < 0 || choices[i].count < choices[best].count))
 			best = i;
 	}
 	return best;
@@ -721,7 +740,9 @@ combine(SgipSearches *searches, const SgipTable *table, Choice *choices, int max
 
 		if (field->kind == SGIP_KIND_ARGUMENT || (field->inconclusive && searches->local.field >= 0))
 			continue;
-		if (choices[i].equal != NULL && (choices[i].count == 1 || i == varying))
+		if (choices[i].equal != NULL && field->many > 0)
+			add_values(searches, i, &choices[i]);
+		else if (choices[i].equal != NULL && (choices[i].count == 1 || i == varying))
 			multiply(searches, table, i, &choices[i]);
 		else if (choices[i].fragment != NULL)
 			add_fragment(searches, field, i, &choices[i]);
