@@ -156,6 +156,9 @@ INSERT INTO answered (query) VALUES
 	-- groups, aggregates, windows, sorting
 	($$SELECT group_name, include_system, count(*) FROM sg.ips_usage GROUP BY 1, 2$$),
 	($$SELECT count(group_name), max(group_name), count(DISTINCT group_name), count(*) FILTER (WHERE group_name = 'west') FROM sg.ips_usage$$),
+	($$SELECT max(group_name), min(group_name), max(username) FROM sg.ips_usage$$),
+	($$SELECT max(group_name), min(username) FROM sg.ips_usage WHERE group_name = 'west'$$),
+	($$SELECT t.id, (SELECT max(group_name) FROM sg.ips_usage u WHERE u.group_name = t.team) FROM teams t$$),
 	($$SELECT count(DISTINCT (group_name, username)) > 10 FROM sg.ips_usage$$),
 	($$SELECT username FROM sg.ips_usage GROUP BY username HAVING max(group_name) = 'west'$$),
 	($$SELECT group_name, count(*) FROM sg.ips_usage GROUP BY 1 HAVING group_name = 'east'$$),

@@ -536,6 +536,23 @@ build_not_distinct(const Subject *subject, Node *node)
 				build(subject, (Node *) equal));
 }
 
+/*
+ * Has the planner added the node, so that min() or max() becomes the first row
+ * of a sorted subquery?  It keeps NULLs from being first, and is nothing that
+ * the query says.  build_minmax_path() of planagg.c names what it makes.
+ */
+static bool
+is_of_minmax(const Subject *subject, Node *node)
+{
+	List	   *targets = subject->root->parse->targetList;
+	TargetEntry *target = list_length(targets) == 1 ? linitial_node(TargetEntry, targets) : NULL;
+
+	return IsA(node, NullTest) && ((NullTest *) node)->nulltesttype == IS_NOT_NULL &&
+		((NullTest *) node)->location == -1 &&
+		target != NULL && target->resname != NULL && strcmp(target->resname, "agg_target") == 0 &&
+		equal(((NullTest *) node)->arg, target->expr);
+}
+
 /* Makes the tree of a clause that must be true. */
 static SgipClause *
 build(const Subject *subject, Node *node)
@@ -553,6 +570,8 @@ build(const Subject *subject, Node *node)
 		return build_and(subject, ((BoolExpr *) node)->args);
 	if (is_known(subject, node))
 		return make_known(node);
+	if (is_of_minmax(subject, node))
+		return make_known(makeBoolConst(true, false));
 	condition = subject->at_scan ?
 		sgip_pushdown_classify(subject->root, subject->rel, subject->table, (Expr *) node) : NULL;
 	if (condition != NULL)
