@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <math.h>
 #include <sys/stat.h>
 
