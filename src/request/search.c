@@ -652,34 +652,22 @@ add_fragment(SgipSearches *searches, const SgipField *field, int field_index,
 	}
 }
 
-/* Appends a text or NULL; its length makes what is appended unambiguous. */
-static void
-append_signature(StringInfo buf, const char *text)
-{
-	appendStringInfo(buf, "%zu:%s", text ? strlen(text) + 1 : 0, text ? text : "");
-}
-
 /* Lets rows be searched here for what was chosen. */
 static void
 search_locally(SgipSearches *searches, int field_index, const Choice *choice)
 {
-	StringInfoData signature;
-
 	searches->local.field = field_index;
 	searches->local.part = choice->fragment;
 	if (choice->equal == NULL)
 		return;
 	searches->local.values = sgip_string_set_new();
-	initStringInfo(&signature);
 	for (int i = 0; i < choice->count; i++)
 	{
 		const char *value = choice->candidates[i].sent;
 		SgipSpan	key = {value, strlen(value)};
 
 		(void) sgip_string_set_add(searches->local.values, key);
-		append_signature(&signature, value);
 	}
-	searches->local.signature = signature.data;
 }
 
 /* Asks for what was chosen for a search column. */
@@ -766,32 +754,6 @@ drop_conflicts(SgipSearches *searches, const SgipTask *task)
 	}
 }
 
-/* A text that is equal for equal searches, and for no others. */
-static char *
-make_signature(const SgipSearches *searches, const SgipTask *task)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	for (int i = 0; i < searches->count; i++)
-	{
-		const SgipSearch *item = &searches->items[i];
-
-		for (int j = 0; j < task->field_count; j++)
-		{
-			append_signature(&buf, item->arguments.values[j]);
-			append_signature(&buf, item->held.values[j]);
-		}
-		appendStringInfo(&buf, "%d ", item->own.attnum);
-		append_signature(&buf, item->own.text);
-	}
-	if (searches->local.values != NULL)
-		appendStringInfo(&buf, "has %s", searches->local.signature);
-	else if (searches->local.part != NULL)
-		appendStringInfo(&buf, "part %s", searches->local.part);
-	return buf.data;
-}
-
 /* Is there an equality on the column among the conditions? */
 static bool
 has_equality(List *conditions, AttrNumber attnum)
@@ -842,7 +804,6 @@ sgip_search_evaluate(const SgipTable *table, List *conditions, int max_searches)
 		combine(searches, table, choices, max_searches);
 		drop_conflicts(searches, task);
 	}
-	searches->signature = make_signature(searches, task);
 	return searches;
 }
 

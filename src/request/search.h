@@ -50,7 +50,6 @@ typedef struct SgipLocalSearch
 	int			field;			/* search column; -1: there is none */
 	SgipStringSet *values;
 	const char *part;			/* where values is NULL */
-	const char *signature;		/* of the values */
 } SgipLocalSearch;
 
 /* Is the field a search column that is decided here, and not by the API? */
@@ -62,7 +61,6 @@ typedef struct SgipSearches
 	int			count;			/* 0: no row can satisfy the conditions */
 	SgipSearch *items;
 	SgipLocalSearch local;		/* of all of them */
-	char	   *signature;		/* equal for equal searches */
 } SgipSearches;
 
 /*

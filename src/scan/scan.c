@@ -172,13 +172,14 @@ start(SgipScan *scan)
 	MemoryContextSwitchTo(caller);
 }
 
-/* Says which request a row that cannot be converted came with. */
+/* Says which value cannot be converted, and which request it came with. */
 static void
-request_context(void *arg)
+row_context(void *arg)
 {
 	SgipScan   *scan = arg;
 	char	   *request = scan->fetch ? sgip_fetch_describe(scan->fetch) : NULL;
 
+	sgip_tuple_error_context(scan->maker);
 	if (request != NULL)
 		errcontext("request %s to server \"%s\"", request, scan->table->server->name);
 }
@@ -191,7 +192,7 @@ make_row(SgipScan *scan, TupleTableSlot *slot)
 	MemoryContext caller;
 	bool		wanted;
 
-	callback.callback = request_context;
+	callback.callback = row_context;
 	callback.arg = scan;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;

@@ -97,18 +97,22 @@ free_json(void *arg)
 	sgip_buffer_free(&((SgipTupleBuilder *) arg)->json);
 }
 
-/* Says which value an input function refused. */
-static void
-conversion_context(void *arg)
+void
+sgip_tuple_error_context(const SgipTupleBuilder *builder)
 {
-	SgipTupleBuilder *builder = arg;
-
 	if (builder->column != NULL && builder->element_number == 0)
 		errcontext("constant of column \"%s\" of foreign table \"%s\"",
 				   builder->column, builder->table->name);
 	else if (builder->column != NULL)
 		errcontext("column \"%s\" of foreign table \"%s\", element %ld of the answer",
 				   builder->column, builder->table->name, builder->element_number);
+}
+
+/* The same while constants are converted. */
+static void
+constant_context(void *arg)
+{
+	sgip_tuple_error_context(arg);
 }
 
 /*-------------------------------------------------------------------------
@@ -203,7 +207,7 @@ sgip_tuple_prepare(const SgipTable *table, TupleDesc desc, Bitmapset *needed)
 	builder->cleanup.arg = builder;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &builder->cleanup);
 
-	callback.callback = conversion_context;
+	callback.callback = constant_context;
 	callback.arg = builder;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
@@ -594,15 +598,8 @@ bool
 sgip_tuple_build(SgipTupleBuilder *builder, const SgipRow *row, const SgipSearch *search,
 				 size_t *position, Datum *values, bool *nulls)
 {
-	ErrorContextCallback callback;
-
 	if (builder->local != NULL && !search_locally(builder, row, position))
 		return false;
-
-	callback.callback = conversion_context;
-	callback.arg = builder;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
 
 	memset(values, 0, builder->column_count * sizeof(Datum));
 	memset(nulls, true, builder->column_count * sizeof(bool));
@@ -615,6 +612,6 @@ sgip_tuple_build(SgipTupleBuilder *builder, const SgipRow *row, const SgipSearch
 					&values[converter->attnum - 1], &nulls[converter->attnum - 1]);
 	}
 
-	error_context_stack = callback.previous;
+	builder->column = NULL;
 	return search == NULL || is_own_row(&search->own, values, nulls);
 }

@@ -30,9 +30,9 @@ extern void sgip_tuple_set_local(SgipTupleBuilder *builder, const SgipLocalSearc
 
 /*
  * Fills values and nulls, allocating in the current context, which should be
- * reset for each row.  Raises the errors of the types' input functions with
- * a context that names table, element and column; HV00L for a value that is
- * not of the form the field has.  False: the row does not belong to the
+ * reset for each row.  Raises the errors of the types' input functions, and
+ * HV00L for a value that is not of the form the field has; the caller's error
+ * context calls sgip_tuple_error_context for them.  False: the row does not belong to the
  * search (it is another's own, or its group does not fit).
  *
  * A row can be found by several values of a local search, and is a tuple for
@@ -41,5 +41,8 @@ extern void sgip_tuple_set_local(SgipTupleBuilder *builder, const SgipLocalSearc
  */
 extern bool sgip_tuple_build(SgipTupleBuilder *builder, const SgipRow *row, const SgipSearch *search,
 							 size_t *position, Datum *values, bool *nulls);
+
+/* errcontext that names the column, table and element at hand, if there is one */
+extern void sgip_tuple_error_context(const SgipTupleBuilder *builder);
 
 #endif							/* SGIP_TUPLE_H */
