@@ -141,6 +141,7 @@ sgipBeginForeignScan(ForeignScanState *node, int eflags)
 	order.clauses = sgip_clause_from_plan(list_nth(plan->fdw_private, SGIP_PLAN_CLAUSES),
 										  ExecInitExprList(plan->fdw_exprs, (PlanState *) node));
 	order.econtext = node->ss.ps.ps_ExprContext;
+	order.plan = &plan->scan.plan;
 	order.max_searches = intVal(list_nth(plan->fdw_private, SGIP_PLAN_MAX_SEARCHES));
 	order.rows = intVal(list_nth(plan->fdw_private, SGIP_PLAN_ROWS));
 	order.async = node->ss.ps.async_capable;

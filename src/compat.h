@@ -139,6 +139,13 @@
 #define sgip_estimate_array_length(root, expr) ((double) estimate_array_length(expr))
 #endif
 
+/* A generated column that is not stored, since 18: PostgreSQL computes it, and asks nobody for it */
+#ifdef ATTRIBUTE_GENERATED_VIRTUAL
+#define sgip_is_virtual(attr)		((attr)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define sgip_is_virtual(attr)		false
+#endif
+
 /* Which cache a syscache callback is told about is an enum since 19 */
 #if PG_VERSION_NUM >= 190000
 #include "utils/syscache.h"

@@ -37,6 +37,7 @@
 #include "utils/varlena.h"
 
 #include "catalog/option.h"
+#include "compat.h"
 #include "http/http.h"
 
 /*
@@ -761,6 +762,9 @@ sgip_option_server(Oid server_id)
 	server->analyzable = read_boolean(options, "analyzable", true);
 	server->startup_cost = read_cost(options, "fdw_startup_cost", SGIP_DEFAULT_STARTUP_COST);
 	server->tuple_cost = read_cost(options, "fdw_tuple_cost", SGIP_DEFAULT_TUPLE_COST);
+	/* a message goes to who called a function of another role, too */
+	server->hides_values = !sgip_may_use_server(server_id, GetUserId()) ||
+		!sgip_may_use_server(server_id, GetOuterUserId());
 	check_server(options, server);
 	return server;
 }

@@ -19,6 +19,7 @@
 #include "utils/rel.h"
 
 #include "catalog/table.h"
+#include "compat.h"
 
 /* "ip, user (column username), …": the fields of a task, for a hint. */
 static char *
@@ -88,7 +89,7 @@ describe_column(const SgipTable *table, Form_pg_attribute attr, SgipColumn *colu
 	SgipColumnOptions options;
 	const char *field_name;
 
-	column->live = !attr->attisdropped;
+	column->live = !attr->attisdropped && !sgip_is_virtual(attr);
 	column->field = -1;
 	if (!column->live)
 		return;

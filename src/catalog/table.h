@@ -13,7 +13,7 @@
 
 typedef struct SgipColumn
 {
-	bool		live;			/* false: dropped */
+	bool		live;			/* false: dropped, or PostgreSQL computes it */
 	const char *name;
 	Oid			type;
 	int32		typmod;

@@ -95,6 +95,9 @@ add_page(SgipAnswer *answer, const SgipPage *position)
 static void
 set_arguments(SgipAnswer *answer, const SgipArguments *arguments)
 {
+	const char **shown = arguments->shown ? palloc0(SGIP_MAX_FIELDS * sizeof(char *)) : NULL;
+
+	answer->arguments.shown = shown;
 	for (int i = 0; i < answer->task->field_count; i++)
 	{
 		const SgipField *field = &answer->task->fields[i];
@@ -102,6 +105,8 @@ set_arguments(SgipAnswer *answer, const SgipArguments *arguments)
 		if (arguments->values[i] == NULL)
 			continue;
 		answer->arguments.values[i] = pstrdup(arguments->values[i]);
+		if (shown != NULL && arguments->shown[i] != NULL)
+			shown[i] = pstrdup(arguments->shown[i]);
 		if (field->kind == SGIP_KIND_PARENT)
 			answer->parent = answer->arguments.values[i];
 		/* what parents were listed for is no narrower than that */
@@ -160,8 +165,8 @@ sgip_answer_error_context(const SgipAnswer *answer)
 	failed->server = answer->client->server;
 	failed->credentials = answer->client->credentials;
 	failed->table = answer->client->table;
-	failed->request = sgip_request_describe(failed->server, answer->task, &answer->arguments,
-											NULL, page ? &page->position : NULL);
+	failed->request = sgip_request_show(failed->server, answer->task, &answer->arguments,
+										page ? &page->position : NULL);
 	if (page != NULL && page->call.transfer != NULL)
 		failed->head = &sgip_http_result(page->call.transfer)->head;
 	if (failed->head == NULL || failed->head->status != 429)
@@ -183,8 +188,8 @@ log_request(const SgipAnswer *answer, const AnswerPage *page)
 	result = sgip_http_result(page->call.transfer);
 	ereport(DEBUG1,
 			(errmsg_internal("sgip_fdw: %s, status %d, " UINT64_FORMAT " bytes, " INT64_FORMAT " elements, %ld ms, try %d, %s",
-							 sgip_request_describe(answer->client->server, answer->task,
-												   &answer->arguments, NULL, &page->position),
+							 sgip_request_show(answer->client->server, answer->task,
+											   &answer->arguments, &page->position),
 							 result->head.status, result->received, page->elements,
 							 TimestampDifferenceMilliseconds(result->started_at,
 															 result->ended_at ? result->ended_at : GetCurrentTimestamp()),

@@ -287,6 +287,7 @@ fall_back(SgipFetch *fetch, Source *source)
 	Source	   *other;
 
 	memset(&whole, 0, sizeof(whole));
+	whole.shown = source->search->arguments.shown;
 	for (int i = 0; i < task->field_count; i++)
 	{
 		if (task->fields[i].kind == SGIP_KIND_ARGUMENT)

@@ -164,7 +164,7 @@ describe_request(const SgipTable *table, List *clauses, ExplainState *es)
 {
 	const SgipTask *task = table->task;
 	Shown		shown = {.table = table, .es = es};
-	SgipArguments none = {{NULL}};
+	SgipArguments none = {.shown = NULL};
 	List	   *constants = NIL;
 	SgipSearches *searches;
 	ListCell   *lc;

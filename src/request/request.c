@@ -108,9 +108,9 @@ append_path(StringInfo buf, const SgipServer *server, const SgipTask *task,
 	appendStringInfoString(buf, hole + 2);
 }
 
-/* Appends where the listing goes on: limit, and offset or cursor. */
+/* Appends where the listing goes on: limit, and offset or cursor, perhaps hidden. */
 static void
-append_page(StringInfo buf, char *separator, const SgipTask *task, const SgipPage *page)
+append_page(StringInfo buf, char *separator, const SgipTask *task, const SgipPage *page, bool hidden)
 {
 	char		number[32];
 
@@ -126,7 +126,7 @@ append_page(StringInfo buf, char *separator, const SgipTask *task, const SgipPag
 	else if (page->cursor != NULL)
 		append_parameter(buf, separator,
 						 task->paging == SGIP_PAGING_AFTER_KEY ? "after_key" : "offset",
-						 page->cursor, false);
+						 hidden ? "..." : page->cursor, hidden);
 }
 
 /* What strtok_r() wants to know */
@@ -163,11 +163,14 @@ append_argument(StringInfo buf, char *separator, const SgipField *field,
 		append_parameter(buf, separator, field->name, value, verbatim);
 }
 
-/* Appends all parameters but credentials. */
+/*
+ * Appends all parameters but credentials.  "texts" has, by field, what stands
+ * instead of a value, as it stands; or is NULL.
+ */
 static void
 append_query(StringInfo buf, char *separator, const SgipTask *task,
 			 const SgipArguments *arguments, const char *const *texts,
-			 bool object, const SgipPage *page)
+			 bool object, const SgipPage *page, bool hidden)
 {
 	if (task->api == SGIP_API_V2)
 		append_parameter(buf, separator, "task", task->name, true);
@@ -183,13 +186,13 @@ append_query(StringInfo buf, char *separator, const SgipTask *task,
 
 		if (field->param == NULL || field->param[0] == '\0')
 			continue;
-		if (arguments->values[i] != NULL)
-			append_argument(buf, separator, field, arguments->values[i], false);
-		else if (texts != NULL && texts[i] != NULL)
+		if (texts != NULL && texts[i] != NULL)
 			append_argument(buf, separator, field, texts[i], true);
+		else if (arguments->values[i] != NULL)
+			append_argument(buf, separator, field, arguments->values[i], false);
 	}
 	if (page != NULL)
-		append_page(buf, separator, task, page);
+		append_page(buf, separator, task, page, hidden);
 }
 
 /* A header; palloc'd at its size, for a buffer that grows leaves a copy behind. */
@@ -235,7 +238,7 @@ sgip_request_build(const SgipServer *server, const SgipTask *task,
 	appendStringInfoString(&url, server->base_url);
 	append_path(&url, server, task, arguments, page->parent, false);
 	append_query(query, &separator, task, arguments, NULL,
-				 sgip_request_object(task, arguments, &id) != NULL, page);
+				 sgip_request_object(task, arguments, &id) != NULL, page, false);
 
 	headers[count++] = pstrdup("Accept: application/json");
 	if (server->api == SGIP_API_V2)
@@ -299,22 +302,22 @@ escape_controls(char *text)
 	return buf.data;
 }
 
-char *
-sgip_request_describe(const SgipServer *server, const SgipTask *task,
-					  const SgipArguments *arguments,
-					  const char *const *texts, const SgipPage *page)
+/* The request without credentials; hidden: what an answer said is left out. */
+static char *
+describe(const SgipServer *server, const SgipTask *task, const SgipArguments *arguments,
+		 const char *const *texts, const SgipPage *page, bool hidden)
 {
 	StringInfoData buf;
 	const char *path = strchr(strstr(server->base_url, "://") + 3, '/');
 	bool		post = server->api == SGIP_API_V2 && server->post;
 	char		separator = post ? '\0' : '?';
 	SgipArguments shown = *arguments;
-	const char *parent = page ? page->parent : NULL;
+	const char *parent = page && !hidden ? page->parent : NULL;
 	const char *id;
 
 	for (int i = 0; i < task->field_count; i++)
 	{
-		if (shown.values[i] == NULL && texts != NULL)
+		if (texts != NULL && texts[i] != NULL)
 			shown.values[i] = texts[i];
 		/* the parent's id is an argument like any other, but stands in the path */
 		if (task->fields[i].kind == SGIP_KIND_PARENT && parent == NULL)
@@ -327,6 +330,21 @@ sgip_request_describe(const SgipServer *server, const SgipTask *task,
 	if (post)
 		appendStringInfoString(&buf, SGIP_REQUEST_FORM);
 	append_query(&buf, &separator, task, arguments, texts,
-				 sgip_request_object(task, &shown, &id) != NULL, page);
+				 sgip_request_object(task, &shown, &id) != NULL, page, hidden);
 	return escape_controls(buf.data);
+}
+
+char *
+sgip_request_describe(const SgipServer *server, const SgipTask *task,
+					  const SgipArguments *arguments,
+					  const char *const *texts, const SgipPage *page)
+{
+	return describe(server, task, arguments, texts, page, false);
+}
+
+char *
+sgip_request_show(const SgipServer *server, const SgipTask *task,
+				  const SgipArguments *arguments, const SgipPage *page)
+{
+	return describe(server, task, arguments, arguments->shown, page, server->hides_values);
 }

@@ -18,6 +18,8 @@
 typedef struct SgipArguments
 {
 	const char *values[SGIP_MAX_FIELDS];
+	const char *const *shown;	/* by field, what people see instead of a value
+								 * that they may not see; NULL: they see all */
 } SgipArguments;
 
 /* Between the two bounds that an argument with two parameters holds */
@@ -70,6 +72,10 @@ extern char *sgip_request_describe(const SgipServer *server, const SgipTask *tas
  */
 extern const char *sgip_request_object(const SgipTask *task, const SgipArguments *arguments,
 									   const char **id);
+
+/* The same in a message, without what the role that reads it may not see */
+extern char *sgip_request_show(const SgipServer *server, const SgipTask *task,
+							   const SgipArguments *arguments, const SgipPage *page);
 
 /* Appends text percent-encoded (RFC 3986: all but unreserved characters) */
 extern void sgip_request_encode(StringInfo buf, const char *text);

@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 
 #include "scan/scan.h"
 
@@ -33,6 +34,7 @@ struct SgipScan
 	SgipTable  *table;
 	SgipTupleBuilder *maker;
 	SgipScanOrder order;
+	const char *const *shown;	/* by field, instead of values; or NULL */
 
 	bool		started;		/* what is below is up to date with the values */
 	bool		at_end;			/* no more rows */
@@ -45,6 +47,38 @@ struct SgipScan
 
 	SgipFetchCounters counters;
 };
+
+/*
+ * What people see, by field, instead of values that the role may not see: the
+ * expressions.  It is found out before there is anything to be said, since
+ * messages are made where nothing can be looked up any more.
+ */
+static const char *const *
+show_expressions(const SgipTable *table, const SgipScanOrder *order)
+{
+	PlannedStmt *stmt = order->econtext->ecxt_estate->es_plannedstmt;
+	Bitmapset  *all = bms_add_range(NULL, 1, list_length(stmt->rtable));
+	List	   *context = deparse_context_for_plan_tree(stmt, select_rtable_names_for_explain(stmt->rtable, all));
+	const char **shown = palloc0(SGIP_MAX_FIELDS * sizeof(char *));
+	ListCell   *lc;
+	ListCell   *value;
+
+	context = set_deparse_context_plan(context, order->plan, NIL);
+	foreach(lc, sgip_clause_conditions(order->clauses))
+	{
+		const SgipCondition *condition = lfirst(lc);
+		int			field = table->columns[condition->attnum - 1].field;
+
+		foreach(value, condition->values)
+		{
+			ExprState  *state = lfirst(value);
+
+			if (!IsA(state->expr, Const))
+				shown[field] = deparse_expression((Node *) state->expr, context, false, false);
+		}
+	}
+	return shown;
+}
 
 SgipScan *
 sgip_scan_begin(Relation rel, Oid user_id, const SgipScanOrder *order)
@@ -67,6 +101,8 @@ sgip_scan_begin(Relation rel, Oid user_id, const SgipScanOrder *order)
 		needed = bms_make_singleton(0);
 	scan->maker = sgip_tuple_prepare(scan->table, RelationGetDescr(rel), needed);
 	scan->share = sgip_share_join(order->statement, scan->table, user_id, order->restarts, &scan->counters);
+	if (scan->table->server->hides_values && order->clauses != NIL)
+		scan->shown = show_expressions(scan->table, order);
 	MemoryContextSwitchTo(caller);
 	return scan;
 }
@@ -135,6 +171,7 @@ make_searches(SgipScan *scan)
 {
 	SgipDecision decision = sgip_clause_decide(counting_clauses(scan), known_holds, scan);
 	List	   *conditions = NIL;
+	SgipSearches *searches;
 	ListCell   *lc;
 
 	if (decision.never)
@@ -148,8 +185,11 @@ make_searches(SgipScan *scan)
 			sgip_table_field(scan->table, condition->attnum)->kind == SGIP_KIND_ARGUMENT)
 			conditions = lappend(conditions, evaluate_condition(scan, condition));
 	}
-	return sgip_search_evaluate(scan->table, conditions,
-								sgip_share_start(scan->share) ? 1 : scan->order.max_searches);
+	searches = sgip_search_evaluate(scan->table, conditions,
+									sgip_share_start(scan->share) ? 1 : scan->order.max_searches);
+	for (int i = 0; i < searches->count; i++)
+		searches->items[i].arguments.shown = scan->shown;
+	return searches;
 }
 
 /* Evaluates the values, and begins the fetch of what they ask for. */

@@ -31,6 +31,7 @@ typedef struct SgipScanOrder
 	bool		all_columns;	/* all of them, instead */
 	List	   *clauses;		/* SgipClauses; NIL: everything */
 	ExprContext *econtext;		/* in which their expressions are evaluated */
+	Plan	   *plan;			/* the node, to say what they are */
 	int			max_searches;	/* more cost more than reading everything */
 	int			rows;			/* no more are likely to be read, 0: all may be */
 	SgipStatement *statement;	/* that the scan is a part of, or NULL */
