@@ -19,7 +19,7 @@ CREATE FOREIGN TABLE private.broken (ip inet, username text) SERVER broken OPTIO
 CREATE FOREIGN TABLE private.wrong (ip inet, username int) SERVER sg OPTIONS (task 'usage');
 CREATE FOREIGN TABLE private.partner_ips (account_id text, ip inet) SERVER partner OPTIONS (task 'partner_account_ips');
 CREATE TABLE private.customers (name text, login text);
-INSERT INTO private.customers VALUES ('Amber Coffee', 'acme-9');
+INSERT INTO private.customers VALUES ('Amber Coffee', 'acme-9'), ('Blue Shoes', 'acme-17');
 CREATE VIEW counts AS SELECT c.name, (SELECT count(*) FROM private.usage u WHERE u.username = c.login AND u.ip << '198.51.100.0/25') AS ips FROM private.customers c;
 CREATE VIEW failing AS SELECT c.name, (SELECT count(*) FROM private.broken u WHERE u.username = c.login AND u.ip << '198.51.100.0/25') AS ips FROM private.customers c;
 CREATE VIEW misread AS SELECT * FROM private.wrong u WHERE u.ip = current_setting('app.ip')::inet;
@@ -38,6 +38,8 @@ SET ROLE regress_sgip_guest;
 SELECT failure('SELECT * FROM failing');
 SELECT failure('SELECT * FROM misread');
 EXPLAIN (COSTS OFF) SELECT * FROM counts;
+-- requests that look alike are two
+SELECT * FROM counts ORDER BY name;
 RESET ROLE;
 
 -- the line of each request, of a function of another role as well
