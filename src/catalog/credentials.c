@@ -3,8 +3,7 @@
  * credentials.c
  *		Credentials of a user: from the user mapping, or the file it names.
  *
- * They are read when a scan starts and wiped when it ends.  Every copy that
- * is made here is wiped; PostgreSQL's caches keep theirs.
+ * They are read when something is sent.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,13 +14,13 @@
 #include <unistd.h>
 
 #include "access/htup_details.h"
-#include "catalog/pg_type.h"
+#include "access/reloptions.h"
 #include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
@@ -34,7 +33,7 @@
  */
 #define MAX_KEY_FILE_BYTES 4096
 
-/* What a user mapping says; strings of our own, which can be wiped, or NULL */
+/* What a user mapping says; or NULL */
 typedef struct MappingOptions
 {
 	Oid			user_id;		/* whose mapping it is, InvalidOid for PUBLIC; without one, who needs it */
@@ -44,73 +43,34 @@ typedef struct MappingOptions
 	char	   *on_behalf_of;
 } MappingOptions;
 
-/* Overwrites a string of palloc's that may be secret, and frees it. */
-static void
-wipe(char *text)
-{
-	if (text == NULL)
-		return;
-	explicit_bzero(text, strlen(text));
-	pfree(text);
-}
-
-/* A copy of len bytes of the catalog, in UTF-8, which is what the API reads. */
+/* A text of the catalog in UTF-8, which is what the API reads. */
 static char *
-utf8_copy(const char *data, size_t len)
+to_utf8(char *text)
 {
-	char	   *copy = pnstrdup(data, len);
-	char	   *utf8 = copy;
-
 	/* of bytes in no encoding nothing is known; a complaint would quote them */
-	if (GetDatabaseEncoding() != PG_SQL_ASCII)
-		utf8 = pg_server_to_any(copy, len, PG_UTF8);
-	if (utf8 != copy)
-		wipe(copy);
-	return utf8;
+	return GetDatabaseEncoding() == PG_SQL_ASCII ? text :
+		pg_server_to_any(text, strlen(text), PG_UTF8);
 }
 
-/*
- * Reads the options of a mapping from the array that the catalog holds.
- * untransformRelOptions would leave copies of the key that nobody wipes.
- */
+/* Reads the options of a mapping from the array that the catalog holds. */
 static void
 read_mapping_options(Datum datum, MappingOptions *options)
 {
-	const struct
-	{
-		const char *prefix;
-		char	  **value;
-		bool		sent;
-	}			wanted[] = {
-		{"api_user=", &options->api_user, true},
-		{"api_key=", &options->api_key, true},
-		{"api_key_file=", &options->api_key_file, false},
-		{"on_behalf_of=", &options->on_behalf_of, true}
-	};
-	ArrayType  *array = DatumGetArrayTypeP(datum);
-	Datum	   *items;
-	int			count;
+	ListCell   *lc;
 
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &items, NULL, &count);
-	for (int i = 0; i < count; i++)
+	foreach(lc, untransformRelOptions(datum))
 	{
-		const char *item = VARDATA_ANY(DatumGetPointer(items[i]));
-		size_t		len = VARSIZE_ANY_EXHDR(DatumGetPointer(items[i]));
+		DefElem    *def = lfirst_node(DefElem, lc);
+		char	   *value = defGetString(def);
 
-		for (int j = 0; j < (int) lengthof(wanted); j++)
-		{
-			size_t		prefix_len = strlen(wanted[j].prefix);
-
-			if (len >= prefix_len && memcmp(item, wanted[j].prefix, prefix_len) == 0)
-				*wanted[j].value = wanted[j].sent ? utf8_copy(item + prefix_len, len - prefix_len) :
-					pnstrdup(item + prefix_len, len - prefix_len);
-		}
-	}
-	pfree(items);
-	if ((Pointer) array != DatumGetPointer(datum))
-	{
-		explicit_bzero(array, VARSIZE(array));
-		pfree(array);
+		if (strcmp(def->defname, "api_user") == 0)
+			options->api_user = to_utf8(value);
+		else if (strcmp(def->defname, "api_key") == 0)
+			options->api_key = to_utf8(value);
+		else if (strcmp(def->defname, "api_key_file") == 0)
+			options->api_key_file = value;
+		else if (strcmp(def->defname, "on_behalf_of") == 0)
+			options->on_behalf_of = to_utf8(value);
 	}
 }
 
@@ -147,15 +107,6 @@ find_mapping(Oid server_id, Oid user_id, MappingOptions *options)
 	return mapping_id;
 }
 
-/* Overwrites and frees what was read of a mapping. */
-static void
-wipe_options(MappingOptions *options)
-{
-	wipe(options->api_user);
-	wipe(options->api_key);
-	wipe(options->on_behalf_of);
-}
-
 /* "ALTER USER MAPPING FOR ... SERVER ... OPTIONS (changes);" or its like, for a hint. */
 static char *
 mapping_command(const char *verb, const SgipServer *server, const MappingOptions *options, const char *changes)
@@ -181,7 +132,6 @@ check_version(const SgipServer *server, MappingOptions *options)
 	if (other == SGIP_API_V2)
 		changes = options->api_key ? "DROP api_user, SET api_key 'SG.…'" :
 			options->api_key_file ? "DROP api_user" : "DROP api_user, ADD api_key 'SG.…'";
-	wipe_options(options);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			 errmsg("option \"%s\" belongs to api_version %s",
@@ -205,7 +155,6 @@ report_no_credentials(const SgipServer *server, MappingOptions *options, bool ma
 	bool		perhaps_v3 = v2 && options->api_user == NULL && (options->api_key != NULL || options->api_key_file != NULL);
 	char	   *command;
 
-	wipe_options(options);
 	if (!mapped)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
@@ -234,12 +183,9 @@ report_bad_key(const SgipServer *server, const MappingOptions *options, const ch
 			 errhint("It must hold the key and nothing else.")));
 }
 
-/*
- * Raises 28000 unless the key is one that can be sent.  It is wiped then: it
- * may be one with something in front or behind.
- */
+/* Raises 28000 unless the key is one that can be sent. */
 static void
-check_key(const SgipServer *server, const MappingOptions *options, char *key, size_t len)
+check_key(const SgipServer *server, const MappingOptions *options, const char *key, size_t len)
 {
 	const char *problem = sgip_option_key_problem(key, len, server->api);
 
@@ -248,18 +194,15 @@ check_key(const SgipServer *server, const MappingOptions *options, char *key, si
 		if (IS_HIGHBIT_SET(key[i]))
 			problem = "holds characters that are not ASCII";
 	}
-	if (problem == NULL)
-		return;
-	explicit_bzero(key, len);
-	report_bad_key(server, options, problem);
+	if (problem != NULL)
+		report_bad_key(server, options, problem);
 }
 
 /*
  * Content of the key file without its trailing newline, and without the byte
- * order mark that editors of Windows begin with; palloc'd.  Not by way of
- * stdio, whose buffer would not be wiped.  Opening anything but a regular file
- * could take for ever, out of reach of a cancel, so it is opened without
- * waiting and looked at first.
+ * order mark that editors of Windows begin with; palloc'd.  Opening anything
+ * but a regular file could take for ever, out of reach of a cancel, so it is
+ * opened without waiting and looked at first.
  */
 static char *
 read_key_file(const SgipServer *server, const MappingOptions *options)
@@ -293,11 +236,8 @@ read_key_file(const SgipServer *server, const MappingOptions *options)
 	} while (got > 0 && len <= MAX_KEY_FILE_BYTES);
 	CloseTransientFile(fd);
 	if (got < 0 || len > MAX_KEY_FILE_BYTES)
-	{
-		explicit_bzero(content, MAX_KEY_FILE_BYTES + 1);
 		report_bad_key(server, options, got < 0 ? "could not be read" :
 					   psprintf("has more than %d bytes", MAX_KEY_FILE_BYTES));
-	}
 	while (len > 0 && (content[len - 1] == '\n' || content[len - 1] == '\r'))
 		len--;
 	key = content;
@@ -330,7 +270,7 @@ sgip_credentials_get(const SgipServer *server, Oid user_id)
 	if (options.on_behalf_of != NULL)
 		sgip_option_check("on_behalf_of", options.on_behalf_of);
 	else if (server->on_behalf_of != NULL)
-		credentials->on_behalf_of = utf8_copy(server->on_behalf_of, strlen(server->on_behalf_of));
+		credentials->on_behalf_of = to_utf8(server->on_behalf_of);
 	if (options.api_key_file != NULL)
 		credentials->api_key = read_key_file(server, &options);
 	else
@@ -339,14 +279,4 @@ sgip_credentials_get(const SgipServer *server, Oid user_id)
 		credentials->api_key = options.api_key;
 	}
 	return credentials;
-}
-
-void
-sgip_credentials_forget(SgipCredentials *credentials)
-{
-	if (credentials == NULL)
-		return;
-	wipe(credentials->api_user);
-	wipe(credentials->api_key);
-	pfree(credentials);
 }

@@ -22,12 +22,8 @@ typedef struct SgipCredentials
 
 /*
  * Credentials that this user has for the server: own mapping, or PUBLIC's.
- * api_key_file is read now.  Raises 28000 when there is none.  The caller
- * hands the result to sgip_credentials_forget when it has been used.
+ * api_key_file is read now.  Raises 28000 when there is none.
  */
 extern SgipCredentials *sgip_credentials_get(const SgipServer *server, Oid user_id);
-
-/* Wipes the credentials; the struct must not be used afterwards.  NULL is harmless */
-extern void sgip_credentials_forget(SgipCredentials *credentials);
 
 #endif							/* SGIP_CREDENTIALS_H */

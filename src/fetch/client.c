@@ -54,8 +54,8 @@ count(SgipClient *client)
 }
 
 /*
- * The lease has gone, and its transfers with it; its context goes, too.  Wipes
- * the credentials.
+ * The lease has gone, and its transfers and the credentials with it; its
+ * context goes, too.
  */
 static void
 clean_up(void *arg)
@@ -72,8 +72,6 @@ clean_up(void *arg)
 	}
 	if (client->lease != NULL)
 		sgip_usage_add(client->account, &client->usage);
-	if (client->credentials != NULL)
-		sgip_credentials_forget(client->credentials);
 	client->credentials = NULL;
 	client->lease = NULL;
 	client->lease_context = NULL;
@@ -356,7 +354,6 @@ sgip_client_send(SgipCall *call, const SgipTask *task,
 	call->transfer = NULL;
 	sgip_request_build(client->server, task, client->credentials, arguments, page, &request);
 	call->transfer = sgip_http_start(client->lease, &request);
-	sgip_request_wipe(&request);
 	call->repeat = false;
 	call->noted = false;
 	call->tries++;

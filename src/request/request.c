@@ -195,17 +195,6 @@ append_query(StringInfo buf, char *separator, const SgipTask *task,
 		append_page(buf, separator, task, page, hidden);
 }
 
-/* A header; palloc'd at its size, for a buffer that grows leaves a copy behind. */
-static char *
-make_header(const char *name, const char *value)
-{
-	char	   *header = palloc(strlen(name) + strlen(value) + 1);
-
-	strcpy(header, name);
-	strcat(header, value);
-	return header;
-}
-
 char *
 sgip_request_path(const SgipServer *server, const SgipTask *task,
 				  const SgipArguments *arguments, const char *parent)
@@ -243,42 +232,19 @@ sgip_request_build(const SgipServer *server, const SgipTask *task,
 	headers[count++] = pstrdup("Accept: application/json");
 	if (server->api == SGIP_API_V2)
 	{
-		/* room for both now: a buffer that grows leaves a copy behind */
-		enlargeStringInfo(query, 3 * (strlen(credentials->api_user) +
-									  strlen(credentials->api_key)) + 32);
 		append_parameter(query, &separator, "api_user", credentials->api_user, false);
 		append_parameter(query, &separator, "api_key", credentials->api_key, false);
 	}
 	else
 	{
-		headers[count++] = make_header("Authorization: Bearer ", credentials->api_key);
+		headers[count++] = psprintf("Authorization: Bearer %s", credentials->api_key);
 		if (credentials->on_behalf_of != NULL)
-			headers[count++] = make_header("On-Behalf-Of: ", credentials->on_behalf_of);
+			headers[count++] = psprintf("On-Behalf-Of: %s", credentials->on_behalf_of);
 	}
 
 	request->url = url.data;
 	request->body = post ? body.data : NULL;
 	request->headers = headers;
-}
-
-/* Overwrites a string that held a secret and frees it. */
-static void
-wipe(const char *text)
-{
-	if (text == NULL)
-		return;
-	explicit_bzero(unconstify(char *, text), strlen(text));
-	pfree(unconstify(char *, text));
-}
-
-void
-sgip_request_wipe(SgipHttpRequest *request)
-{
-	wipe(request->url);
-	wipe(request->body);
-	for (const char *const *header = request->headers; *header != NULL; header++)
-		wipe(*header);
-	memset(request, 0, sizeof(*request));
 }
 
 /*

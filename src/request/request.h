@@ -37,15 +37,11 @@ typedef struct SgipPage
 	const char *parent;			/* id that stands in the path, or NULL */
 } SgipPage;
 
-/*
- * Fills *request with palloc'd strings.  They hold secrets: the caller calls
- * sgip_request_wipe when the transfer has been started.
- */
+/* Fills *request with palloc'd strings; they hold secrets */
 extern void sgip_request_build(const SgipServer *server, const SgipTask *task,
 							   const SgipCredentials *credentials,
 							   const SgipArguments *arguments, const SgipPage *page,
 							   SgipHttpRequest *request);
-extern void sgip_request_wipe(SgipHttpRequest *request);
 
 /* The URL without what stands behind "?": limits count by it */
 extern char *sgip_request_path(const SgipServer *server, const SgipTask *task,
