@@ -48,7 +48,7 @@
 /* ... and of these, such whose end has not been read: each holds a connection */
 #define MAX_PAUSED 8
 
-/* A pause is ended by reading what has arrived, but no more elements than that */
+/* A pause is ended by reading to the end, but no more elements than that */
 #define MAX_DRAINED 1000
 
 /* Whose answers a registry holds */
@@ -99,10 +99,10 @@ typedef struct SharedAnswer
 	char	   *key;
 	AnswerState state;
 	bool		busy;			/* being read on: an error leaves it so */
+	SgipClient *client;
 	SgipAnswer *answer;			/* while READING */
 	SgipStore  *store;
 	const SgipFetchCounters *asker; /* who read on last */
-	SubTransactionId begun_in;
 	dlist_head	readers;
 } SharedAnswer;
 
@@ -137,6 +137,7 @@ struct SgipShare
 	bool		keep;
 	SgipFetchCounters *counters;
 	SgipRegistry *registry;		/* NULL before the start */
+	Scope		scope;			/* of that */
 	Peer	   *peer;
 	SubTransactionId subid;		/* that it runs in */
 	dlist_head	readers;
@@ -333,7 +334,7 @@ begin_shared(SgipRegistry *registry, SgipClient *client, const char *key, const 
 	shared->context = context;
 	shared->key = pstrdup(key);
 	shared->hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
-	shared->begun_in = GetCurrentSubTransactionId();
+	shared->client = client;
 	dlist_init(&shared->readers);
 	shared->cleanup.func = detach_readers;
 	shared->cleanup.arg = shared;
@@ -371,7 +372,8 @@ advance(SharedAnswer *shared, SgipShare *share)
 
 	shared->busy = true;
 	shared->asker = share->counters;
-	(void) sgip_share_client(share);
+	/* perhaps not the scan's own: room is made by whichever was not used for long */
+	sgip_client_serve(shared->client, share->table->name, share->counters);
 	result = sgip_answer_next(shared->answer, &element);
 	if (result == SGIP_ANSWER_ELEMENT)
 		sgip_store_add(shared->store, element);
@@ -388,18 +390,18 @@ finish(SharedAnswer *shared, SgipShare *share)
 	while (shared->state == ANSWER_READING)
 	{
 		if (advance(shared, share) == SGIP_ANSWER_WAIT)
-			sgip_client_wait(sgip_share_client(share));
+			sgip_client_wait(shared->client);
 	}
 }
 
-/* Reads what has arrived, which is all of most small answers. */
+/* Reads to the end if that is near, as it is of most answers to a value. */
 static void
 drain(SharedAnswer *shared, SgipShare *share)
 {
 	for (int i = 0; i < MAX_DRAINED && shared->state == ANSWER_READING; i++)
 	{
 		if (advance(shared, share) == SGIP_ANSWER_WAIT)
-			break;
+			sgip_client_wait(shared->client);
 	}
 }
 
@@ -566,7 +568,7 @@ sgip_share_leave(SgipShare *share)
 
 	while (!dlist_is_empty(&share->readers))
 		sgip_reader_close(dlist_head_element(SgipReader, node, &share->readers));
-	if (share->registry != NULL && share->registry->scope == OF_SCAN)
+	if (share->registry != NULL && share->scope == OF_SCAN)
 		end_registry(share->registry);
 	share->registry = NULL;
 	if (statement != NULL && --statement->scans == 0)
@@ -697,6 +699,7 @@ sgip_share_start(SgipShare *share)
 	if (share->registry == NULL)
 	{
 		share->registry = choose_registry(share);
+		share->scope = share->registry->scope;
 		share->peer = find_peer(share->registry, share);
 	}
 	if (share->registry->index == NULL)
@@ -741,8 +744,8 @@ new_reader(SgipShare *share)
 static bool
 is_stored(SgipShare *share, const SgipTask *task)
 {
-	return share->keep || share->registry->scope == OF_TRANSACTION ||
-		(share->registry->scope == OF_STATEMENT && *wanted(share, task) > 1);
+	return share->keep || share->scope == OF_TRANSACTION ||
+		(share->scope == OF_STATEMENT && *wanted(share, task) > 1);
 }
 
 SgipReader *
@@ -803,7 +806,7 @@ next_direct(SgipReader *reader, const SgipElement **element)
 	(void) sgip_share_client(share);
 	result = sgip_answer_next(reader->direct, element);
 	/* another scan may use the client before the element has been used */
-	if (result == SGIP_ANSWER_ELEMENT && share->registry->scope != OF_SCAN)
+	if (result == SGIP_ANSWER_ELEMENT && share->scope != OF_SCAN)
 	{
 		sgip_store_copy(&reader->position, *element, &reader->element);
 		*element = &reader->element;
@@ -878,7 +881,7 @@ sgip_reader_close(SgipReader *reader)
 	sgip_store_reader_end(&reader->position);
 	if (shared != NULL)
 	{
-		if (share->registry->scope == OF_TRANSACTION && !shared->busy &&
+		if (share->scope == OF_TRANSACTION && !shared->busy &&
 			dlist_head_node(&shared->readers) == dlist_tail_node(&shared->readers))
 			finish(shared, share);
 		dlist_delete(&reader->shared_node);
