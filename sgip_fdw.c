@@ -71,6 +71,7 @@ static void sgipForeignAsyncNotify(AsyncRequest *areq);
 static SgipScan *scan_of(const AsyncRequest *areq);
 static bool is_waited_for(const AsyncRequest *areq, const SgipClient *client);
 static void look_at_news(AsyncRequest *areq);
+static bool has_room(const AsyncRequest *areq);
 static void produce_async(AsyncRequest *areq);
 
 /* Module load: settings and callbacks of this backend. */
@@ -280,6 +281,25 @@ look_at_news(AsyncRequest *areq)
 }
 
 /*
+ * Has the session a free slot?  An Append of thousands of scans asks for each
+ * of them, in order, whenever it is going to wait, and meanwhile slots are
+ * only taken: after a "no" it is not looked again before the next wait.
+ */
+static bool
+has_room(const AsyncRequest *areq)
+{
+	static const PlanState *append = NULL;
+	static int	position = 0;
+	static bool room = true;
+	bool		next_wait = areq->requestor != append || areq->request_index <= position;
+
+	append = areq->requestor;
+	position = areq->request_index;
+	room = (room || next_wait) && sgip_http_has_room();
+	return room;
+}
+
+/*
  * Append is going to wait: the one descriptor of the scan is added to its set.
  * A scan that has not begun since the session has no free slot adds none, if
  * another one of this Append is waited for, which will wake it.  The first one
@@ -301,7 +321,7 @@ sgipForeignAsyncConfigureWait(AsyncRequest *areq)
 	int			descriptor;
 
 	Assert(areq->callback_pending);
-	if (!sgip_scan_may_begin(scan) && GetNumRegisteredWaitEvents(set) > 1)
+	if (!sgip_scan_has_begun(scan) && !has_room(areq) && GetNumRegisteredWaitEvents(set) > 1)
 		return;
 	sgip_scan_begin_now(scan);
 	client = sgip_scan_client(scan);

@@ -310,9 +310,9 @@ sgip_scan_restart(SgipScan *scan)
  */
 
 bool
-sgip_scan_may_begin(SgipScan *scan)
+sgip_scan_has_begun(const SgipScan *scan)
 {
-	return scan->started || sgip_http_has_room();
+	return scan->started;
 }
 
 void

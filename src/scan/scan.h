@@ -57,8 +57,7 @@ extern void sgip_scan_wait(SgipScan *scan);
 /* Starts again from the first row, perhaps with other values */
 extern void sgip_scan_restart(SgipScan *scan);
 
-/* Has the scan begun, or is there a free slot for it to begin? */
-extern bool sgip_scan_may_begin(SgipScan *scan);
+extern bool sgip_scan_has_begun(const SgipScan *scan);
 
 /* Begins the scan, if it has not begun */
 extern void sgip_scan_begin_now(SgipScan *scan);
