@@ -119,7 +119,7 @@ require(SgipMembers *members, const char *key)
 	if (number < 0)
 		return -1;
 	members->required |= 1u << number;
-	if ((members->members[number].kinds & SGIP_VALUE_BOOLEAN) != 0)
+	if (members->members[number].field->kind == SGIP_KIND_BOOLEAN)
 		members->not_null |= 1u << number;
 	return number;
 }
@@ -129,17 +129,20 @@ static int
 add_member(SgipMembers *members, const SgipField *field)
 {
 	int			number = find_member(members, field->key, strlen(field->key));
-	SgipMember *member = &members->members[members->count];
+	int			kinds = kinds_of(field->kind);
+	int			items = kinds_of(field->items);
 
 	if (number >= 0)
 		return number;
-	member->key = field->key;
-	member->key_len = strlen(field->key);
-	member->field = field;
-	member->kinds = SGIP_VALUE_NULL |
-		(field->subkey != NULL && !is_list(field) ? SGIP_VALUE_OBJECT : kinds_of(field->kind));
-	member->contents = field->subkey != NULL ? SGIP_VALUE_OBJECT : kinds_of(field->items);
-	return members->count++;
+	number = members->count++;
+	if (field->subkey != NULL)
+		*(is_list(field) ? &items : &kinds) = SGIP_VALUE_OBJECT;
+	members->members[number].key = field->key;
+	members->members[number].key_len = strlen(field->key);
+	members->members[number].field = field;
+	members->bad_kinds[number] = (uint8_t) ~(kinds | SGIP_VALUE_NULL);
+	members->bad_items[number] = (uint8_t) ~items;
+	return number;
 }
 
 void
@@ -266,14 +269,13 @@ find_members(SgipMembers *members, const SgipElement *element, char *problem)
 	for (uint32_t n = element->nodes->len; n > 0; n--, node += node->size)
 	{
 		int			number = member_of_node(members, element, node);
-		const SgipMember *member;
 
 		if (number < 0)
 			continue;
-		member = &members->members[number];
 		members->nodes[number] = node;
-		if ((node->kind & ~member->kinds) != 0 || (node->contents & ~member->contents) != 0)
-			return refuse_type(member->field, true, element, problem);
+		if (((node->kind & members->bad_kinds[number]) |
+			 (node->contents & members->bad_items[number])) != 0)
+			return refuse_type(members->members[number].field, true, element, problem);
 		if (node->kind != SGIP_VALUE_NULL || (members->not_null & 1u << number) == 0)
 			lacking &= ~(1u << number);
 	}
@@ -285,7 +287,7 @@ find_members(SgipMembers *members, const SgipElement *element, char *problem)
 bool
 sgip_members_find(SgipMembers *members, const SgipElement *element, char *problem)
 {
-	memset(members->nodes, 0, (size_t) members->count * sizeof(members->nodes[0]));
+	memset(members->nodes, 0, sizeof(members->nodes));
 	if (element->nodes->kind == SGIP_VALUE_STRING)
 	{
 		members->nodes[0] = element->nodes;

@@ -24,8 +24,6 @@ typedef struct SgipMember
 {
 	const char *key;
 	size_t		key_len;
-	int			kinds;			/* of value that it may have */
-	int			contents;		/* kinds that the items of its list may have */
 	const SgipField *field;		/* one of them */
 } SgipMember;
 
@@ -38,6 +36,8 @@ typedef struct SgipMembers
 	const SgipTask *task;
 	int			count;
 	SgipMember	members[SGIP_MAX_FIELDS];
+	uint8_t		bad_kinds[SGIP_MAX_FIELDS]; /* of value that each must not have */
+	uint8_t		bad_items[SGIP_MAX_FIELDS]; /* ... and not in its list */
 	uint32_t	required;		/* bits of those that must be there ... */
 	uint32_t	not_null;		/* ... and must not be null */
 	int			of_field[SGIP_MAX_FIELDS];	/* the member that it is; -1: none */

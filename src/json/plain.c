@@ -24,6 +24,13 @@
 /* Longest number; it must not overflow a double, which jansson would refuse */
 #define MAX_PLAIN_NUMBER 40
 
+/* Where a call for each value would be felt */
+#if defined(__GNUC__)
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#else
+#define ALWAYS_INLINE inline
+#endif
+
 /* Shapes of all readers have different numbers, by which others know them */
 static uint64_t last_shape = 0;
 
@@ -146,8 +153,8 @@ take_quoted(Walker *walker, const char *p)
 	return quote;
 }
 
-/* Takes the value at p, within so many brackets. */
-static inline const char *
+/* Takes the value at p, within so many brackets.  Most are strings. */
+static ALWAYS_INLINE const char *
 take_value(Walker *walker, const char *p, int depth)
 {
 	const char *quote;
@@ -451,7 +458,7 @@ sgip_plain_read(const char **p, const char *end, SgipPattern *pattern,
 	const char *behind;
 
 	tape->count = 0;
-	behind = take_value(&walker, *p, 0);
+	behind = **p == '{' ? take_object(&walker, *p, 1) : take_value(&walker, *p, 0);
 	if (behind == NULL)
 		return walker.result;
 	*p = behind;

@@ -41,14 +41,7 @@ sgip_tape_add(SgipTape *tape, SgipValueKind kind, size_t at, size_t len)
 	if (tape->count == tape->size && !sgip_tape_grow(tape))
 		return NULL;
 	node = &tape->nodes[tape->count++];
-	node->kind = (uint8_t) kind;
-	node->contents = 0;
-	node->slot = 0;
-	node->size = 1;
-	node->at = (uint32_t) at;
-	node->len = (uint32_t) len;
-	node->key_at = 0;
-	node->key_len = 0;
+	*node = (SgipNode) {(uint8_t) kind, 0, 0, 1, (uint32_t) at, (uint32_t) len, 0, 0};
 	return node;
 }
 
