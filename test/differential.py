@@ -27,6 +27,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 
 from psql import FIELD, NULL, Psql, sqlstate
@@ -57,6 +58,8 @@ SEARCHES = GROUPS + ["es", "t-", "no such group", "wes", "\u6f22", "g" * 40, "-"
 HEADS = ["10.2.", "110.2.", "1.2.", "1.20.", "10.20.", "10.22.", "21.10.2.", "1.10.2.", "210.2.", "101.2.", "198.51.100.",
          "10.2.1.", "10.2.10.", "10.2.100.", "110.2.1.", "100.1.2."]
 PARTNERS = ["sg1", "sg10", "SG1", "a b", "a%b", "a&b=c", "\u00e4", "..x"]
+ADDED = 1500000000              # when the first IP was added; each other one a minute after the one before
+POOL_IDS = {name: 20000 + k for k, name in enumerate(GROUPS)}
 PARENT = "the parent"           # stands in rows though it is no subuser
 
 
@@ -301,10 +304,16 @@ def make_tables(unique):
                         "l_members", {"ip": "exact", "pool": None}, switches=first, v3=True, cheap=True, param=param, rows=only))
     addresses = collections.OrderedDict(ip=("ip", "inet"), region=("region", "text"), leased=("is_leased", "boolean"),
                                         enabled=("is_enabled", "boolean"), parent=("is_parent_assigned", "boolean"),
-                                        auto=("is_auto_warmup", "boolean"))
-    for name, switches in (("", ""), ("_paged", ";page_cap=33;after_key=toplevel_number;after_key_end=absent;ip_filter=404")):
+                                        auto=("is_auto_warmup", "boolean"), pool_ids=("pool_ids", "bigint[]"),
+                                        added=("added_at", "timestamptz"))
+    for name, switches in (("", ""), ("_paged", ";page_cap=33;after_key=toplevel_number;after_key_end=absent;ip_filter=404;added_ends=excluded")):
         tables.append(Table("v3_addresses" + name, "addresses", addresses, "l_addresses", {"ip": "exact"}, switches=first + switches, v3=True,
-                            cheap=True, param={"ip": "ip", "leased": "is_leased", "enabled": "is_enabled"}, rows=only))
+                            cheap=True, param={"ip": "ip", "leased": "is_leased", "enabled": "is_enabled", "parent": "is_parent_assigned",
+                                               "pool_ids": "pool", "added": "start_added_at"}, rows=only))
+    pools = collections.OrderedDict(id=("id", "bigint"), pool=("name", "text"), regions=("regions", "text[]"))
+    for name, switches in (("", ""), ("_all", ";pool_region=all;page_cap=5")):
+        tables.append(Table("v3_pools" + name, "pools", pools, "l_pools", {"pool": None}, switches=first + switches, v3=True, cheap=True,
+                            param={"regions": "region"}))
     tables.append(Table("v3_accounts", "partner_account_ips", collections.OrderedDict(owner=("account_id", "text"), ip=("ip", "inet")),
                         "l_accounts", {"owner": "exact", "ip": None}, v3=True, cheap=True, param={}))
     return tables
@@ -333,7 +342,12 @@ def insert(table, rows):
             "(%s)" % ", ".join(map(literal, row)) for row in rows[low:low + 2000]))
 
 
-def local_tables(account):
+def added_at(number):
+    """When the IP of that row was added, as text."""
+    return time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(ADDED + 60 * (number - 1)))
+
+
+def local_tables(account, unique):
     """Statements that make the local copies; what the words mean is worked out here, not asked of the emulator."""
     rows = [dict(row, id=k + 1) for k, row in enumerate(account["ips"])]
     disabled = {s["username"] for s in account["subusers"] if s["disabled"]}
@@ -354,9 +368,13 @@ def local_tables(account):
     yield "CREATE TABLE l_v3_all AS SELECT * FROM l_ips"
     yield "CREATE TABLE l_reverse_dns AS SELECT id, ip, rdns FROM l_ips WHERE whitelabeled"
     yield "CREATE TABLE l_members AS SELECT id, p.pool, ip FROM l_ips, unnest(pools) p(pool)"
-    yield "CREATE TABLE l_addresses (id int, ip inet, region text, leased bool, enabled bool, parent bool, auto bool)"
+    yield "CREATE TABLE l_addresses (id int, ip inet, region text, leased bool, enabled bool, parent bool, auto bool, pool_ids bigint[], added timestamptz)"
     yield from insert("l_addresses", ((r["id"], r["ip"], r["region"], r["is_leased"], r["is_enabled"], r["is_parent_assigned"],
-                                       r["is_auto_warmup"]) for r in rows))
+                                       r["is_auto_warmup"], "{%s}" % ",".join(str(POOL_IDS[g]) for g in r["groups"]),
+                                       added_at(r["id"])) for r in rows))
+    yield "CREATE TABLE l_pools (id bigint, pool text, regions text[])"
+    seen = [r for r in rows if r["id"] <= unique]
+    yield from insert("l_pools", ((POOL_IDS[g], g, sorted({r["region"] for r in seen if g in r["groups"]})) for g in GROUPS))
     yield "CREATE TABLE l_accounts (id int, account_id text, ip inet)"
     yield from insert("l_accounts", ((1, a["id"], ip) for a in account["accounts"] for ip in a["ips"]))
     yield "CREATE TABLE l_subusers (id int, username text, email text, disabled bool, region text)"
@@ -664,13 +682,15 @@ class Query:
         if kind == "null":
             return Leaf("%s IS %sNULL" % (column, rng.choice(("", "NOT "))), never=True)
         first, second = text(), text()
+        if rng.random() < 0.1:                  # equality in other words, and a choice of two: may be sent
+            return Leaf(rng.choice(("%s IS NOT DISTINCT FROM %s" % (column, quote(first)), "(%s = %s) IS TRUE" % (column, quote(first)),
+                                    "CASE WHEN %s = %s THEN true ELSE %s LIKE '%%a%%' END" % (column, quote(first or "a"), column))))
         return Leaf(rng.choice((
             lambda: "%s <> %s" % (column, self.value(first)[0]),
             lambda: "%s < %s" % (column, quote(first)),
             lambda: "%s >= %s" % (column, quote(first)),
             lambda: "%s BETWEEN %s AND %s" % (column, quote(first), quote(second)),
             lambda: "%s IS DISTINCT FROM %s" % (column, quote(first)),
-            lambda: "%s IS NOT DISTINCT FROM %s" % (column, quote(first)),
             lambda: "lower(%s) = lower(%s)" % (column, quote(first)),
             lambda: "%s::citext = %s" % (column, quote(first)),
             lambda: "%s::citext LIKE %s" % (column, quote(random_pattern(rng, first or "a"))),
@@ -680,8 +700,6 @@ class Query:
             lambda: "%s SIMILAR TO '(a|b|A)%%'" % column,
             lambda: "coalesce(%s, '') = %s" % (column, quote(first)),
             lambda: "(%s = %s) IS NOT TRUE" % (column, quote(first)),
-            lambda: "(%s = %s) IS TRUE" % (column, quote(first)),
-            lambda: "CASE WHEN %s = %s THEN true ELSE %s LIKE '%%a%%' END" % (column, quote(first or "a"), column),
             lambda: "%s = %s" % (column, column),
             lambda: "%s || 'x' = %s" % (column, quote((first or "") + "x")),
         ))(), never=True)
@@ -803,9 +821,13 @@ class Query:
         """A condition on a column of the table."""
         roles = [r for r in ("ip", "user", "user", "pool", "owner", "owner") if table.has(r)]
         roles += [r for r in ("pools", "warmup", "region", "rdns", "account") if table.has(r)][:1]
-        roles += [r for r in ("leased", "enabled", "parent") if table.has(r)]
+        roles += [r for r in ("leased", "enabled", "parent", "pool_ids", "pool_ids", "added", "added", "regions", "regions") if table.has(r)]
         role = self.rng.choice(roles)
         column = table.column(role, alias)
+        if role in ("pool_ids", "regions"):
+            return self.list_leaf(column, role)
+        if role == "added":
+            return self.time_leaf(column)
         if table.type(role) == "boolean" and role != "warmup":
             return self.boolean_leaf(column, role, table.param.get(role))
         if role == "pools":
@@ -835,6 +857,36 @@ class Query:
             ("%s IS UNKNOWN", None), ("%s IN (true, false)", None), ("%s = ANY ('{t}'::boolean[])", true), ("%s < true", None),
             ("coalesce(%s, true)", None), ("%s::text LIKE 't%%'", None)))
         return Leaf(form % column, travel=travel if param else None)
+
+    def list_leaf(self, column, role):
+        """A condition on a list of which the API can be asked for one value."""
+        rng = self.rng
+        sql_type, known = ("bigint", sorted(POOL_IDS.values())) if role == "pool_ids" else ("text", ["eu", "us"])
+        one, two = str(rng.choice(known)), str(rng.choice(known + [99999 if role == "pool_ids" else "mars"]))
+        value, sent = self.value(one, sql_type, other=two)
+        both = array([one, two], sql_type)
+        if rng.random() < 0.5:
+            return Leaf("%s = ANY (%s)" % (value, column), travel=Travel(role, [one]) if sent else None)
+        if rng.random() < 0.5:
+            return Leaf(rng.choice(("%s @> %s", "%s @> %s AND true")) % (column, array([one], sql_type)), travel=Travel(role, [one]))
+        return Leaf(rng.choice(("%s @> %s", "%s && %s", "%s <> %s", "NOT %s @> %s", "%s <@ %s", "%s = %s")) % (column, both))
+
+    def time_leaf(self, column):
+        """A condition on when an IP was added."""
+        rng = self.rng
+        low = rng.randrange(0, 300)
+        seconds = ADDED + 60 * low + rng.choice((-1, 0, 0, 1, 30))
+        text = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(seconds))
+        later = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(seconds + rng.choice((0, 60, 3600))))
+        value, sent = self.value(text, "timestamptz", other=later)
+        travel = Travel("added", [str(seconds - 1)]) if sent else None
+        kind = rng.random()
+        if kind < 0.4:
+            return Leaf("%s %s %s" % ((column, rng.choice((">", ">=")), value) if rng.random() < 0.7 else (value, rng.choice(("<", "<=")), column)),
+                        travel=travel)
+        if kind < 0.6:
+            return Leaf("%s BETWEEN %s AND %s" % (column, value, quote(later)), travel=travel)
+        return Leaf("%s %s %s" % (column, rng.choice(("<", "<=", "=", "<>")), value))
 
     def pair_leaf(self, table, alias):
         """Both columns at once."""
@@ -1038,7 +1090,8 @@ OTHERS = []
 
 
 def rng_choice(query, tables, role=None):
-    chosen = [t for t in tables if role is None or t.has(role)]
+    """A table with that role; without one, a table that others can be compared with."""
+    chosen = [t for t in tables if (t.has(role) if role else t.has("ip") or t.has("user"))]
     return query.rng.choice(chosen)
 
 
@@ -1067,6 +1120,8 @@ def join_condition(query, table, alias, other, equal_only=False):
         choices += ["%s = host(%s.ip)" % (text_ip, other)]
         if not equal_only:
             choices += ["%s LIKE %s.head || '%%'" % (text_ip, other), "%s ^@ %s.head" % (text_ip, other)]
+    if table.has("pool"):
+        choices += ["%s = %s.name" % (table.column("pool", alias), other)]
     return rng.choice(choices)
 
 
@@ -1546,8 +1601,10 @@ def check_travel(query, entries, run):
         table, role, wanted = query.lookup
         run.promised["join"] += 1
         sent = {entry["query"].get(table.param[role]) for entry in entries}
-        # v3 lists everything if a search is refused or finds nothing
-        if sent - {None} != wanted - {None} or (None in sent - wanted and not table.v3):
+        # once a search for everything has been sent, its answer is read by the others too; v3 lists everything if a search
+        # is refused or finds nothing
+        whole = None in sent and (None in wanted or table.v3)
+        if not (sent - {None} <= wanted if whole else sent == wanted):
             return "a join should send %s of %s, sent %s" % (table.param[role], sorted(map(str, wanted)), sorted(map(str, sent)))
         run.travelled["join"] += 1
         return None
@@ -1583,6 +1640,8 @@ def check_travel(query, entries, run):
         name = table.param.get(travel.role)
         if table.v3 and travel.role == "user" and table.has("group") and any(about(c, table, "group") for c in conditions):
             continue                            # a group is looked for in all that is listed
+        if travel.role == "parent" and table.has("pool_ids") and any(about(c, table, "pool_ids") for c in conditions):
+            continue                            # the API refuses it beside a pool
         if travel.several and table.v3 and table.has("group") and any(about(c, table, "group") for c in conditions):
             run.unpromised += 1
             continue
@@ -1676,7 +1735,7 @@ class Run:
         self.per_table = collections.Counter()
 
     def start(self):
-        account, unique = make_account()
+        account, self.unique = make_account()
         ADDRESSES.extend(dict.fromkeys(row["ip"] for row in account["ips"]))
         self.directory = tempfile.TemporaryDirectory(prefix="differential-")
         data = pathlib.Path(self.directory.name, "hard.json")
@@ -1687,11 +1746,11 @@ class Run:
             stdout=subprocess.PIPE)
         base = self.emulator.stdout.readline().decode().strip()
         self.log = Log(base)
-        self.tables = make_tables(unique)
+        self.tables = make_tables(self.unique)
         self.psql = Psql()
         self.psql.must("CREATE EXTENSION IF NOT EXISTS sgip_fdw; CREATE EXTENSION IF NOT EXISTS citext")
         self.psql.must("CREATE SCHEMA %s; SET search_path = %s, public" % (self.schema, self.schema))
-        for statement in itertools.chain(local_tables(account), *(table.ddl(base, self.schema) for table in self.tables)):
+        for statement in itertools.chain(local_tables(account, self.unique), *(table.ddl(base, self.schema) for table in self.tables)):
             self.psql.must(statement)
         self.psql.must("ANALYZE others; ANALYZE one; ANALYZE hits; ANALYZE l_usage")
         for table in self.tables:
