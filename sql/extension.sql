@@ -53,6 +53,8 @@ CREATE SERVER dumped FOREIGN DATA WRAPPER sgip_fdw OPTIONS (
 	max_retry_wait '1h', max_concurrency '64', ca_file '/etc/ssl/it''s.pem',
 	proxy 'http://proxy.example:3128', async_capable 'off', fdw_startup_cost '1.5',
 	fdw_tuple_cost '0');
+CREATE SERVER dumped3 FOREIGN DATA WRAPPER sgip_fdw OPTIONS (
+	base_url 'http://gateway.example:8080', allow_http 'on', page_size '17', on_behalf_of 'acme-117', analyzable 'off');
 CREATE USER MAPPING FOR PUBLIC SERVER dumped OPTIONS (api_user 'me@example.com', api_key 'it''s "secret" \n');
 CREATE USER MAPPING FOR CURRENT_USER SERVER dumped;
 CREATE SCHEMA dump;
@@ -91,4 +93,4 @@ SELECT string_agg(definition, ' ' ORDER BY definition COLLATE "C") = :'before' A
 \c :dumped
 SET client_min_messages = warning;
 DROP DATABASE regress_sgip_restored;
-DROP SERVER dumped CASCADE;
+DROP SERVER dumped, dumped3 CASCADE;
