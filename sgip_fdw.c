@@ -19,6 +19,7 @@
 
 #include "access/table.h"
 #include "executor/execAsync.h"
+#include "executor/instrument.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "foreign/fdwapi.h"

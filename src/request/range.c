@@ -14,6 +14,7 @@
 #include "utils/inet.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "request/range.h"
 #include "request/request.h"
 
