@@ -146,7 +146,7 @@ class Call:
                       restyle(tail, self.switches).encode("utf-8", "surrogatepass"), headers,
                       rows[0] if rows else sample, page)
 
-    def by_offset(self, indexes, make, default, cap, link=True):
+    def by_offset(self, indexes, make, default, cap, link=True, sample=None):
         """A page of an offset listing: bare array, perhaps with a Link header."""
         limit = self.limit(default, cap)
         offset = number_of(self.params, "offset", 0, 0)
@@ -158,7 +158,7 @@ class Call:
         low = max(0, offset - shift)
         chosen = indexes[low:max(low, min(offset + limit - shift, len(indexes)))]
         headers = self.link(offset, limit, total) if link and self.switches["link"] != "no" else ()
-        return self.listing(map(make, chosen), headers=headers, page=page)
+        return self.listing(map(make, chosen), headers=headers, page=page, sample=sample)
 
     def link(self, offset, limit, total):
         """The Link header of an offset listing, as the v3 documentation shows it."""
@@ -264,7 +264,9 @@ def ips(call):
         indexes = [i for i in found if i in indexes]
     if choice_of(call.params, "sort_by_direction", ("asc", "desc")) == "desc":
         indexes = indexes[::-1]
-    return call.by_offset(indexes, lambda i: ip_object(call, i), IPS_LIMIT, IPS_CAP)
+    sample = {"ip": "198.51.100.1", "subusers": [], "pools": [], "warmup": False, "start_date": None, "whitelabeled": False,
+              "assigned_at": None}
+    return call.by_offset(indexes, lambda i: ip_object(call, i), IPS_LIMIT, IPS_CAP, sample=sample)
 
 
 def one_ip(call, text):
