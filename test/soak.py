@@ -9,6 +9,9 @@ when nothing else goes on; queries of an API that fails and recovers; ANALYZE, d
 Another session cancels them, and so do time-outs.  Every query has to end with the right rows or with a proper error:
 one of those that README.md lists, 57014 only if it was cancelled, never XX000.
 
+With --limit N:SECONDS each server allows so many requests for each path only, and the sessions share that if the library
+is preloaded (-c 'shared_preload_libraries = sgip_fdw'), or PostgreSQL is 17 or later.
+
 After a warming up, descriptors of sockets and the like must not become more, nor what a session has from malloc by more
 than GROWTH_KB: the most that it holds in the second half is compared with the most in the first.  The size of its process
 is printed beside it: what malloc keeps of a rare large piece does not come back, and is not a leak.
@@ -60,7 +63,7 @@ class Faults:
             size = ";fault_size=%d" % (4 << 20) if "gzip" in name or name.endswith("_1g") else ""
             # only the silent ones are to end by impatience: on a busy machine others take their time too
             patience = "300ms" if name.startswith("silence") else "20s"
-            psql.must(server_ddl("%s_x_%s" % (run.schema, name), "x_" + name, "%s/~rows=30;fault=%s%s/api" % (run.log.base, name, size),
+            psql.must(server_ddl("%s_x_%s" % (run.schema, name), "x_" + name, "%s/~rows=30;rate_limit=1000000:1;fault=%s%s/api" % (run.log.base, name, size),
                                  "read_timeout '%s', max_retries '1', max_retry_wait '100ms'" % patience))
             self.outcomes[name] = outcome = self.ask(psql, name)
             if not proper_outcome(name, outcome):
@@ -309,7 +312,7 @@ class Soak:
         self.guard = threading.Lock()
         self.cancels = 0
         self.run = differential.Run()
-        self.run.start()
+        self.run.start(args.limit)
         self.directory = tempfile.TemporaryDirectory()
         os.chmod(self.directory.name, 0o755)
         define_heap_bytes(self.run.psql, self.directory.name)
@@ -396,6 +399,8 @@ def report(soak):
     lost = sum(worker.psql.lost for worker in soak.workers)
     print("# seed %s, %d sessions, %d s; cancels sent %d" % (soak.args.seed, len(soak.workers), soak.args.seconds, soak.cancels))
     print("# " + ", ".join("%s %d" % item for item in sorted(counts.items())))
+    asked, refused, waited = map(int, soak.run.psql.must("SELECT sum(requests), sum(refused), sum(waited_ms)::bigint FROM sgip_fdw_stats")[0].split(FIELD))
+    print("# requests %d, refused %d, waited %.0f s in all" % (asked, refused, waited / 1000))
     grown, more, ours = [], [], []
     for worker in soak.workers:
         warm = worker.samples[len(worker.samples) // 4:]
@@ -413,6 +418,8 @@ def report(soak):
     check(not soak.complaints, "%d answers and errors of %d sessions are right" % (
         sum(counts[each] for each in ("queries", "cursors", "faults", "recoveries", "upkeep")), len(soak.workers)), "see above")
     check(counts["cancelled"] > 0 and counts["timed out"] > 0, "queries were cancelled, and timed out", counts)
+    if soak.args.limit:
+        check(waited > 1000 and refused < 0.05 * asked, "limits were waited for, and refused less than 5 % of the requests", (waited, refused, asked))
     check(not errors, "no internal error in the server's log", errors[:5])
     check(not lost, "no session was lost", lost)
     check(not more, "no session has more descriptors than after warming up", more)
@@ -431,6 +438,7 @@ def main():
     parser.add_argument("--sessions", type=int, default=8)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--faults", type=int, help="so many kinds of misbehaviour only")
+    parser.add_argument("--limit", metavar="N:SECONDS", help="requests that each server allows, path by path")
     parser.add_argument("--cancel-ms", type=float, default=60, help="mean time between two cancels")
     args = parser.parse_args()
     args.seconds = args.seconds or args.minutes * 60
