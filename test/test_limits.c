@@ -104,6 +104,17 @@ sgip_shared_wake(SgipEntry *entry)
 	entry->awaited = false;
 }
 
+void
+sgip_shared_forget(SgipEntry *entry)
+{
+	SgipSharedKey key = entry->key;
+
+	/* its place is kept: a free one would end the search for others */
+	sgip_shared_wake(entry);
+	memset(entry, 0, sizeof(*entry));
+	entry->key = key;
+}
+
 uint64
 hash_bytes_extended(const unsigned char *k, int keylen, uint64 seed)
 {
@@ -158,7 +169,7 @@ typedef struct Scenario
 	double		slow;			/* seconds of a request, there and back, at most */
 	double		deaths;			/* of sessions, for each request */
 	int			others;			/* requests of each window that somebody else sends */
-	bool		failures_count; /* sessions may fail */
+	bool		silent;			/* only refusals tell of the limit */
 	const char *lie;			/* headers of every good answer instead: remaining and reset, relative or not */
 } Scenario;
 
@@ -222,6 +233,8 @@ serve(double at)
 	snprintf(head.rate_reset, sizeof(head.rate_reset), "%.0f",
 			 scenario.ends == CEIL ? ceil(end) : scenario.ends == FLOOR ? floor(end) : ceil(end - clock));
 	strcpy(head.date, date_of(clock));
+	if (scenario.silent && head.status == 200)
+		head.rate_limit[0] = head.rate_remaining[0] = head.rate_reset[0] = '\0';
 	if (scenario.lie != NULL)
 		sscanf(scenario.lie, "%63s %63s", head.rate_remaining, head.rate_reset);
 	return head;
@@ -467,6 +480,25 @@ keeps_to_limit(const char *name, Scenario one)
 	check(good, name, outcome);
 }
 
+/*
+ * Only refusals tell of the limit: each session is refused in each window, but
+ * they wait until it ends and no longer.
+ */
+static void
+tells_refusals_only(void)
+{
+	Outcome		outcome = {0};
+	bool		good = true;
+
+	for (int round = 0; round < ROUNDS && good; round++)
+	{
+		outcome = run((Scenario) {.sessions = 8, .requests = 7, .flying = 1, .limit = 20, .seconds = 10, .slow = 0.4, .silent = true});
+		good = outcome.failed == 0 && outcome.unfinished == 0 && outcome.seconds <= 1.3 * outcome.needed + 1 &&
+			outcome.most_refused <= outcome.windows;
+	}
+	check(good, "only refusals tell of the limit", outcome);
+}
+
 /* Whatever the server says, nobody waits for longer than a scan may, and nothing fails. */
 static void
 lies(const char *lie, double seconds)
@@ -505,6 +537,7 @@ main(int argc, char **argv)
 	keeps_to_limit("answers that take up to five seconds", (Scenario) {.requests = 3, .limit = 20, .seconds = 30, .slow = 5});
 	keeps_to_limit("sessions that die", (Scenario) {.requests = 8, .limit = 20, .seconds = 10, .slow = 0.4, .deaths = 0.05});
 	keeps_to_limit("somebody else who uses the half of it", (Scenario) {.requests = 3, .limit = 20, .seconds = 10, .slow = 0.4, .others = 10});
+	tells_refusals_only();
 	lies("0 3600", 60);
 	lies("0 60", 400);
 	lies("0 1", 400);

@@ -72,16 +72,17 @@ read_number(const char *text, int64 *number)
 static bool
 read_told(const SgipHttpHead *head, TimestampTz now, Told *told)
 {
-	int64		clock = sgip_retry_clock(head);
+	int64		clock;
 	int64		seconds;
 	bool		is_time;
 
 	told->refused = head->status == 429;
 	told->remaining = 0;
-	if (!read_number(head->rate_limit, &told->limit))
-		told->limit = SGIP_UNLIMITED;
 	if (!read_number(head->rate_remaining, &told->remaining) && !told->refused)
 		return false;
+	if (!read_number(head->rate_limit, &told->limit))
+		told->limit = SGIP_UNLIMITED;
+	clock = sgip_retry_clock(head);
 	if (!sgip_retry_parse(head->rate_reset, clock, &seconds, &is_time) &&
 		!(told->refused && sgip_retry_parse(head->retry_after, clock, &seconds, &is_time)))
 		return false;
@@ -293,6 +294,34 @@ note_account(SgipAccountEntry *account, const Told *told, TimestampTz now)
 	account->ends_at = told->ends_at;
 }
 
+/*
+ * The request has told nothing.  If it was a probe the next one may be sent at
+ * once; and if it was answered well, there is no limit any more that is told.
+ */
+static void
+give_back(SgipLimitToken *token, bool answered)
+{
+	SgipSharedKey key = sgip_shared_key(token->account, token->path);
+	SgipEntry  *entry;
+
+	if (token->path != 0 && token->window != 0)
+	{
+		sgip_shared_lock();
+		entry = sgip_shared_find(&key, false, GetCurrentTimestamp());
+		if (entry != NULL)
+			put_back(&entry->u.window, token);
+		if (entry != NULL && token->probe && token->window == entry->u.window.number)
+		{
+			entry->u.window.probe_until = 0;
+			sgip_shared_wake(entry);
+			if (answered)
+				sgip_shared_forget(entry);
+		}
+		sgip_shared_unlock();
+	}
+	token->path = 0;
+}
+
 void
 sgip_limits_learn(SgipLimitToken *token, const SgipHttpHead *head)
 {
@@ -306,7 +335,7 @@ sgip_limits_learn(SgipLimitToken *token, const SgipHttpHead *head)
 		return;
 	if (!read_told(head, now, &told))
 	{
-		sgip_limits_return(token);
+		give_back(token, head->status >= 200 && head->status <= 299);
 		return;
 	}
 	sgip_shared_lock();
@@ -321,22 +350,5 @@ sgip_limits_learn(SgipLimitToken *token, const SgipHttpHead *head)
 void
 sgip_limits_return(SgipLimitToken *token)
 {
-	SgipSharedKey key = sgip_shared_key(token->account, token->path);
-	SgipEntry  *entry;
-
-	if (token->path != 0 && token->window != 0)
-	{
-		sgip_shared_lock();
-		entry = sgip_shared_find(&key, false, GetCurrentTimestamp());
-		if (entry != NULL)
-			put_back(&entry->u.window, token);
-		if (entry != NULL && token->probe && token->window == entry->u.window.number)
-		{
-			/* the next one may be sent at once */
-			entry->u.window.probe_until = 0;
-			sgip_shared_wake(entry);
-		}
-		sgip_shared_unlock();
-	}
-	token->path = 0;
+	give_back(token, false);
 }

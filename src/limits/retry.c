@@ -65,12 +65,23 @@ parse_date(const char *text, int64 *seconds)
 	return true;
 }
 
+/*
+ * Reading a date takes longer than anything else that is done for an answer's
+ * headers, and it is the same for a second.
+ */
 int64
 sgip_retry_clock(const SgipHttpHead *head)
 {
-	int64		now;
+	static char last_date[sizeof(head->date)] = "";
+	static int64 last_clock;
 
-	return parse_date(head->date, &now) ? now : (int64) time(NULL);
+	if (head->date[0] == '\0' || strcmp(head->date, last_date) != 0)
+	{
+		if (!parse_date(head->date, &last_clock))
+			return (int64) time(NULL);
+		strcpy(last_date, head->date);
+	}
+	return last_clock;
 }
 
 bool
