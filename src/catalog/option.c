@@ -616,7 +616,7 @@ check_mapping(List *options)
 
 /*
  * Refuses options of a server that do not go together.  server is NULL while
- * they are being set, when nobody has told the validator its name.
+ * they are being set: a validator is not told its name.
  */
 static void
 check_server(List *options, const SgipServer *server)
