@@ -365,7 +365,7 @@ refuse_value(const SgipField *field)
 /* A time; *isnull if there is none. */
 static Datum
 make_moment(const SgipTupleBuilder *builder, Converter *converter, SgipSpan text, bool is_string,
-		  bool *isnull)
+			bool *isnull)
 {
 	char		iso[SGIP_TIME_BYTES];
 	int64		micros = 0;
