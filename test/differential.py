@@ -1734,7 +1734,8 @@ class Run:
         self.kinds = collections.Counter()
         self.per_table = collections.Counter()
 
-    def start(self):
+    def start(self, limit=None):
+        """limit: so many requests that each server allows, N:SECONDS for each path."""
         account, self.unique = make_account()
         ADDRESSES.extend(dict.fromkeys(row["ip"] for row in account["ips"]))
         self.directory = tempfile.TemporaryDirectory(prefix="differential-")
@@ -1742,11 +1743,14 @@ class Run:
         data.write_text(json.dumps(account, ensure_ascii=True), encoding="utf-8")
         ready = pathlib.Path(self.directory.name, "port")
         self.emulator = subprocess.Popen(
-            [sys.executable, str(HERE / "emulator.py"), "--data", str(data), "--ready-file", str(ready), "--parent-pid", str(os.getpid())],
+            [sys.executable, str(HERE / "emulator.py"), "--data", str(data), "--ready-file", str(ready), "--parent-pid", str(os.getpid())]
+            + (["--set", "rate_limit=" + limit] if limit else []),
             stdout=subprocess.PIPE)
         base = self.emulator.stdout.readline().decode().strip()
         self.log = Log(base)
         self.tables = make_tables(self.unique)
+        for table in self.tables if limit else ():
+            table.switches = ";".join(filter(None, (table.switches, "id=" + table.name)))
         self.psql = Psql()
         self.psql.must("CREATE EXTENSION IF NOT EXISTS sgip_fdw; CREATE EXTENSION IF NOT EXISTS citext")
         self.psql.must("CREATE SCHEMA %s; SET search_path = %s, public" % (self.schema, self.schema))
