@@ -57,7 +57,7 @@ SWITCHES = {
     "ip_filter": (("exact", "prefix", "ignored", "400", "404"), "exact", "ip= of the listings"),
     "subuser_filter": (("exact", "ignored", "empty", "400", "404"), "exact", "subuser= of /v3/ips"),
     "username_filter": (("prefix", "prefix_cs", "exact", "ignored"), "prefix", "username= of /v3/subusers"),
-    "usernames": (("list", "comma", "first", "ignored"), "list", "usernames= of /v3/subusers/reputations, when several are named"),
+    "usernames": (("list", "comma", "first", "ignored", "refused"), "list", "usernames= of /v3/subusers/reputations, when several are named"),
     "added_ends": (("included", "excluded"), "included", "rows at the very ends of start_added_at and end_added_at"),
     "pool_region": (("pools", "all"), "pools", "region= of /v3/send_ips/pools: pools with such an IP, or no filter"),
     "pool_ips": (("strings", "objects"), "strings", "ips of /v3/ips/pools/{name}"),

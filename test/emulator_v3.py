@@ -520,6 +520,8 @@ def reputations(call):
         names = [part for name in names for part in name.split(",")]
     elif mode == "first":
         names = names[:1]
+    elif mode == "refused" and len(names) > 1:
+        raise errors(400, "given more than once", "usernames")
     numbers = [account.user_number(n) for n in names]
     if mode == "ignored":
         numbers = range(account.user_count)

@@ -360,6 +360,7 @@ class V3(EmulatorTest):
         self.assertEqual([r["username"] for r in self.v3(query)], names)
         self.assertEqual([r["username"] for r in self.v3(query, "usernames=first")], names[:1])
         self.assertEqual(len(self.v3(query, "usernames=ignored")), len(self.data["subusers"]))
+        self.v3(query, "usernames=refused", status=400)
         query = "subusers/reputations?usernames=" + urllib.parse.quote(",".join(names))
         self.assertEqual(self.v3(query), [])
         self.assertEqual([r["username"] for r in self.v3(query, "usernames=comma")], names)

@@ -109,8 +109,10 @@ set_arguments(SgipAnswer *answer, const SgipArguments *arguments)
 			shown[i] = pstrdup(arguments->shown[i]);
 		if (field->kind == SGIP_KIND_PARENT)
 			answer->parent = answer->arguments.values[i];
-		/* what parents were listed for is no narrower than that */
-		answer->narrowed |= field->kind != SGIP_KIND_ARGUMENT && (field->many == 0 || answer->parent == NULL);
+		/* one id of those that were listed cannot be asked for in another way */
+		answer->narrowed |= field->kind != SGIP_KIND_ARGUMENT &&
+			(field->many == 0 || answer->parent == NULL ||
+			 strchr(arguments->values[i], SGIP_VALUES_SEPARATOR) != NULL);
 		answer->inconclusive |= field->inconclusive;
 	}
 }

@@ -274,6 +274,16 @@ drop_source(Source *source)
 	pfree(source);
 }
 
+/* A request that names several ids was refused: each is asked for alone. */
+static void
+name_alone(SgipFetch *fetch, Source *source)
+{
+	fetch->one_by_one = true;
+	fetch->parents = list_concat(source->named, fetch->parents);
+	source->named = NIL;
+	drop_source(source);
+}
+
 /*
  * What a search was narrowed by was refused, or its empty answer proves
  * nothing: reads the listing with nothing but what decides which rows there
@@ -530,7 +540,10 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 				drop_source(source);
 				break;
 			case SGIP_ANSWER_REFUSED:
-				fall_back(fetch, source);
+				if (list_length(source->named) > 1)
+					name_alone(fetch, source);
+				else
+					fall_back(fetch, source);
 				break;
 			case SGIP_ANSWER_WAIT:
 				send_ahead(fetch);
