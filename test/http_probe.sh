@@ -48,6 +48,7 @@ kept = set()           # sockets that stay open behind an answer
 all_gone = threading.Event()
 STRAY = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
 closed = {}            # path -> bytes that left the sending side of the socket
+noted = threading.Condition()
 
 def until_closed(sock, seconds=60):
     select.select([sock], [], [], seconds)
@@ -66,7 +67,9 @@ def send_counted(sock, path, data):
                 sent += sock.send(view[sent:sent + 16384])
     except OSError:
         pass
-    closed[path] = struct.unpack_from("Q", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), 200)[0]  # tcpi_bytes_sent
+    with noted:
+        closed[path] = struct.unpack_from("Q", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), 200)[0]  # tcpi_bytes_sent
+        noted.notify_all()
     sock.setblocking(True)
 
 def answer(sock, path, body, extra=b"", status=b"200 OK"):
@@ -97,6 +100,8 @@ def serve(sock, path, seq):
         send_counted(sock, path, BIG * 5)
         return False
     elif path.startswith("/sent/"):
+        with noted:            # the sender may hear a moment later that its peer has gone
+            noted.wait_for(lambda: path[5:] in closed, 20)
         answer(sock, path, b"", b"Retry-After: %d\r\n" % closed.get(path[5:], -1))
     elif path == "/drip":
         body = b"0123456789" * 20
