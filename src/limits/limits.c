@@ -222,11 +222,13 @@ sgip_limits_path(const char *url)
 }
 
 /*
- * Has any answer told the account of a limit?  If none has, requests cost one
- * look at a flag; the lock is not needed for what can be true a moment later.
+ * Do the account's answers tell of no limit?  Then requests cost one look at a
+ * flag; the lock is not needed for what can be true a moment later.  Until the
+ * first answer has come requests are counted, for it does not tell how many
+ * others are under way.
  */
 static bool
-has_limits(SgipAccount account)
+is_silent(SgipAccount account)
 {
 	static SgipEntry *last = NULL;
 	SgipSharedKey key = sgip_shared_key(account, 0);
@@ -237,7 +239,7 @@ has_limits(SgipAccount account)
 		last = sgip_shared_find(&key, false, GetCurrentTimestamp());
 		sgip_shared_unlock();
 	}
-	return last != NULL && last->u.account.told;
+	return last != NULL && last->u.account.answered && !last->u.account.told;
 }
 
 /* The entry of a path, made if it must be: nothing is known of it then. */
@@ -262,7 +264,7 @@ sgip_limits_take(SgipAccount account, uint64 path, int64 patience_ms, SgipLimitT
 	memset(token, 0, sizeof(*token));
 	token->account = account;
 	token->path = path;
-	if (!has_limits(account))
+	if (is_silent(account))
 		return 0;
 
 	key = sgip_shared_key(account, path);
@@ -282,12 +284,22 @@ sgip_limits_changed(uint64 path)
 	return !sgip_shared_awaits(path);
 }
 
+/* The account's entry, made if it must be. */
+static SgipAccountEntry *
+find_account(SgipAccount account, TimestampTz now)
+{
+	SgipSharedKey key = sgip_shared_key(account, 0);
+	SgipAccountEntry *entry = &sgip_shared_find(&key, true, now)->u.account;
+
+	if (entry->since == 0)
+		entry->since = now;
+	return entry;
+}
+
 /* What the account was told last, for people. */
 static void
-note_account(SgipAccountEntry *account, const Told *told, TimestampTz now)
+note_account(SgipAccountEntry *account, const Told *told)
 {
-	if (account->since == 0)
-		account->since = now;
 	account->told = true;
 	account->limit = told->limit;
 	account->remaining = told->remaining;
@@ -296,26 +308,39 @@ note_account(SgipAccountEntry *account, const Told *told, TimestampTz now)
 
 /*
  * The request has told nothing.  If it was a probe the next one may be sent at
- * once; and if it was answered well, there is no limit any more that is told.
+ * once; and if it was answered well, there is no limit (any more) that is told.
  */
 static void
 give_back(SgipLimitToken *token, bool answered)
 {
 	SgipSharedKey key = sgip_shared_key(token->account, token->path);
+	TimestampTz now = GetCurrentTimestamp();
 	SgipEntry  *entry;
 
 	if (token->path != 0 && token->window != 0)
 	{
+		bool		told = true;
+
 		sgip_shared_lock();
-		entry = sgip_shared_find(&key, false, GetCurrentTimestamp());
-		if (entry != NULL)
-			put_back(&entry->u.window, token);
-		if (entry != NULL && token->probe && token->window == entry->u.window.number)
+		if (answered)
 		{
-			entry->u.window.probe_until = 0;
-			sgip_shared_wake(entry);
-			if (answered)
+			SgipAccountEntry *account = find_account(token->account, now);
+
+			account->answered = true;
+			told = account->told;
+		}
+		entry = sgip_shared_find(&key, false, now);
+		if (entry != NULL)
+		{
+			bool		probe = token->probe && token->window == entry->u.window.number;
+
+			put_back(&entry->u.window, token);
+			if (probe)
+				entry->u.window.probe_until = 0;
+			if (answered && (probe || !told))
 				sgip_shared_forget(entry);
+			else if (probe)
+				sgip_shared_wake(entry);
 		}
 		sgip_shared_unlock();
 	}
@@ -325,7 +350,6 @@ give_back(SgipLimitToken *token, bool answered)
 void
 sgip_limits_learn(SgipLimitToken *token, const SgipHttpHead *head)
 {
-	SgipSharedKey account = sgip_shared_key(token->account, 0);
 	SgipSharedKey path = sgip_shared_key(token->account, token->path);
 	TimestampTz now = GetCurrentTimestamp();
 	Told		told;
@@ -339,7 +363,7 @@ sgip_limits_learn(SgipLimitToken *token, const SgipHttpHead *head)
 		return;
 	}
 	sgip_shared_lock();
-	note_account(&sgip_shared_find(&account, true, now)->u.account, &told, now);
+	note_account(find_account(token->account, now), &told);
 	entry = find_window(&path, now);
 	if (note(&entry->u.window, token, &told, now))
 		sgip_shared_wake(entry);

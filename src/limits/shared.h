@@ -32,7 +32,8 @@ typedef struct SgipAccountEntry
 {
 	SgipUsage	usage;
 	TimestampTz since;			/* when the counting began */
-	bool		told;			/* an answer told of a limit: the rest says what */
+	bool		answered;		/* an answer came that told of no limit */
+	bool		told;			/* one told: the rest says what */
 	int64		limit;
 	int64		remaining;
 	TimestampTz ends_at;
