@@ -50,7 +50,8 @@ typedef struct Reading
 	size_t		piece;			/* bytes per piece; 0: all at once */
 	uint64_t	seed;			/* not 0: pieces of random size up to that */
 	void		(*put_element) (Text *text, const SgipElement *element, void *arg);
-	void	   *arg;			/* how else an element is written down, or NULL */
+	void	   *arg;			/* how else an element is written down, or
+								 * NULL */
 } Reading;
 
 /* A small repeatable source of chance (splitmix64) */

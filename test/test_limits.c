@@ -57,7 +57,10 @@ sgip_shared_unlock(void)
 SgipSharedKey
 sgip_shared_key(SgipAccount account, uint64 path)
 {
-	return (SgipSharedKey) {.account = account, .path = path};
+	return (SgipSharedKey)
+	{
+		.account = account, .path = path
+	};
 }
 
 bool
@@ -166,12 +169,16 @@ typedef struct Scenario
 	Windows		windows;
 	Ends		ends;
 	double		skew;			/* seconds that the server's clock is ahead */
-	double		slow;			/* seconds of a request, there and back, at most */
+	double		slow;			/* seconds of a request, there and back, at
+								 * most */
 	double		deaths;			/* of sessions, for each request */
-	int			others;			/* requests of each window that somebody else sends */
-	bool		one_first;		/* a session sends one, and the others when that is answered */
+	int			others;			/* requests of each window that somebody else
+								 * sends */
+	bool		one_first;		/* a session sends one, and the others when
+								 * that is answered */
 	bool		silent;			/* only refusals tell of the limit */
-	const char *lie;			/* headers of every good answer instead: remaining and reset, relative or not */
+	const char *lie;			/* headers of every good answer instead:
+								 * remaining and reset, relative or not */
 } Scenario;
 
 static Scenario scenario;
@@ -487,10 +494,10 @@ keeps_to_limit(const char *name, Scenario one)
 		at_first = one.sessions * (one.one_first ? 1 : one.flying);
 
 		/*
-		 * Before anything is known, all that can be sent is: if that is one by
-		 * each, none of these is refused.  Later an end that was rounded down
-		 * costs a probe or two.  Where windows slide, requests come free one
-		 * after the other while answers overtake each other: what is not
+		 * Before anything is known, all that can be sent is: if that is one
+		 * by each, none of these is refused.  Later an end that was rounded
+		 * down costs a probe or two.  Where windows slide, requests come free
+		 * one after the other while answers overtake each other: what is not
 		 * certainly free then is left until the next time.
 		 */
 		good = outcome.failed == 0 && outcome.unfinished == 0 &&
@@ -555,15 +562,30 @@ main(int argc, char **argv)
 			keeps_to_limit(name, one);
 		}
 	}
-	usual = (Scenario) {.requests = 6, .limit = 60, .seconds = 8, .slow = 0.1, .one_first = true};
+	usual = (Scenario)
+	{
+		.requests = 6, .limit = 60, .seconds = 8, .slow = 0.1, .one_first = true
+	};
 	keeps_to_limit("sessions that send one request, and more when it is answered", usual);
-	usual = (Scenario) {.requests = 30, .limit = 20, .seconds = 1, .windows = CLOCK, .slow = 0.04};
+	usual = (Scenario)
+	{
+		.requests = 30, .limit = 20, .seconds = 1, .windows = CLOCK, .slow = 0.04
+	};
 	keeps_to_limit("windows of a second", usual);
-	usual = (Scenario) {.requests = 3, .limit = 20, .seconds = 30, .slow = 5};
+	usual = (Scenario)
+	{
+		.requests = 3, .limit = 20, .seconds = 30, .slow = 5
+	};
 	keeps_to_limit("answers that take up to five seconds", usual);
-	usual = (Scenario) {.requests = 8, .limit = 20, .seconds = 10, .slow = 0.4, .deaths = 0.05};
+	usual = (Scenario)
+	{
+		.requests = 8, .limit = 20, .seconds = 10, .slow = 0.4, .deaths = 0.05
+	};
 	keeps_to_limit("sessions that die", usual);
-	usual = (Scenario) {.requests = 3, .limit = 20, .seconds = 10, .slow = 0.4, .others = 10};
+	usual = (Scenario)
+	{
+		.requests = 3, .limit = 20, .seconds = 10, .slow = 0.4, .others = 10
+	};
 	keeps_to_limit("somebody else who uses the half of it", usual);
 	tells_refusals_only();
 	lies("0 3600", 60);

@@ -36,7 +36,8 @@
 /* What a user mapping says; or NULL */
 typedef struct MappingOptions
 {
-	Oid			user_id;		/* whose mapping it is, InvalidOid for PUBLIC; without one, who needs it */
+	Oid			user_id;		/* whose mapping it is, InvalidOid for PUBLIC;
+								 * without one, who needs it */
 	char	   *api_user;
 	char	   *api_key;
 	char	   *api_key_file;
@@ -216,7 +217,10 @@ read_key_file(const SgipServer *server, const MappingOptions *options)
 
 	if (fd < 0)
 	{
-		/* errcode_for_file_access would call the rarer reasons internal errors */
+		/*
+		 * errcode_for_file_access would call the rarer reasons internal
+		 * errors
+		 */
 		int			state = errno == ENOENT ? ERRCODE_UNDEFINED_FILE :
 			errno == EACCES ? ERRCODE_INSUFFICIENT_PRIVILEGE : ERRCODE_IO_ERROR;
 

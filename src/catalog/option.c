@@ -181,7 +181,7 @@ sgip_option_closest(const char *list, const char *name)
 	{
 		size_t		len = strcspn(p, " ");
 		int			distance = varstr_levenshtein_less_equal(lower, strlen(lower), p, len, 1, 1, 1,
-														 MAX_TYPO_DISTANCE, true);
+															 MAX_TYPO_DISTANCE, true);
 
 		if (distance < closest_distance)
 		{

@@ -41,8 +41,9 @@ typedef struct SgipServer
 	bool		analyzable;
 	double		startup_cost;
 	double		tuple_cost;
-	bool		hides_values;	/* the role that reads messages may not use the
-								 * server: it may not see what others ask it for */
+	bool		hides_values;	/* the role that reads messages may not use
+								 * the server: it may not see what others ask
+								 * it for */
 } SgipServer;
 
 /* Options of a foreign table, over the server's */

@@ -19,7 +19,8 @@ typedef struct SgipColumn
 	int32		typmod;
 	int			field;			/* index into the task's fields, -1: constant */
 	const char *constant;		/* value of every row, or NULL */
-	SgipMatch	match;			/* how the API compares this column's parameter */
+	SgipMatch	match;			/* how the API compares this column's
+								 * parameter */
 } SgipColumn;
 
 typedef struct SgipTable

@@ -111,7 +111,7 @@ static const SgipField v3_address_fields[] = {
 	V3_IP,
 	LIST("pools", "text[]", .subkey = "name"),
 	{.name = "pool_ids", .column = "pool_ids", .type = "bigint[]", .kind = SGIP_KIND_LIST,
-	.key = "pools", .subkey = "id", .items = SGIP_KIND_NUMBER,
+		.key = "pools", .subkey = "id", .items = SGIP_KIND_NUMBER,
 	.param = "pool", .match = SGIP_MATCH_EXACT},
 	TEXT("region"),
 	BOOLEAN("is_leased", .param = "is_leased", .match = SGIP_MATCH_EXACT, .values = "true false"),
@@ -120,7 +120,7 @@ static const SgipField v3_address_fields[] = {
 			.values = "true false", .not_beside = "pool_ids"),
 	BOOLEAN("is_auto_warmup"),
 	{.name = "added_at", .column = "added_at", .type = "timestamptz", .kind = SGIP_KIND_TIME,
-	.key = "added_at", .param = "start_added_at", .param_to = "end_added_at",
+		.key = "added_at", .param = "start_added_at", .param_to = "end_added_at",
 	.match = SGIP_MATCH_EXACT},
 	TIME("updated_at", "updated_at")
 };
@@ -147,7 +147,7 @@ static const SgipField v3_remaining_fields[] = {
 static const SgipField v3_subuser_fields[] = {
 	NUMBER("id", "bigint", .identity = true),
 	TEXT("username", .identity = true, .param = "username", .match = SGIP_MATCH_PREFIX,
-		.fold_case = true),
+		 .fold_case = true),
 	TEXT("email"),
 	BOOLEAN("disabled"),
 	TEXT("region", .param = "region", .match = SGIP_MATCH_EXACT, .values = "global eu")

@@ -47,15 +47,16 @@ typedef enum SgipKind
 	SGIP_KIND_TEXT,				/* string */
 	SGIP_KIND_NUMBER,			/* number, or a string that holds one */
 	SGIP_KIND_BOOLEAN,			/* true or false */
-	SGIP_KIND_TIME,				/* Unix seconds, as number or string, or ISO text */
+	SGIP_KIND_TIME,				/* Unix seconds, as number or string, or ISO
+								 * text */
 	SGIP_KIND_LIST,				/* array of what "items" says */
 	SGIP_KIND_ITEM,				/* the item of the unnested array */
 	SGIP_KIND_PARENT,			/* id of the parent's row; stands in the path */
-	SGIP_KIND_PARENT_ITEM,		/* string: the member subkey of that item of the
-								 * list at key whose "id" is the parent's */
-	SGIP_KIND_ARGUMENT			/* not in the answer: argument of the search, sent
-								 * as param, or where that is NULL looked for in
-								 * the list at key */
+	SGIP_KIND_PARENT_ITEM,		/* string: the member subkey of that item of
+								 * the list at key whose "id" is the parent's */
+	SGIP_KIND_ARGUMENT			/* not in the answer: argument of the search,
+								 * sent as param, or where that is NULL looked
+								 * for in the list at key */
 } SgipKind;
 
 /* How many requests a listing takes and how the next one is found */
@@ -78,36 +79,44 @@ typedef enum SgipDerive
 
 typedef struct SgipField
 {
-	const char *name;			/* the API's name: value of column option "field" */
-	const char *column;			/* name of the column that IMPORT makes; a column
-								 * of either name is this field */
+	const char *name;			/* the API's name: value of column option
+								 * "field" */
+	const char *column;			/* name of the column that IMPORT makes; a
+								 * column of either name is this field */
 	const char *type;			/* SQL type of the column that IMPORT makes */
 	SgipKind	kind;
-	const char *key;			/* member of the element that holds it, or NULL */
-	const char *subkey;			/* the value is an object, or the items of the list
-								 * are, of which this member is taken; or NULL */
-	SgipKind	items;			/* SGIP_KIND_LIST: what is in it, TEXT or NUMBER */
-	bool		identity;		/* an element that lacks it is no row of the task */
-	const char *param;			/* search parameter of the request, or NULL; of a
-								 * time the lower bound, in Unix seconds */
+	const char *key;			/* member of the element that holds it, or
+								 * NULL */
+	const char *subkey;			/* the value is an object, or the items of the
+								 * list are, of which this member is taken; or
+								 * NULL */
+	SgipKind	items;			/* SGIP_KIND_LIST: what is in it, TEXT or
+								 * NUMBER */
+	bool		identity;		/* an element that lacks it is no row of the
+								 * task */
+	const char *param;			/* search parameter of the request, or NULL;
+								 * of a time the lower bound, in Unix seconds */
 	const char *param_to;		/* TIME: likewise the upper bound, or NULL */
-	int			many;			/* rows are found by this parameter alone, which one
-								 * request can have so often; the values are the
-								 * parent's; 0: it is an ordinary parameter */
-	const char *not_beside;		/* the API refuses the parameter beside that of the
-								 * field of this name; or NULL */
-	const char *object_path;	/* path of the one object that has the value "{}" in
-								 * this field, where that is less than the listing */
-	SgipMatch	match;			/* how the API compares that parameter, unless the
-								 * column option "match" says otherwise */
-	const char *values;			/* the only values that the parameter may have,
-								 * separated by blanks; NULL: any */
-	bool		fold_case;		/* the API folds case, by rules of its own beyond
-								 * ASCII: only an ASCII beginning may be sent */
-	const char *absent;			/* value of a search column that no condition gives
-								 * one, or NULL */
-	bool		inconclusive;		/* an empty or refused answer proves nothing: then
-								 * the whole listing is read */
+	int			many;			/* rows are found by this parameter alone,
+								 * which one request can have so often; the
+								 * values are the parent's; 0: it is an
+								 * ordinary parameter */
+	const char *not_beside;		/* the API refuses the parameter beside that
+								 * of the field of this name; or NULL */
+	const char *object_path;	/* path of the one object that has the value
+								 * "{}" in this field, where that is less than
+								 * the listing */
+	SgipMatch	match;			/* how the API compares that parameter, unless
+								 * the column option "match" says otherwise */
+	const char *values;			/* the only values that the parameter may
+								 * have, separated by blanks; NULL: any */
+	bool		fold_case;		/* the API folds case, by rules of its own
+								 * beyond ASCII: only an ASCII beginning may
+								 * be sent */
+	const char *absent;			/* value of a search column that no condition
+								 * gives one, or NULL */
+	bool		inconclusive;	/* an empty or refused answer proves nothing:
+								 * then the whole listing is read */
 } SgipField;
 
 /* No task has more; lets callers keep values in plain arrays */
@@ -118,23 +127,25 @@ typedef struct SgipTask
 	SgipApi		api;
 	const char *name;			/* value of the table option "task" */
 	const char *table;			/* name of the table that IMPORT makes */
-	const char *path;			/* v3: path after base_url, "{}" stands for the
-								 * parent's id; v2: NULL */
+	const char *path;			/* v3: path after base_url, "{}" stands for
+								 * the parent's id; v2: NULL */
 	const char *query;			/* v3: fixed part of the query string, or NULL */
 	SgipPaging	paging;
-	int			page_max;		/* most rows the API gives per page; 0 = unpaged */
+	int			page_max;		/* most rows the API gives per page; 0 =
+								 * unpaged */
 	bool		single;			/* the answer is one object, which is the row */
-	const char *list_key;		/* member that holds the elements when the answer
-								 * is an object, or NULL */
-	bool		plain;			/* the API documents lists of plain strings, each
-								 * of which stands for the first field */
-	const char *unnest;			/* array member, one row for each item; or NULL */
+	const char *list_key;		/* member that holds the elements when the
+								 * answer is an object, or NULL */
+	bool		plain;			/* the API documents lists of plain strings,
+								 * each of which stands for the first field */
+	const char *unnest;			/* array member, one row for each item; or
+								 * NULL */
 	SgipDerive	derive;
 	const char *parent;			/* task whose rows each have one such listing */
 	const SgipField *fields;
 	int			field_count;
-	int			key_field;		/* field that tells rows of a paged listing apart
-								 * (before unnesting), or -1 */
+	int			key_field;		/* field that tells rows of a paged listing
+								 * apart (before unnesting), or -1 */
 } SgipTask;
 
 /* All tasks, v2 first; *count receives how many */

@@ -39,8 +39,9 @@ typedef struct AnswerPage
 	SgipJsonReader *reader;		/* of this try, or NULL */
 	int			tries;			/* the try that the reader is for */
 	bool		accepted;		/* its status was good: elements may be read */
-	size_t		used;			/* bytes of the element handed out last, which stay
-								 * in the transfer's window as long as it lives */
+	size_t		used;			/* bytes of the element handed out last, which
+								 * stay in the transfer's window as long as it
+								 * lives */
 	int64		elements;		/* received in this try */
 } AnswerPage;
 
@@ -299,7 +300,8 @@ typedef enum PageResult
 {
 	PAGE_ELEMENT,				/* answer->element is its next one */
 	PAGE_BLOCKED,				/* nothing more without waiting */
-	PAGE_CHANGED,				/* the page is done with, or is sent again: look again */
+	PAGE_CHANGED,				/* the page is done with, or is sent again:
+								 * look again */
 	PAGE_REFUSED				/* see SGIP_ANSWER_REFUSED */
 } PageResult;
 

@@ -19,9 +19,9 @@ typedef enum SgipAnswerResult
 	SGIP_ANSWER_ELEMENT,		/* one element */
 	SGIP_ANSWER_WAIT,			/* nothing yet: wait, then call again */
 	SGIP_ANSWER_END,			/* no more elements, and that is proven */
-	SGIP_ANSWER_REFUSED			/* what the listing was narrowed by was refused,
-								 * or its empty answer proves nothing; there was
-								 * no element */
+	SGIP_ANSWER_REFUSED			/* what the listing was narrowed by was
+								 * refused, or its empty answer proves
+								 * nothing; there was no element */
 } SgipAnswerResult;
 
 /*

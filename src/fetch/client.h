@@ -25,7 +25,8 @@ typedef struct SgipFetchCounters
 	int64		requests;		/* sent, further tries included */
 	int64		retries;
 	int64		rows;			/* elements received */
-	int64		shared;			/* elements read that another scan has received */
+	int64		shared;			/* elements read that another scan has
+								 * received */
 	int64		bytes;			/* of bodies, after decompression */
 	int64		connections;	/* opened */
 	int64		waited_ms;		/* before further tries, and for limits */
@@ -45,7 +46,7 @@ typedef struct SgipClient
 	/* NULL while there is nothing to send */
 	MemoryContext lease_context;
 	SgipCredentials *credentials;
-	SgipLease *lease;
+	SgipLease  *lease;
 	MemoryContextCallback cleanup;
 	SgipHttpCounters counted;	/* what the lease had counted when last asked */
 
@@ -71,7 +72,8 @@ typedef struct SgipCall
 	bool		limited;		/* because of a limit, which can change */
 	SgipLimitToken token;		/* its part of the limit, once it was sent */
 	SgipTransfer *transfer;		/* NULL: not sent yet */
-	bool		repeat;			/* what has come is void: it is to be sent again */
+	bool		repeat;			/* what has come is void: it is to be sent
+								 * again */
 	bool		noted;			/* what the headers say of limits was noted */
 	int			tries;			/* times it was sent */
 } SgipCall;

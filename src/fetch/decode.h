@@ -36,12 +36,14 @@ typedef struct SgipMembers
 	const SgipTask *task;
 	int			count;
 	SgipMember	members[SGIP_MAX_FIELDS];
-	uint8_t		bad_kinds[SGIP_MAX_FIELDS]; /* of value that each must not have */
+	uint8_t		bad_kinds[SGIP_MAX_FIELDS]; /* of value that each must not
+											 * have */
 	uint8_t		bad_items[SGIP_MAX_FIELDS]; /* ... and not in its list */
 	uint32_t	required;		/* bits of those that must be there ... */
 	uint32_t	not_null;		/* ... and must not be null */
 	int			of_field[SGIP_MAX_FIELDS];	/* the member that it is; -1: none */
-	bool		is_part[SGIP_MAX_FIELDS];	/* the field is a part of the member */
+	bool		is_part[SGIP_MAX_FIELDS];	/* the field is a part of the
+											 * member */
 	bool		has_parts;		/* something is: it, or the items of a list */
 	int			subusers;		/* those by which tasks decide; -1: none */
 	int			pools;
@@ -128,7 +130,8 @@ typedef enum SgipTime
 	SGIP_TIME_NONE,				/* an empty text: there is none */
 	SGIP_TIME_MICROS,			/* *micros since 1970 */
 	SGIP_TIME_TEXT,				/* perhaps one that is written in another way */
-	SGIP_TIME_MISFIT			/* a number that is no time of the years 1 to 9999 */
+	SGIP_TIME_MISFIT			/* a number that is no time of the years 1 to
+								 * 9999 */
 } SgipTime;
 
 /*

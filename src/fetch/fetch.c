@@ -42,10 +42,13 @@ typedef struct Source
 	Purpose		purpose;
 	SgipReader *reader;
 	const SgipSearch *search;	/* whose rows these are, or NULL */
-	char	   *parent;			/* id of the parent's row that it belongs to, or NULL */
-	List	   *named;			/* ids that the request names, where it can name many */
+	char	   *parent;			/* id of the parent's row that it belongs to,
+								 * or NULL */
+	List	   *named;			/* ids that the request names, where it can
+								 * name many */
 	SgipStringSet *seen;		/* of those, the ones that rows have come for */
-	bool		lacking;		/* it names one that an answer about several lacked */
+	bool		lacking;		/* it names one that an answer about several
+								 * lacked */
 	SgipMembers members;		/* of its elements, and what they have to be */
 } Source;
 
@@ -57,17 +60,19 @@ struct SgipFetch
 	int			rows;			/* that are likely to be read, 0: all */
 	SgipShare  *share;
 	bool		asked;			/* for a row */
-	uint64		events;			/* of the client, when there was nothing to read */
+	uint64		events;			/* of the client, when there was nothing to
+								 * read */
 
 	dlist_head	sources;		/* in the order of their rows */
 	int			next_search;	/* first search without a source */
 	List	   *parents;		/* ids whose listings are still to be read */
 	const SgipSearch *parents_search;
 	bool		listed;			/* they come from a listing, not from a search */
-	int			alone;			/* so many of them are to be named alone, since an
-								 * answer lacked them */
+	int			alone;			/* so many of them are to be named alone,
+								 * since an answer lacked them */
 	bool		one_by_one;		/* an answer about several ids is not complete */
-	bool		fell_back;		/* to a listing that other searches may fall back to */
+	bool		fell_back;		/* to a listing that other searches may fall
+								 * back to */
 	SgipStringSet *disabled;	/* names of subusers; NULL: not asked for */
 
 	/* an element that is handed out item by item */
@@ -175,7 +180,7 @@ take_named(SgipFetch *fetch, const SgipSearch *search, const char *names)
 {
 	MemoryContext caller = MemoryContextSwitchTo(fetch->context);
 
-	for (const char *end; ; names = end + 1)
+	for (const char *end;; names = end + 1)
 	{
 		end = strchrnul(names, SGIP_VALUES_SEPARATOR);
 		fetch->parents = lappend(fetch->parents, pnstrdup(names, end - names));

@@ -37,7 +37,8 @@ struct SgipListing
 	/* keys of elements, NULL if the listing is not paged */
 	SgipStringSet *seen;		/* of earlier pages and tries */
 	SgipStringSet *present;		/* of this one */
-	int64		fresh;			/* elements with a key of this page that are new */
+	int64		fresh;			/* elements with a key of this page that are
+								 * new */
 	int			stale_pages;	/* pages in a row without a new element */
 
 	/* OFFSET: what the first page told about the others; step 0: nothing */

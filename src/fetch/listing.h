@@ -20,7 +20,8 @@ typedef enum SgipNextPage
 {
 	SGIP_NEXT_PAGE,				/* another page */
 	SGIP_NEXT_END,				/* nothing, and that is proven */
-	SGIP_NEXT_STUCK				/* what has been before: the listing does not advance */
+	SGIP_NEXT_STUCK				/* what has been before: the listing does not
+								 * advance */
 } SgipNextPage;
 
 /*

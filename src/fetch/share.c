@@ -127,7 +127,8 @@ typedef struct Wanted
 
 struct SgipShare
 {
-	dlist_node	node;			/* in those that share in a transaction, once started */
+	dlist_node	node;			/* in those that share in a transaction, once
+								 * started */
 	bool		listed;
 	MemoryContext context;
 	MemoryContextCallback cleanup;
@@ -150,7 +151,8 @@ struct SgipReader
 	dlist_node	shared_node;	/* in its answer's */
 	SgipShare  *share;
 	SgipAnswer *direct;			/* an answer that no other reads, or NULL */
-	SharedAnswer *shared;		/* or one of the registry; NULL if that has gone */
+	SharedAnswer *shared;		/* or one of the registry; NULL if that has
+								 * gone */
 	SgipStoreReader position;
 	SgipElement element;		/* that was handed out last */
 };
@@ -372,7 +374,11 @@ advance(SharedAnswer *shared, SgipShare *share)
 
 	shared->busy = true;
 	shared->asker = share->counters;
-	/* perhaps not the scan's own: room is made by whichever was not used for long */
+
+	/*
+	 * perhaps not the scan's own: room is made by whichever was not used for
+	 * long
+	 */
 	sgip_client_serve(shared->client, share->table->name, share->counters);
 	result = sgip_answer_next(shared->answer, &element);
 	if (result == SGIP_ANSWER_ELEMENT)

@@ -28,7 +28,8 @@ typedef struct SgipStatement
 
 	/* for whoever makes scans of it */
 	bool		planned;		/* the next one is known */
-	Bitmapset  *restarted;		/* plan_node_ids of scans that can be started again */
+	Bitmapset  *restarted;		/* plan_node_ids of scans that can be started
+								 * again */
 } SgipStatement;
 
 /* A scan's part in what is shared */

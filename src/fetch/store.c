@@ -53,7 +53,8 @@ struct SgipStore
 	SgipStoreBudget *budget;
 	ResourceOwner owner;
 	int64		bytes;			/* in all */
-	Chunk	  **chunks;			/* what is in memory: with a file, the last bytes alone */
+	Chunk	  **chunks;			/* what is in memory: with a file, the last
+								 * bytes alone */
 	int			chunk_count;
 	int			chunk_room;
 	int64		charged;		/* to the budget */

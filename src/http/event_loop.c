@@ -214,7 +214,11 @@ sgip_event_loop_open(SgipLease *lease)
 	CHECK_MSETOPT(lease->multi, CURLMOPT_TIMERDATA, lease);
 	CHECK_MSETOPT(lease->multi, CURLMOPT_MAXCONNECTS, (long) SGIP_MAX_CONNECTIONS);
 #if LIBCURL_VERSION_NUM >= 0x081400
-	/* do not join a thread that looks up a name, which belongs to the multi handle since then */
+
+	/*
+	 * do not join a thread that looks up a name, which belongs to the multi
+	 * handle since then
+	 */
 	CHECK_MSETOPT(lease->multi, CURLMOPT_QUICK_EXIT, 1L);
 #endif
 

@@ -30,6 +30,7 @@ static const struct
 	size_t		size;
 	bool		cut;			/* a part of it is better than nothing */
 }			texts[] = {
+
 	TEXT("Retry-After", retry_after, false),
 	TEXT("X-RateLimit-Limit", rate_limit, false),
 	TEXT("X-RateLimit-Remaining", rate_remaining, false),

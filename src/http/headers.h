@@ -34,10 +34,10 @@ typedef struct SgipHttpHead
 	char		location[512];
 	char		content_length[64]; /* without anything but a number */
 	bool		encoded;		/* the body is compressed */
-	bool		tells_end;		/* by Content-Length or chunks: an answer that is
-								 * cut short cannot pass for a complete one */
-	bool		has_link;		/* a Link header named another page: the first,
-								 * previous, next or last one */
+	bool		tells_end;		/* by Content-Length or chunks: an answer that
+								 * is cut short cannot pass for a complete one */
+	bool		has_link;		/* a Link header named another page: the
+								 * first, previous, next or last one */
 	char	   *link_next;		/* target of rel="next", malloc'd, or NULL */
 	char	   *link_last;		/* target of rel="last", malloc'd, or NULL */
 } SgipHttpHead;

@@ -29,9 +29,10 @@ typedef struct SgipHttpPeer
 	Oid			user_id;		/* user whose mapping is used */
 	Oid			mapping_id;		/* user mapping, or InvalidOid */
 	const char *ca_file;		/* extra trust anchors, or NULL */
-	const char *proxy;			/* proxy URL, "" for none, or NULL for what the
-								 * environment says */
-	bool		keep_connections;	/* else they are closed when the statement ends */
+	const char *proxy;			/* proxy URL, "" for none, or NULL for what
+								 * the environment says */
+	bool		keep_connections;	/* else they are closed when the statement
+									 * ends */
 	int			connect_timeout_ms; /* name lookup, TCP and TLS together */
 	int			read_timeout_ms;	/* longest silence while we wait */
 } SgipHttpPeer;
@@ -53,11 +54,13 @@ typedef enum SgipHttpState
 
 typedef enum SgipHttpFailure
 {
-	SGIP_HTTP_CONNECT,			/* could not connect: name, TCP, TLS, proxy or time */
-	SGIP_HTTP_LOST,				/* connection lost, or answer cut short or broken */
+	SGIP_HTTP_CONNECT,			/* could not connect: name, TCP, TLS, proxy or
+								 * time */
+	SGIP_HTTP_LOST,				/* connection lost, or answer cut short or
+								 * broken */
 	SGIP_HTTP_SILENT,			/* nothing arrived for read_timeout */
-	SGIP_HTTP_BROKEN,			/* answer's headers or encoding make no sense or
-								 * are over a limit */
+	SGIP_HTTP_BROKEN,			/* answer's headers or encoding make no sense
+								 * or are over a limit */
 	SGIP_HTTP_DESCRIPTORS,		/* too many open files */
 	SGIP_HTTP_INTERNAL			/* libcurl refused, or out of memory */
 } SgipHttpFailure;
@@ -154,7 +157,8 @@ extern const SgipHttpCounters *sgip_http_counters(const SgipLease *lease);
 /* What a session may know of its connections to one peer */
 typedef struct SgipHttpLeaseInfo
 {
-	uint32		number;			/* tells it from others, from 1 in each session */
+	uint32		number;			/* tells it from others, from 1 in each
+								 * session */
 	Oid			server_id;
 	Oid			user_id;
 	bool		in_use;			/* by a scan */
@@ -178,8 +182,8 @@ extern int	sgip_http_disconnect(Oid server_id);
 typedef struct SgipHttpUrl
 {
 	char		scheme[16];		/* in lower case */
-	char		host[256];		/* an IPv6 address in brackets, an IPv4 address
-								 * in four numbers however it is spelt */
+	char		host[256];		/* an IPv6 address in brackets, an IPv4
+								 * address in four numbers however it is spelt */
 	char		path[1024];
 } SgipHttpUrl;
 

@@ -453,7 +453,11 @@ keep_for_statement(SgipLease *lease)
 	if (lease->peer.keep_connections ||
 		(lease->kept_in != NULL && MemoryContextGetParent(lease->kept_in) == statement))
 		return;
-	/* a child goes when the statement fails, the context itself only with its transaction */
+
+	/*
+	 * a child goes when the statement fails, the context itself only with its
+	 * transaction
+	 */
 	lease->kept_in = AllocSetContextCreate(statement, "sgip_fdw connections", ALLOCSET_SMALL_SIZES);
 	callback = MemoryContextAlloc(lease->kept_in, sizeof(MemoryContextCallback));
 	callback->func = end_statement;

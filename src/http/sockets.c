@@ -90,7 +90,10 @@ sgip_socket_open(SgipLease *lease, const struct curl_sockaddr *address)
 		return CURL_SOCKET_BAD;
 	}
 	(void) fstat(fd, &status);
-	lease->sockets[lease->open_sockets++] = (SgipOpenSocket) {fd, status.st_ino};
+	lease->sockets[lease->open_sockets++] = (SgipOpenSocket)
+	{
+		fd, status.st_ino
+	};
 	sockets_open++;
 	return fd;
 }

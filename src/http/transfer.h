@@ -39,7 +39,8 @@ struct SgipTransfer
 	bool		connecting;		/* on the way to a connection, maybe again */
 	bool		opened;			/* a socket, at least; else a kept connection */
 	bool		refused;		/* a callback recorded a failure */
-	bool		stale;			/* a kept connection was given up by its server */
+	bool		stale;			/* a kept connection was given up by its
+								 * server */
 	bool		restarted;		/* on a connection of its own */
 	int			header_lines;	/* received, those of interim answers included */
 	size_t		header_bytes;

@@ -59,14 +59,18 @@ typedef struct SgipNode
 {
 	uint8_t		kind;			/* an SgipValueKind */
 	uint8_t		contents;		/* LIST: kinds of its items */
-	uint8_t		slot;			/* member of an element that has a shape: the same
-								 * for the same key in all elements of that shape */
-	uint32_t	size;			/* in nodes, with all that is in it: the next item or
-								 * member is so much further */
-	uint32_t	at;				/* STRING: where its decoded UTF-8, without NUL,
-								 * begins; NUMBER: as written; BOOLEAN: the word */
-	uint32_t	len;			/* ... and how long it is; LIST, OBJECT: how many */
-	uint32_t	key_at;			/* member of an object: where its key begins ... */
+	uint8_t		slot;			/* member of an element that has a shape: the
+								 * same for the same key in all elements of
+								 * that shape */
+	uint32_t	size;			/* in nodes, with all that is in it: the next
+								 * item or member is so much further */
+	uint32_t	at;				/* STRING: where its decoded UTF-8, without
+								 * NUL, begins; NUMBER: as written; BOOLEAN:
+								 * the word */
+	uint32_t	len;			/* ... and how long it is; LIST, OBJECT: how
+								 * many */
+	uint32_t	key_at;			/* member of an object: where its key begins
+								 * ... */
 	uint32_t	key_len;		/* ... and how long it is */
 } SgipNode;
 
@@ -79,9 +83,9 @@ typedef struct SgipElement
 {
 	long		number;			/* 1 for the first element of the document */
 	SgipSpan	raw;			/* its text as received; not kept by packing */
-	uint64_t	shape;			/* elements with the same number have the same keys in
-								 * the same slots, some of which may be absent; 0:
-								 * nothing is known */
+	uint64_t	shape;			/* elements with the same number have the same
+								 * keys in the same slots, some of which may
+								 * be absent; 0: nothing is known */
 	const SgipNode *nodes;		/* a string or an object, and what is in it */
 	SgipSpan	text;			/* what the nodes' positions are relative to */
 } SgipElement;
@@ -138,8 +142,8 @@ extern void sgip_element_unpack(const char *from, SgipElement *element);
 typedef struct SgipRemoteError
 {
 	int			code;			/* the number it gave, or 0 */
-	char	   *text;			/* its messages joined by "; ", malloc'd; never
-								 * NULL after success */
+	char	   *text;			/* its messages joined by "; ", malloc'd;
+								 * never NULL after success */
 } SgipRemoteError;
 
 /*

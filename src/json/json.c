@@ -131,7 +131,8 @@ struct SgipJsonReader
 
 	/* values handed out */
 	SgipTape	tape;			/* of the element */
-	SgipTape	envelope;		/* of the enclosing object; empty before its end */
+	SgipTape	envelope;		/* of the enclosing object; empty before its
+								 * end */
 
 	/* what is wrong */
 	char		problem[PROBLEM_BYTES];
@@ -168,7 +169,7 @@ static int	refuse(SgipJsonReader *reader, const char *format,...)
 #if defined(__GNUC__)
 			__attribute__((format(printf, 2, 3)))
 #endif
-;
+		   ;
 
 static int
 refuse(SgipJsonReader *reader, const char *format,...)

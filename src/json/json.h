@@ -26,16 +26,17 @@
 typedef struct SgipJsonShape
 {
 	const char *list_key;		/* member holding the elements, or NULL */
-	const char *row_key;		/* member that every row has ("ip"): tells a row
-								 * from an envelope when the document is a bare
-								 * object; NULL: a bare object is no row */
+	const char *row_key;		/* member that every row has ("ip"): tells a
+								 * row from an envelope when the document is a
+								 * bare object; NULL: a bare object is no row */
 } SgipJsonShape;
 
 typedef enum SgipJsonResult
 {
 	SGIP_JSON_MORE,				/* present the rest again with more bytes */
 	SGIP_JSON_ELEMENT,			/* one element */
-	SGIP_JSON_END,				/* the document is complete and nothing follows */
+	SGIP_JSON_END,				/* the document is complete and nothing
+								 * follows */
 	SGIP_JSON_REMOTE_ERROR,		/* the document is the API's error object */
 	SGIP_JSON_INVALID,			/* not the JSON that the task gives */
 	SGIP_JSON_NO_MEMORY

@@ -443,8 +443,17 @@ take_other(Walker *walker, const char *p, int depth)
 			return take_word(walker, p, "false", 5, SGIP_VALUE_BOOLEAN);
 		case 'n':
 			return take_word(walker, p, "null", 4, SGIP_VALUE_NULL);
-		case '-': case '0': case '1': case '2': case '3': case '4':
-		case '5': case '6': case '7': case '8': case '9':
+		case '-':
+		case '0':
+		case '1':
+		case '2':
+		case '3':
+		case '4':
+		case '5':
+		case '6':
+		case '7':
+		case '8':
+		case '9':
 			return take_number(walker, p);
 	}
 	return stop(walker, SGIP_PLAIN_ODD);

@@ -41,7 +41,10 @@ sgip_tape_add(SgipTape *tape, SgipValueKind kind, size_t at, size_t len)
 	if (tape->count == tape->size && !sgip_tape_grow(tape))
 		return NULL;
 	node = &tape->nodes[tape->count++];
-	*node = (SgipNode) {(uint8_t) kind, 0, 0, 1, (uint32_t) at, (uint32_t) len, 0, 0};
+	*node = (SgipNode)
+	{
+		(uint8_t) kind, 0, 0, 1, (uint32_t) at, (uint32_t) len, 0, 0
+	};
 	return node;
 }
 

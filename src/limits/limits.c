@@ -46,7 +46,8 @@ typedef struct Told
 {
 	int64		limit;
 	int64		remaining;
-	int64		end;			/* of the window, in seconds of the server's clock */
+	int64		end;			/* of the window, in seconds of the server's
+								 * clock */
 	int64		slack;			/* seconds that the same end may be off */
 	TimestampTz ends_at;		/* it by our clock, not too early */
 	bool		refused;		/* the answer is no other than that */
@@ -186,7 +187,10 @@ note(SgipWindow *window, const SgipLimitToken *token, const Told *told, Timestam
 	if (!later && !current && (!same || window->ends_at == 0))
 		return false;
 
-	/* those under way, and answered while this one was, may have been counted or not */
+	/*
+	 * those under way, and answered while this one was, may have been counted
+	 * or not
+	 */
 	least = token->window == 0 ? 0 : told->remaining - window->pending - (window->answered - token->answered - 1);
 	if (window->guessed)
 		remaining = told->remaining - window->pending;

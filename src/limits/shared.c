@@ -195,7 +195,10 @@ sgip_shared_unlock(void)
 SgipSharedKey
 sgip_shared_key(SgipAccount account, uint64 path)
 {
-	return (SgipSharedKey) {.account = account, .database_id = MyDatabaseId, .path = path};
+	return (SgipSharedKey)
+	{
+		.account = account, .database_id = MyDatabaseId, .path = path
+	};
 }
 
 bool

@@ -45,13 +45,16 @@ typedef struct SgipWindow
 	uint32		number;			/* grows with each window */
 	int64		limit;			/* requests in each window */
 	int64		remaining;		/* that may still be sent in this one */
-	int64		told_end;		/* as the server tells it, in seconds of its clock */
-	TimestampTz ends_at;		/* the same by our clock; 0: it is new, and not told yet */
+	int64		told_end;		/* as the server tells it, in seconds of its
+								 * clock */
+	TimestampTz ends_at;		/* the same by our clock; 0: it is new, and
+								 * not told yet */
 	TimestampTz probe_until;	/* so long the answer to a probe is waited for */
 	uint32		pending;		/* requests without answer yet */
 	uint32		answered;		/* requests with */
 	bool		crowded;		/* more was wanted than there was */
-	bool		guessed;		/* what remains was not told, nor follows from it */
+	bool		guessed;		/* what remains was not told, nor follows from
+								 * it */
 } SgipWindow;
 
 typedef struct SgipEntry

@@ -68,7 +68,7 @@ join_values(const SgipSearches *searches, int field_index)
 			appendStringInfoString(&buf, "...");
 			break;
 		}
-		for (const char *end; ; value = end + 1)
+		for (const char *end;; value = end + 1)
 		{
 			end = strchrnul(value, SGIP_VALUES_SEPARATOR);
 			sgip_request_encode(&buf, pnstrdup(value, end - value));

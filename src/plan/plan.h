@@ -19,11 +19,13 @@
 /* Items of ForeignScan.fdw_private; all can be copied, none holds a secret */
 typedef enum SgipPlanItem
 {
-	SGIP_PLAN_CLAUSES,			/* list of sgip_clause_to_plan; fdw_exprs has their
-								 * expressions */
+	SGIP_PLAN_CLAUSES,			/* list of sgip_clause_to_plan; fdw_exprs has
+								 * their expressions */
 	SGIP_PLAN_COLUMNS,			/* integers: attribute numbers to be filled */
-	SGIP_PLAN_MAX_SEARCHES,		/* integer: more searches cost more than one scan */
-	SGIP_PLAN_ROWS				/* integer: no more are likely to be read; 0: all may be */
+	SGIP_PLAN_MAX_SEARCHES,		/* integer: more searches cost more than one
+								 * scan */
+	SGIP_PLAN_ROWS				/* integer: no more are likely to be read; 0:
+								 * all may be */
 } SgipPlanItem;
 
 /* Callbacks of the planner */

@@ -67,8 +67,8 @@ typedef struct Placement
 	RelOptInfo *rel;
 	const RelOptInfo *top;		/* rel, or the table that it is a part of */
 	SgipRelation *relation;
-	Bitmapset  *answered;		/* search columns that equal something whatever
-								 * the joins are */
+	Bitmapset  *answered;		/* search columns that equal something
+								 * whatever the joins are */
 	List	   *clauses;		/* SgipClauses that the scan is asked by */
 	Relids		suppliers;		/* relations whose values it needs for that */
 } Placement;

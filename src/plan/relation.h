@@ -18,7 +18,8 @@ typedef struct SgipRelation
 	SgipTable  *table;
 	List	   *clauses;		/* what clauses say, for each met so far */
 	List	   *checks;			/* SgipClauses: what join clauses that are not
-								 * applied to the scan say about search columns */
+								 * applied to the scan say about search
+								 * columns */
 	Relids		required_outer; /* no path without values of these relations */
 } SgipRelation;
 

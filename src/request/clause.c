@@ -51,8 +51,8 @@ typedef struct Subject
 	PlannerInfo *root;
 	RelOptInfo *rel;
 	const SgipTable *table;
-	bool		at_scan;		/* the scan may ask by it, and knows the values of
-								 * other relations' columns */
+	bool		at_scan;		/* the scan may ask by it, and knows the
+								 * values of other relations' columns */
 } Subject;
 
 /* Which columns are replaced, by what is known of them */
@@ -851,7 +851,10 @@ List *
 sgip_clause_make(PlannerInfo *root, RelOptInfo *rel, const SgipTable *table,
 				 const RestrictInfo *rinfo, bool at_scan)
 {
-	/* a barrier's conditions come first, unless this one tells nobody what it sees */
+	/*
+	 * a barrier's conditions come first, unless this one tells nobody what it
+	 * sees
+	 */
 	bool		behind = rinfo->security_level > rel->baserestrict_min_security && !rinfo->leakproof;
 	Subject		subject = {root, rel, table, at_scan && !behind};
 	List	   *clauses = NIL;

@@ -14,11 +14,11 @@
 
 typedef enum SgipClauseKind
 {
-	SGIP_CLAUSE_KNOWN,			/* known when the scan starts: holds for all rows,
-								 * or for none */
+	SGIP_CLAUSE_KNOWN,			/* known when the scan starts: holds for all
+								 * rows, or for none */
 	SGIP_CLAUSE_CONDITION,		/* the API can be asked */
-	SGIP_CLAUSE_LOCAL,			/* it cannot: PostgreSQL decides it, or, about a
-								 * search column, nobody can */
+	SGIP_CLAUSE_LOCAL,			/* it cannot: PostgreSQL decides it, or, about
+								 * a search column, nobody can */
 	SGIP_CLAUSE_AND,
 	SGIP_CLAUSE_OR
 } SgipClauseKind;
@@ -41,8 +41,8 @@ typedef struct SgipDecision
 {
 	bool		never;			/* no row can satisfy them */
 	List	   *conditions;		/* that the API can be asked; all of them hold */
-	Bitmapset  *undecided;		/* search columns about which something is said
-								 * that the API cannot be asked */
+	Bitmapset  *undecided;		/* search columns about which something is
+								 * said that the API cannot be asked */
 } SgipDecision;
 
 /* Says whether an expression, known when the scan starts, is true */

@@ -75,6 +75,7 @@ static const struct
 	Oid			column_type;	/* base type of the column, or its text form */
 	SgipConditionKind kind;
 }			operators[] =
+
 {
 	{TextEqualOperator, TEXTOID, SGIP_CONDITION_EQUAL},
 	{OID_TEXT_EQ_NAME_OP, TEXTOID, SGIP_CONDITION_EQUAL},

@@ -32,8 +32,8 @@ typedef struct SgipCondition
 {
 	SgipConditionKind kind;
 	AttrNumber	attnum;
-	Oid			text_form;		/* function that makes text of an inet column, or
-								 * InvalidOid: about the column itself */
+	Oid			text_form;		/* function that makes text of an inet column,
+								 * or InvalidOid: about the column itself */
 	Oid			equal_function; /* EQUAL: compares column and value */
 	Oid			collation;		/* of the comparison */
 	List	   *values;

@@ -285,7 +285,11 @@ describe(const SgipServer *server, const SgipTask *task, const SgipArguments *ar
 	{
 		if (texts != NULL && texts[i] != NULL)
 			shown.values[i] = texts[i];
-		/* the parent's id is an argument like any other, but stands in the path */
+
+		/*
+		 * the parent's id is an argument like any other, but stands in the
+		 * path
+		 */
 		if (task->fields[i].kind == SGIP_KIND_PARENT && parent == NULL)
 			parent = shown.values[i];
 	}

@@ -18,8 +18,9 @@
 typedef struct SgipArguments
 {
 	const char *values[SGIP_MAX_FIELDS];
-	const char *const *shown;	/* by field, what people see instead of a value
-								 * that they may not see; NULL: they see all */
+	const char *const *shown;	/* by field, what people see instead of a
+								 * value that they may not see; NULL: they see
+								 * all */
 } SgipArguments;
 
 /* Between the two bounds that an argument with two parameters holds */
@@ -33,7 +34,8 @@ typedef struct SgipPage
 {
 	int			limit;			/* rows per page, 0: not paged */
 	int64		offset;			/* SGIP_PAGING_OFFSET */
-	const char *cursor;			/* SGIP_PAGING_AFTER_KEY and _LAST; NULL: first page */
+	const char *cursor;			/* SGIP_PAGING_AFTER_KEY and _LAST; NULL:
+								 * first page */
 	const char *parent;			/* id that stands in the path, or NULL */
 } SgipPage;
 

@@ -55,7 +55,8 @@ typedef struct Candidate
 {
 	Datum		value;
 	char	   *text;			/* as its type prints it; tells values apart */
-	char	   *sent;			/* what the API is asked for, or NULL if it cannot be */
+	char	   *sent;			/* what the API is asked for, or NULL if it
+								 * cannot be */
 } Candidate;
 
 /* What the conditions on one field come to */
@@ -594,7 +595,7 @@ multiply(SgipSearches *searches, const SgipTable *table, int field_index, const 
 
 	if (count > MAX_SEARCHES)
 		sgip_search_report_unusable(table, choice->equal->attnum,
-						psprintf("More than %d searches would be needed.", MAX_SEARCHES));
+									psprintf("More than %d searches would be needed.", MAX_SEARCHES));
 	items = palloc(count * sizeof(SgipSearch));
 	for (int i = 0; i < count; i++)
 	{

@@ -26,7 +26,8 @@
 /* A /24 network and which of its addresses are in the set */
 typedef struct Network
 {
-	uint32		prefix;			/* hash key: the address without its last octet */
+	uint32		prefix;			/* hash key: the address without its last
+								 * octet */
 	uint64		members[256 / WORD_BITS];
 } Network;
 

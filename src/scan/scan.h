@@ -33,7 +33,8 @@ typedef struct SgipScanOrder
 	ExprContext *econtext;		/* in which their expressions are evaluated */
 	Plan	   *plan;			/* the node, to say what they are */
 	int			max_searches;	/* more cost more than reading everything */
-	int			rows;			/* no more are likely to be read, 0: all may be */
+	int			rows;			/* no more are likely to be read, 0: all may
+								 * be */
 	SgipStatement *statement;	/* that the scan is a part of, or NULL */
 	bool		restarts;		/* it can be started again in that */
 	bool		async;			/* other scans go on while this one waits: it

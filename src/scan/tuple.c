@@ -38,12 +38,15 @@
 typedef enum Way
 {
 	WAY_INPUT,					/* it is */
-	WAY_TEXT,					/* text, or varchar without length: as it stands */
+	WAY_TEXT,					/* text, or varchar without length: as it
+								 * stands */
 	WAY_INET,					/* inet: a plain IPv4 address */
 	WAY_BOOLEAN,				/* boolean: the words of JSON */
-	WAY_INTEGER,				/* int2, int4, int8: digits; 1.0 is one as well */
+	WAY_INTEGER,				/* int2, int4, int8: digits; 1.0 is one as
+								 * well */
 	WAY_TIMESTAMPTZ,			/* timestamptz: seconds */
-	WAY_JSON					/* json, jsonb: the value as JSON, whatever it is */
+	WAY_JSON					/* json, jsonb: the value as JSON, whatever it
+								 * is */
 } Way;
 
 /* How values of a type are made */

@@ -23,7 +23,7 @@ typedef struct SgipTupleBuilder SgipTupleBuilder;
  * (NULL: all); the others are always NULL.
  */
 extern SgipTupleBuilder *sgip_tuple_prepare(const SgipTable *table, TupleDesc desc,
-									  Bitmapset *needed);
+											Bitmapset *needed);
 
 /* Rows are to be those of this search from now on; it must live as long */
 extern void sgip_tuple_set_local(SgipTupleBuilder *builder, const SgipLocalSearch *local);
