@@ -615,7 +615,6 @@ multiply(SgipSearches *searches, const SgipTable *table, int field_index, const 
 			item->own.text_form = choice->equal->text_form;
 			item->own.collation = choice->equal->collation;
 			item->own.value = candidate->value;
-			item->own.text = candidate->text;
 			fmgr_info(choice->equal->equal_function, &item->own.equal);
 		}
 	}

@@ -31,7 +31,6 @@ typedef struct SgipOwnRows
 	FmgrInfo	equal;			/* equal(column, value) */
 	Oid			collation;
 	Datum		value;
-	const char *text;			/* value as its type prints it */
 } SgipOwnRows;
 
 typedef struct SgipSearch
