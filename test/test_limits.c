@@ -333,7 +333,7 @@ die(Session *session)
 	session->dead = true;
 	for (int i = 0; i < scenario.flying; i++)
 	{
-		sgip_limits_return(&session->flights[i].token);
+		sgip_limits_release(&session->flights[i].token);
 		session->flights[i].flies = session->flights[i].waits = false;
 	}
 }

@@ -67,7 +67,7 @@ clean_up(void *arg)
 	{
 		SgipCall   *call = dlist_container(SgipCall, node, iter.cur);
 
-		sgip_limits_return(&call->token);
+		sgip_limits_release(&call->token);
 		call->transfer = NULL;
 	}
 	if (client->lease != NULL)
@@ -125,7 +125,7 @@ sgip_client_drop(SgipCall *call)
 {
 	SgipClient *client = call->client;
 
-	sgip_limits_return(&call->token);
+	sgip_limits_release(&call->token);
 	sgip_http_stop(call->transfer);
 	call->transfer = NULL;
 	dlist_delete(&call->node);
@@ -296,7 +296,7 @@ sgip_client_try_again(SgipCall *call, int64 asked_ms)
 	if (call->tries > client->server->max_retries || left <= 0 || asked_ms > left ||
 		!charge(client, until, now, refused))
 		return false;
-	sgip_limits_return(&call->token);
+	sgip_limits_release(&call->token);
 	if (!refused)
 		client->usage.errors++;
 	call->repeat = true;

@@ -15,7 +15,7 @@ typedef struct SgipAccount
 	Oid			mapping_id;
 } SgipAccount;
 
-/* A limit that no answer has told */
+/* The limit is not known */
 #define SGIP_UNLIMITED PG_INT64_MAX
 
 /* What an account was asked */

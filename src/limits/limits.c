@@ -3,20 +3,20 @@
  * limits.c
  *		Rate limits of the API, which the sessions of an account share.
  *
- * What an answer tells is true when it was sent, and others arrive meanwhile:
- * of what it says to remain, requests without answer may have been subtracted
- * or not.  So what remains is counted here, and corrected where that is
- * certainly wrong.  What was taken and never sent is lost until then, or until
- * the window ends; there is no other debt.
+ * An answer's headers describe the moment at which it was sent: requests
+ * that were unanswered then may or may not have been subtracted from what
+ * they say remains.  So the remainder is counted here, and corrected where
+ * it is certainly wrong.  A request that was taken and never sent is lost
+ * until then, or until the window ends; no other error accumulates.
  *
- * When a window ends, what the next one allows is known to be "limit", and
- * that is taken from.  But if sessions wait, one of them sends a probe and the
- * others go on by its answer: a window that ends a little later than we
- * thought, or is none, costs one refusal then instead of one for each.
+ * When a window ends, the next one is assumed to allow "limit" requests.
+ * But if sessions are waiting, one of them sends a probe and the others go
+ * by its answer: if the window ends a little later than we thought, or
+ * there is none, that costs one refusal instead of one for each session.
  *
- * Headers can be wrong, and servers hostile.  No number is believed that
- * makes a scan wait for longer than it would wait for an answer to itself: it
- * sends a probe then.  A probe is waited for no longer than PROBE_MS.
+ * Headers can be wrong, and servers hostile.  No scan waits for longer on
+ * the word of another request's answer than it would for its own: it sends
+ * a probe then.  A probe's answer is waited for no longer than PROBE_MS.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,28 +30,28 @@
 #include "limits/shared.h"
 
 /*
- * So long others wait for the answer to a probe.  Its headers come within a
- * second, if the session that sent it looks at them; a cursor may not.
+ * How long other sessions wait for the answer to a probe.  Its headers come
+ * within a second, if the session that sent it reads them; a cursor may not.
  */
 #define PROBE_MS 2000
 
 /*
- * A window that an answer tells of is not over yet, though its end may have
- * been rounded down.  So long it lasts at least.
+ * An answer with headers about a window proves that it is not over, though
+ * its end may have been rounded down.  So it lasts at least this long.
  */
 #define ROUNDING_MS 500
 
-/* What the headers of an answer tell about its path's limit */
-typedef struct Told
+/* What the headers of an answer say about its path's limit */
+typedef struct LimitHeaders
 {
 	int64		limit;
 	int64		remaining;
 	int64		end;			/* of the window, in seconds of the server's
 								 * clock */
 	int64		slack;			/* seconds that the same end may be off */
-	TimestampTz ends_at;		/* it by our clock, not too early */
-	bool		refused;		/* the answer is no other than that */
-} Told;
+	TimestampTz ends_at;		/* the same by our clock, not too early */
+	bool		refused;		/* the answer's status is 429 */
+} LimitHeaders;
 
 /* A whole number that is not negative; false if it is none. */
 static bool
@@ -67,40 +67,40 @@ read_number(const char *text, int64 *number)
 }
 
 /*
- * Reads the headers; false if they tell nothing.  A refusal without numbers
- * tells that nothing remains as long as it asks to wait.
+ * Reads the headers; false if they name no limit.  A refusal without numbers
+ * means that nothing remains for as long as it asks to wait.
  */
 static bool
-read_told(const SgipHttpHead *head, TimestampTz now, Told *told)
+read_headers(const SgipHttpHead *head, TimestampTz now, LimitHeaders *headers)
 {
 	int64		clock;
 	int64		seconds;
 	bool		is_time;
 
-	told->refused = head->status == 429;
-	told->remaining = 0;
-	if (!read_number(head->rate_remaining, &told->remaining) && !told->refused)
+	headers->refused = head->status == 429;
+	headers->remaining = 0;
+	if (!read_number(head->rate_remaining, &headers->remaining) && !headers->refused)
 		return false;
-	if (!read_number(head->rate_limit, &told->limit))
-		told->limit = SGIP_UNLIMITED;
+	if (!read_number(head->rate_limit, &headers->limit))
+		headers->limit = SGIP_UNLIMITED;
 	clock = sgip_retry_clock(head);
 	if (!sgip_retry_parse(head->rate_reset, clock, &seconds, &is_time) &&
-		!(told->refused && sgip_retry_parse(head->retry_after, clock, &seconds, &is_time)))
+		!(headers->refused && sgip_retry_parse(head->retry_after, clock, &seconds, &is_time)))
 		return false;
-	told->end = clock + seconds;
-	told->slack = is_time ? 0 : 1;
-	told->ends_at = now + Max(seconds, 0) * USECS_PER_SEC;
+	headers->end = clock + seconds;
+	headers->slack = is_time ? 0 : 1;
+	headers->ends_at = now + Max(seconds, 0) * USECS_PER_SEC;
 	return true;
 }
 
-/* Milliseconds from now until then, and not less than one. */
+/* Milliseconds from now until then, at least 1. */
 static int64
 ms_until(TimestampTz then, TimestampTz now)
 {
 	return Max((then - now + 999) / 1000, 1);
 }
 
-/* A new window.  What remains of it is a guess until an answer tells. */
+/* Begins a new window.  What remains of it is a guess until an answer says. */
 static void
 begin_window(SgipWindow *window, int64 remaining, TimestampTz probe_until)
 {
@@ -108,18 +108,18 @@ begin_window(SgipWindow *window, int64 remaining, TimestampTz probe_until)
 	window->remaining = remaining;
 	window->ends_at = 0;
 	window->probe_until = probe_until;
-	window->crowded = false;
+	window->contended = false;
 	window->guessed = true;
 }
 
 /*
- * The window is over by our clock, and the next one has begun.  It allows what
- * the last one did, or, if sessions wait for it, one request to see.
+ * The window is over by our clock, and the next one has begun.  It allows as
+ * many requests as the last one or, if sessions wait for it, one probe.
  */
 static void
 next_window(SgipWindow *window, TimestampTz now)
 {
-	if (window->crowded)
+	if (window->contended)
 		begin_window(window, 0, 0);
 	else
 	{
@@ -130,25 +130,25 @@ next_window(SgipWindow *window, TimestampTz now)
 
 /* Takes a request from the window; returns what sgip_limits_take does. */
 static int64
-take_from(SgipWindow *window, TimestampTz now, int64 patience_ms, SgipLimitToken *token)
+take_from(SgipWindow *window, TimestampTz now, int64 max_wait_ms, SgipLimitToken *token)
 {
 	if (window->ends_at != 0 && now >= window->ends_at)
 		next_window(window, now);
 	if (window->remaining > 0)
 		window->remaining--;
-	else if (patience_ms > 0)
+	else if (max_wait_ms > 0)
 	{
 		int64		wait_ms = 0;
 
 		if (window->ends_at != 0)
 		{
-			window->crowded = true;
+			window->contended = true;
 			wait_ms = ms_until(window->ends_at, now);
-			if (wait_ms <= patience_ms)
+			if (wait_ms <= max_wait_ms)
 				return wait_ms;
 		}
 		if (now < window->probe_until)
-			return Min(ms_until(window->probe_until, now), patience_ms);
+			return Min(ms_until(window->probe_until, now), max_wait_ms);
 		window->probe_until = now + PROBE_MS * 1000;
 		token->probe = true;
 	}
@@ -158,9 +158,9 @@ take_from(SgipWindow *window, TimestampTz now, int64 patience_ms, SgipLimitToken
 	return 0;
 }
 
-/* The request has its answer, or will have none. */
+/* The request has been answered, or never will be. */
 static void
-put_back(SgipWindow *window, const SgipLimitToken *token)
+end_request(SgipWindow *window, const SgipLimitToken *token)
 {
 	window->answered++;
 	if (token->window != 0 && window->pending > 0)
@@ -168,48 +168,48 @@ put_back(SgipWindow *window, const SgipLimitToken *token)
 }
 
 /*
- * Takes over what the answer to the request of that token tells.  True if
- * sessions that wait should know.
+ * Applies the headers of the answer to the token's request.  True if waiting
+ * sessions should be woken.
  */
 static bool
-note(SgipWindow *window, const SgipLimitToken *token, const Told *told, TimestampTz now)
+apply_headers(SgipWindow *window, const SgipLimitToken *token, const LimitHeaders *headers, TimestampTz now)
 {
-	bool		later = told->end > window->told_end + told->slack;
-	bool		same = !later && told->end >= window->told_end - told->slack;
+	bool		later = headers->end > window->server_end + headers->slack;
+	bool		same = !later && headers->end >= window->server_end - headers->slack;
 	bool		current = token->window == window->number;
 	int64		remaining = window->remaining;
-	TimestampTz ends_at = told->ends_at;
+	TimestampTz ends_at = headers->ends_at;
 	int64		least;
 	bool		changed;
 
-	put_back(window, token);
-	/* not if it tells of a window that is over */
+	end_request(window, token);
+	/* not if it is about a window that is over */
 	if (!later && !current && (!same || window->ends_at == 0))
 		return false;
 
 	/*
-	 * those under way, and answered while this one was, may have been counted
-	 * or not
+	 * requests in flight, and those answered while this one was, may or may
+	 * not have been counted
 	 */
-	least = token->window == 0 ? 0 : told->remaining - window->pending - (window->answered - token->answered - 1);
+	least = token->window == 0 ? 0 : headers->remaining - window->pending - (window->answered - token->answered - 1);
 	if (window->guessed)
-		remaining = told->remaining - window->pending;
-	remaining = Max(Min(Max(remaining, least), told->remaining), 0);
+		remaining = headers->remaining - window->pending;
+	remaining = Max(Min(Max(remaining, least), headers->remaining), 0);
 	if (window->ends_at != 0 && same)
 		ends_at = Min(window->ends_at, ends_at);
 	if (window->ends_at != 0 && later)
 	{
 		window->number++;
-		window->crowded = false;
+		window->contended = false;
 	}
-	if (told->remaining > 0 || told->refused)
+	if (headers->remaining > 0 || headers->refused)
 		ends_at = Max(ends_at, now + ROUNDING_MS * 1000);
 	/* either more was wanted already, or it is not clear what comes next */
-	window->crowded |= told->refused || (remaining == 0 && ends_at <= now);
+	window->contended |= headers->refused || (remaining == 0 && ends_at <= now);
 	changed = token->probe || window->remaining != remaining || window->ends_at != ends_at;
-	window->limit = told->limit;
+	window->limit = headers->limit;
 	window->remaining = remaining;
-	window->told_end = told->end;
+	window->server_end = headers->end;
 	window->ends_at = ends_at;
 	window->probe_until = 0;
 	window->guessed = false;
@@ -226,10 +226,10 @@ sgip_limits_path(const char *url)
 }
 
 /*
- * Do the account's answers tell of no limit?  Then requests cost one look at a
- * flag; the lock is not needed for what can be true a moment later.  Until the
- * first answer has come requests are counted, for it does not tell how many
- * others are under way.
+ * Do the account's answers carry no limit?  Then a request costs one look at
+ * a flag, without the lock, since the result could be outdated a moment later
+ * anyway.  Until the first answer requests are counted, since it will not say
+ * how many others are in flight.
  */
 static bool
 is_silent(SgipAccount account)
@@ -243,10 +243,10 @@ is_silent(SgipAccount account)
 		last = sgip_shared_find(&key, false, GetCurrentTimestamp());
 		sgip_shared_unlock();
 	}
-	return last != NULL && last->u.account.answered && !last->u.account.told;
+	return last != NULL && last->u.account.answered && !last->u.account.has_limit;
 }
 
-/* The entry of a path, made if it must be: nothing is known of it then. */
+/* The entry of a path, created with an unlimited window if there is none. */
 static SgipEntry *
 find_window(const SgipSharedKey *key, TimestampTz now)
 {
@@ -258,7 +258,7 @@ find_window(const SgipSharedKey *key, TimestampTz now)
 }
 
 int64
-sgip_limits_take(SgipAccount account, uint64 path, int64 patience_ms, SgipLimitToken *token)
+sgip_limits_take(SgipAccount account, uint64 path, int64 max_wait_ms, SgipLimitToken *token)
 {
 	SgipSharedKey key;
 	TimestampTz now;
@@ -275,7 +275,7 @@ sgip_limits_take(SgipAccount account, uint64 path, int64 patience_ms, SgipLimitT
 	now = GetCurrentTimestamp();
 	sgip_shared_lock();
 	entry = find_window(&key, now);
-	wait_ms = take_from(&entry->u.window, now, patience_ms, token);
+	wait_ms = take_from(&entry->u.window, now, max_wait_ms, token);
 	if (wait_ms > 0)
 		sgip_shared_await(entry);
 	sgip_shared_unlock();
@@ -288,7 +288,7 @@ sgip_limits_changed(uint64 path)
 	return !sgip_shared_awaits(path);
 }
 
-/* The account's entry, made if it must be. */
+/* The account's entry, created if there is none. */
 static SgipAccountEntry *
 find_account(SgipAccount account, TimestampTz now)
 {
@@ -300,22 +300,22 @@ find_account(SgipAccount account, TimestampTz now)
 	return entry;
 }
 
-/* What the account was told last, for people. */
+/* Records the latest limit, for the view sgip_fdw_stats. */
 static void
-note_account(SgipAccountEntry *account, const Told *told)
+record_account(SgipAccountEntry *account, const LimitHeaders *headers)
 {
-	account->told = true;
-	account->limit = told->limit;
-	account->remaining = told->remaining;
-	account->ends_at = told->ends_at;
+	account->has_limit = true;
+	account->limit = headers->limit;
+	account->remaining = headers->remaining;
+	account->ends_at = headers->ends_at;
 }
 
 /*
- * The request has told nothing.  If it was a probe the next one may be sent at
- * once; and if it was answered well, there is no limit (any more) that is told.
+ * The request brought no limit.  If it was a probe, the next one may be sent
+ * at once; and if it succeeded, the path has no limit (any more).
  */
 static void
-give_back(SgipLimitToken *token, bool answered)
+release_token(SgipLimitToken *token, bool answered)
 {
 	SgipSharedKey key = sgip_shared_key(token->account, token->path);
 	TimestampTz now = GetCurrentTimestamp();
@@ -323,7 +323,7 @@ give_back(SgipLimitToken *token, bool answered)
 
 	if (token->path != 0 && token->window != 0)
 	{
-		bool		told = true;
+		bool		has_limit = true;
 
 		sgip_shared_lock();
 		if (answered)
@@ -331,17 +331,17 @@ give_back(SgipLimitToken *token, bool answered)
 			SgipAccountEntry *account = find_account(token->account, now);
 
 			account->answered = true;
-			told = account->told;
+			has_limit = account->has_limit;
 		}
 		entry = sgip_shared_find(&key, false, now);
 		if (entry != NULL)
 		{
 			bool		probe = token->probe && token->window == entry->u.window.number;
 
-			put_back(&entry->u.window, token);
+			end_request(&entry->u.window, token);
 			if (probe)
 				entry->u.window.probe_until = 0;
-			if (answered && (probe || !told))
+			if (answered && (probe || !has_limit))
 				sgip_shared_forget(entry);
 			else if (probe)
 				sgip_shared_wake(entry);
@@ -356,27 +356,27 @@ sgip_limits_learn(SgipLimitToken *token, const SgipHttpHead *head)
 {
 	SgipSharedKey path = sgip_shared_key(token->account, token->path);
 	TimestampTz now = GetCurrentTimestamp();
-	Told		told;
+	LimitHeaders headers;
 	SgipEntry  *entry;
 
 	if (token->path == 0)
 		return;
-	if (!read_told(head, now, &told))
+	if (!read_headers(head, now, &headers))
 	{
-		give_back(token, head->status >= 200 && head->status <= 299);
+		release_token(token, head->status >= 200 && head->status <= 299);
 		return;
 	}
 	sgip_shared_lock();
-	note_account(find_account(token->account, now), &told);
+	record_account(find_account(token->account, now), &headers);
 	entry = find_window(&path, now);
-	if (note(&entry->u.window, token, &told, now))
+	if (apply_headers(&entry->u.window, token, &headers, now))
 		sgip_shared_wake(entry);
 	sgip_shared_unlock();
 	token->path = 0;
 }
 
 void
-sgip_limits_return(SgipLimitToken *token)
+sgip_limits_release(SgipLimitToken *token)
 {
-	give_back(token, false);
+	release_token(token, false);
 }

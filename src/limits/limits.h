@@ -3,11 +3,11 @@
  * limits.h
  *		Rate limits of the API, which the sessions of an account share.
  *
- * An answer's headers tell how many requests its path allows in a window of
- * time, how many of these remain, and when the window ends.  A session takes
- * one of those that remain before it sends a request, tells what the answer's
- * headers say, and waits when there is none.  Nothing here waits: the caller
- * does, and the session's latch is set when it is worth to ask again.
+ * An answer's headers say how many requests its path allows in a window of
+ * time, how many of these remain, and when the window ends.  A session
+ * takes one of those that remain before it sends a request, and passes on
+ * the answer's headers.  Nothing here waits: the caller does, and its
+ * latch is set when asking again may help.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,31 +22,32 @@ typedef struct SgipLimitToken
 {
 	SgipAccount account;
 	uint64		path;			/* of sgip_limits_path */
-	uint32		window;			/* that it was taken from; 0: none */
+	uint32		window;			/* it was taken from; 0: none */
 	uint32		answered;		/* how many of them had been answered then */
-	bool		probe;			/* others wait for what its answer tells */
+	bool		probe;			/* others wait for its answer */
 } SgipLimitToken;
 
-/* What stands for the path of a URL; its query does not count */
+/* Hash value of a URL's path; the query does not count.  Never 0 */
 extern uint64 sgip_limits_path(const char *url);
 
 /*
  * Takes a request from what remains of the limit on that path.  Returns 0 if
- * it may be sent now, else after how many milliseconds, or when
- * sgip_limits_changed, to ask again.  A wait of more than patience_ms is not
- * believed: one session sends a request to see, and without any patience so
- * does each.
+ * it may be sent now, else how many milliseconds to wait before asking again;
+ * sgip_limits_changed says whether to ask earlier.  No more than max_wait_ms
+ * are returned: if the limit would take longer, one session at a time sends a
+ * probe.  With max_wait_ms of 0 or less every request may be sent.  Fills in
+ * *token, which must be passed to sgip_limits_learn or _release.
  */
-extern int64 sgip_limits_take(SgipAccount account, uint64 path, int64 patience_ms,
+extern int64 sgip_limits_take(SgipAccount account, uint64 path, int64 max_wait_ms,
 							  SgipLimitToken *token);
 
-/* Is it worth to ask again about a path, though the time has not come? */
+/* May sgip_limits_take say something else about the path by now, though the wait is not over? */
 extern bool sgip_limits_changed(uint64 path);
 
-/* The answer's headers have come: what they tell is what all sessions know */
+/* Passes on the headers of an answer, for all sessions.  Consumes the token */
 extern void sgip_limits_learn(SgipLimitToken *token, const SgipHttpHead *head);
 
-/* There will be no answer; harmless after sgip_limits_learn, or without a token */
-extern void sgip_limits_return(SgipLimitToken *token);
+/* There will be no answer.  Harmless after sgip_limits_learn, or if the token is all zero */
+extern void sgip_limits_release(SgipLimitToken *token);
 
 #endif							/* SGIP_LIMITS_H */

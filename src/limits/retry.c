@@ -26,7 +26,7 @@
 #define FIRST_BACKOFF_MS 500
 #define MAX_BACKOFF_MS 60000
 
-/* Added to a reset, whose fraction of a second is not told */
+/* Added to a reset time, which has no fraction of a second */
 #define RESET_MARGIN_S 1
 
 /*
@@ -66,8 +66,8 @@ parse_date(const char *text, int64 *seconds)
 }
 
 /*
- * Reading a date takes longer than anything else that is done for an answer's
- * headers, and it is the same for a second.
+ * Parsing a date takes longer than all else that is done with an answer's
+ * headers, so the last one is remembered: it is the same for a second.
  */
 int64
 sgip_retry_clock(const SgipHttpHead *head)

@@ -14,21 +14,21 @@
 extern int64 sgip_retry_clock(const SgipHttpHead *head);
 
 /*
- * Seconds from that clock on that a header says, as a number of seconds, Unix
- * time or a date (then *is_time); below zero for a time that has passed.
- * False if it says none.
+ * Parses a header that is a number of seconds, Unix time or a date (then
+ * *is_time) into seconds from that clock on, negative for a time that has
+ * passed.  False if it is none of these.
  */
 extern bool sgip_retry_parse(const char *text, int64 clock, int64 *seconds, bool *is_time);
 
-/* Does an answer with that status invite another try? */
+/* Is that a status after which a request may be tried again? */
 extern bool sgip_retry_status(int status);
 
 /*
- * Milliseconds that the server asked for by Retry-After or, under status 429,
- * X-RateLimit-Reset (which comes with every answer and is no advice else);
- * seconds to wait, or a time against the server's own Date.  -1 if it asked
- * for none.  The wait is not to be shorter than without advice: a time may
- * have passed, and 0 may be a second cut down.
+ * Milliseconds that the server asked to wait by Retry-After or, under status
+ * 429, X-RateLimit-Reset (with other statuses it is no advice); either a
+ * number of seconds, or a time compared with the answer's Date. -1 if it
+ * asked for none.  Do not wait less than without advice: the time may have
+ * passed, and 0 may be a fraction of a second cut off.
  */
 extern int64 sgip_retry_asked_ms(const SgipHttpHead *head);
 

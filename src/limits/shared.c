@@ -3,10 +3,10 @@
  * shared.c
  *		Memory that the sessions of a server share.
  *
- * The table is made of small sets.  A key belongs to one of them, and may
- * stand anywhere in it: so a search looks at a handful of entries, there is
- * nothing to tidy up, and when a set is full what was not used for longest
- * gives way.  Who loses an entry goes on without what it said.
+ * The table consists of small sets.  A key belongs to one of them and may
+ * be anywhere in it: a look-up reads a handful of entries, nothing needs
+ * cleaning up, and in a full set the entry used least recently is
+ * replaced.  Losing an entry only loses what was known.
  *
  * One lock is enough: it is taken a few times for each request, for less than
  * a microsecond.
@@ -38,7 +38,7 @@
 #define SHARED_SETS 2048
 #define LOCAL_SETS 16
 
-/* The memory: what is below, then the sets, then the sessions */
+/* Layout of the memory: this struct with its sets, then an array of one word for each session */
 typedef struct SgipShared
 {
 	LWLock		lock;
@@ -65,7 +65,7 @@ static shmem_startup_hook_type next_shmem_startup = NULL;
  * ----------------------------------------------------------------
  */
 
-/* Bytes of a table with so many sets, for so many sessions. */
+/* Bytes of a table with that many sets and sessions. */
 static Size
 table_size(uint32 sets, uint32 sessions)
 {
@@ -73,7 +73,7 @@ table_size(uint32 sets, uint32 sessions)
 		Max(sessions, 1) * sizeof(pg_atomic_uint64);
 }
 
-/* Where the sessions' part of it begins. */
+/* The sessions' words, behind the sets. */
 static pg_atomic_uint64 *
 sessions_of(SgipShared *table)
 {
@@ -93,7 +93,7 @@ init_table(SgipShared *table, uint32 sets, uint32 sessions)
 		pg_atomic_init_u64(&sessions_of(table)[i], 0);
 }
 
-/* The same in memory that is shared. */
+/* An empty table in shared memory, with its lock. */
 static void
 init_shared_table(void *memory)
 {
@@ -104,7 +104,7 @@ init_shared_table(void *memory)
 	LWLockInitialize(&table->lock, table->tranche);
 }
 
-/* Hook: the server's shared memory is about to be made. */
+/* shmem_request_hook */
 static void
 request_memory(void)
 {
@@ -113,7 +113,7 @@ request_memory(void)
 	RequestAddinShmemSpace(table_size(SHARED_SETS, MaxBackends));
 }
 
-/* Hook: it is there. */
+/* shmem_startup_hook */
 static void
 startup_memory(void)
 {
@@ -139,7 +139,7 @@ sgip_shared_init(void)
 	shmem_startup_hook = startup_memory;
 }
 
-/* The same for a dynamic segment. */
+/* Initializes a dynamic segment. */
 static void
 init_segment(void *memory SGIP_SEGMENT_ARGUMENT)
 {
@@ -147,9 +147,9 @@ init_segment(void *memory SGIP_SEGMENT_ARGUMENT)
 }
 
 /*
- * Finds the memory, the first time in a session.  The name of a segment has
- * version and size in it: after an update of the library there can be
- * sessions with either for a while, which must not read each other's.
+ * Attaches to the memory, once in a session.  The segment's name includes
+ * version and size, since after an update of the library sessions with the
+ * old and the new layout can coexist for a while.
  */
 static void
 attach(void)
@@ -166,7 +166,7 @@ attach(void)
 	if (shared->session_count > 0)
 		sgip_register_tranche(shared->tranche, "SgipLimits");
 	awaiting = &sessions_of(shared)[shared->session_count > 0 ? sgip_session_number() : 0];
-	/* what the one before left there, whose number we have */
+	/* clear what an earlier session of the same number left there */
 	pg_atomic_write_u64(awaiting, 0);
 	attached = true;
 }
@@ -208,8 +208,8 @@ sgip_shared_is(const SgipEntry *entry, const SgipSharedKey *key)
 }
 
 /*
- * Which of two entries is needed less: a free one, one of a window that is
- * over, the one that was not used for longer.
+ * The entry that is needed less: a free one, else one of a window that is
+ * over, else the one used less recently.
  */
 static SgipEntry *
 less_needed(SgipEntry *one, SgipEntry *other, TimestampTz now)
@@ -269,7 +269,7 @@ sgip_shared_next(SgipEntry *entry)
 }
 
 /* ----------------------------------------------------------------
- *		Who wants to know of changes
+ *		Waiting for changes
  * ----------------------------------------------------------------
  */
 

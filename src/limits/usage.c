@@ -3,8 +3,8 @@
  * usage.c
  *		What the accounts of the API were asked by all sessions.
  *
- * A session counts for itself and adds that up when a request has ended, so
- * that nothing is locked for a row.
+ * A session counts locally and adds that up when a request has ended, so
+ * that there is no lock for each row.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +16,7 @@
 #include "limits/shared.h"
 #include "limits/usage.h"
 
-/* More accounts than there were when they were counted; they can be new */
+/* Room for accounts added between counting and listing them */
 #define SPARE_ROWS 8
 
 void
@@ -85,7 +85,7 @@ sgip_usage_list(int *count)
 		row->account = entry->key.account;
 		row->usage = account->usage;
 		row->since = account->since;
-		row->told = account->told;
+		row->has_limit = account->has_limit;
 		row->limit = account->limit;
 		row->remaining = account->remaining;
 		row->ends_at = account->ends_at;

@@ -12,7 +12,7 @@
 
 #include "limits/account.h"
 
-/* Adds to what the account was asked, and makes *usage zero */
+/* Adds *usage to the account's, and zeroes it */
 extern void sgip_usage_add(SgipAccount account, SgipUsage *usage);
 
 /* What is known of one account */
@@ -21,7 +21,8 @@ typedef struct SgipUsageRow
 	SgipAccount account;
 	SgipUsage	usage;
 	TimestampTz since;			/* when the counting began */
-	bool		told;			/* the rest is what an answer told last */
+	bool		has_limit;		/* the latest limit that an answer reported
+								 * follows */
 	int64		limit;
 	int64		remaining;
 	TimestampTz ends_at;
@@ -30,7 +31,7 @@ typedef struct SgipUsageRow
 /* All accounts of this database: a palloc'd array of "count" */
 extern SgipUsageRow *sgip_usage_list(int *count);
 
-/* Lets the counting of all accounts of this database begin anew */
+/* Restarts the counting for all accounts of this database */
 extern void sgip_usage_reset(void);
 
 #endif							/* SGIP_USAGE_H */

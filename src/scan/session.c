@@ -161,9 +161,9 @@ sgip_fdw_stats(PG_FUNCTION_ARGS)
 		values[6] = Int64GetDatum(row->usage.refused);
 		values[7] = Int64GetDatum(row->usage.errors);
 		values[8] = Float8GetDatum(row->usage.waited_us / 1000.0);
-		nulls[9] = !row->told || row->limit == SGIP_UNLIMITED;
+		nulls[9] = !row->has_limit || row->limit == SGIP_UNLIMITED;
 		values[9] = Int64GetDatum(row->limit);
-		nulls[10] = nulls[11] = !row->told;
+		nulls[10] = nulls[11] = !row->has_limit;
 		values[10] = Int64GetDatum(row->remaining);
 		values[11] = TimestampTzGetDatum(row->ends_at);
 		values[12] = TimestampTzGetDatum(row->since);
