@@ -7,11 +7,11 @@
  * are.  This file holds the module's entry points and the executor's
  * callbacks in the order in which they run.  The planner's are in plan.c.
  *
- * Portions of a scan, from outside to inside: sgip_fdw.c is called by the
- * executor; scan.c makes tuples and replays them; search.c decides what is
- * asked for; fetch.c drives the requests; request.c spells them; transfer.c
- * transfers bytes; json.c finds the elements in them; decode.c and tuple.c
- * make values of these.
+ * The layers of a scan, from the outside in: the executor calls
+ * sgip_fdw.c; scan.c makes tuples and replays them; search.c decides what
+ * is requested; fetch.c drives the requests; request.c spells them;
+ * transfer.c transfers bytes; json.c finds the elements in them; decode.c
+ * and tuple.c make values of these.
  *
  *-------------------------------------------------------------------------
  */
@@ -113,7 +113,7 @@ sgip_fdw_handler(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(routine);
 }
 
-/* Own version, libcurl's with its TLS library, jansson's. */
+/* Our version, libcurl's with its TLS library, jansson's. */
 Datum
 sgip_fdw_version(PG_FUNCTION_ARGS)
 {
@@ -232,7 +232,7 @@ sgipExplainForeignScan(ForeignScanState *node, ExplainState *es)
  * ----------------------------------------------------------------
  */
 
-/* Append wants a row: answers now, or says that one is pending. */
+/* Append requests a row: responds with it, or that it is pending. */
 static void
 sgipForeignAsyncRequest(AsyncRequest *areq)
 {
@@ -250,8 +250,8 @@ scan_of(const AsyncRequest *areq)
 }
 
 /*
- * Does an earlier request of the same Append wait for the same client?  Its
- * descriptor cannot be in a set twice.
+ * Does an earlier request of the same Append already wait for the same
+ * client?  Its descriptor cannot be in a set twice.
  */
 static bool
 is_waited_for(const AsyncRequest *areq, const SgipClient *client)
@@ -267,9 +267,9 @@ is_waited_for(const AsyncRequest *areq, const SgipClient *client)
 }
 
 /*
- * Another scan has driven the client, or the request has not begun: what came
- * is looked at now, as it will not make the descriptor readable.  Does
- * afterwards what the executor does when a callback has been called.
+ * Another scan has driven the client, or the request has not begun: processes
+ * now what has arrived, as it will not make the descriptor readable.  Then
+ * does what the executor does after a callback.
  */
 static void
 look_at_news(AsyncRequest *areq)
@@ -282,9 +282,10 @@ look_at_news(AsyncRequest *areq)
 }
 
 /*
- * Has the session a free slot?  An Append of thousands of scans asks for each
- * of them, in order, whenever it is going to wait, and meanwhile slots are
- * only taken: after a "no" it is not looked again before the next wait.
+ * Does the session have a free slot?  An Append of thousands of scans asks
+ * for each of them, in order, whenever it is going to wait, and meanwhile
+ * slots are only taken: so after a "no" the answer stays that until the next
+ * wait.
  */
 static bool
 has_room(const AsyncRequest *areq)
@@ -301,16 +302,16 @@ has_room(const AsyncRequest *areq)
 }
 
 /*
- * Append is going to wait: the one descriptor of the scan is added to its set.
- * A scan that has not begun since the session has no free slot adds none, if
- * another one of this Append is waited for, which will wake it.  The first one
- * begins in any case: what holds the slots may belong to a scan that does not
- * go on before this Append does, an Append around it or another cursor.
+ * Append is going to wait: the scan's one descriptor is added to its set.  A
+ * scan that has not begun because the session has no free slot adds none if
+ * Append waits for another one, which will wake it.  The first scan begins in
+ * any case: the slots may be taken by a scan that does not go on before this
+ * Append does, of an outer Append or another cursor.
  *
  * Scans that share an answer have one descriptor.  The first of them waits on
- * it; each looks here at what came while others were served.  If that is a
- * row, Append must not wait, which its latch sees to; if it may be one for an
- * earlier scan, the descriptor.
+ * it; each checks here what has arrived while others were served.  If that is
+ * a row, Append must not wait, and its latch is set; if it may be one for an
+ * earlier scan, the descriptor is made readable.
  */
 static void
 sgipForeignAsyncConfigureWait(AsyncRequest *areq)

@@ -24,9 +24,9 @@
 #define SGIP_NORETURN __attribute__((noreturn))
 
 /*
- * The identifier of a wait event of ours.  Wait events of extensions have
- * names since 17, and the name needs shared memory, so that this may be
- * called in a backend only; before that all are "Extension".
+ * Identifier of one of our wait events.  Extensions can name theirs since 17;
+ * before that all are "Extension".  Naming one takes shared memory, so call
+ * this in a backend only.
  */
 #if PG_VERSION_NUM >= 170000
 #define sgip_wait_event_new(name)	WaitEventExtensionNew(name)
@@ -35,8 +35,8 @@
 #endif
 
 /*
- * A set of wait events that lasts as long as the session; it belongs to a
- * memory context until 16, to a resource owner or to nobody since 17.
+ * A set of wait events that lasts as long as the session.  It belongs to a
+ * memory context until 16, to a resource owner or to none since 17.
  */
 #if PG_VERSION_NUM >= 170000
 #define sgip_create_wait_event_set(n)	CreateWaitEventSet(NULL, n)
@@ -45,9 +45,9 @@
 #endif
 
 /*
- * Shared memory without a restart: a segment that the first one who asks for
- * its name makes, and "init" fills; NULL before 17.  Write the arguments of
- * init as (void *memory SGIP_SEGMENT_ARGUMENT).
+ * Shared memory without a restart: a segment that the first backend to ask
+ * for its name creates, and "init" fills; NULL before 17.  Write the
+ * arguments of init as (void *memory SGIP_SEGMENT_ARGUMENT).
  */
 #if PG_VERSION_NUM >= 190000
 #include "storage/dsm_registry.h"
@@ -132,21 +132,21 @@
 	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL)
 #endif
 
-/* Expected number of elements of an array expression; wants root since 17 */
+/* Expected number of elements of an array expression; takes root since 17 */
 #if PG_VERSION_NUM >= 170000
 #define sgip_estimate_array_length(root, expr) estimate_array_length(root, expr)
 #else
 #define sgip_estimate_array_length(root, expr) ((double) estimate_array_length(expr))
 #endif
 
-/* A generated column that is not stored, since 18: PostgreSQL computes it, and asks nobody for it */
+/* A virtual generated column (since 18): PostgreSQL computes it, so it is never requested */
 #ifdef ATTRIBUTE_GENERATED_VIRTUAL
 #define sgip_is_virtual(attr)		((attr)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
 #else
 #define sgip_is_virtual(attr)		false
 #endif
 
-/* Which cache a syscache callback is told about is an enum since 19 */
+/* Type of a syscache callback's cache identifier; an enum since 19 */
 #if PG_VERSION_NUM >= 190000
 #include "utils/syscache.h"
 typedef SysCacheIdentifier SgipCacheId;
@@ -154,7 +154,7 @@ typedef SysCacheIdentifier SgipCacheId;
 typedef int SgipCacheId;
 #endif
 
-/* A descriptor made by hand is to be finished before it is used, since 19 */
+/* Since 19 a hand-made tuple descriptor must be finalized before it is used */
 #if PG_VERSION_NUM < 190000
 #define TupleDescFinalize(desc)		((void) 0)
 #endif

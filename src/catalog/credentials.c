@@ -3,7 +3,8 @@
  * credentials.c
  *		Credentials of a user: from the user mapping, or the file it names.
  *
- * They are read when something is sent.
+ * They are read when the first request is sent, not when a scan is planned
+ * or prepared.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,7 +38,7 @@
 typedef struct MappingOptions
 {
 	Oid			user_id;		/* whose mapping it is, InvalidOid for PUBLIC;
-								 * without one, who needs it */
+								 * if there is none, whose was looked for */
 	char	   *api_user;
 	char	   *api_key;
 	char	   *api_key_file;
@@ -48,7 +49,7 @@ typedef struct MappingOptions
 static char *
 to_utf8(char *text)
 {
-	/* of bytes in no encoding nothing is known; a complaint would quote them */
+	/* the encoding is unknown, and a conversion error would quote the bytes */
 	return GetDatabaseEncoding() == PG_SQL_ASCII ? text :
 		pg_server_to_any(text, strlen(text), PG_UTF8);
 }
@@ -119,8 +120,8 @@ mapping_command(const char *verb, const SgipServer *server, const MappingOptions
 
 /*
  * Raises HV00D if the mapping has an option of the other api_version: it was
- * made for that, and what it says would not be heeded.  The hint has both ways
- * to mend it.
+ * made for that version, and the option would be ignored.  The hint has both
+ * ways to fix it.
  */
 static void
 check_version(const SgipServer *server, MappingOptions *options)
@@ -171,7 +172,7 @@ report_no_credentials(const SgipServer *server, MappingOptions *options, bool ma
 			 errhint("%s", perhaps_v3 ? sgip_option_version_hint(server, command) : command)));
 }
 
-/* Raises 28000: the key, or the file that should hold it, is none. */
+/* Raises 28000: the mapping, or its key file, contains no valid key. */
 static void
 report_bad_key(const SgipServer *server, const MappingOptions *options, const char *problem)
 {
@@ -201,9 +202,9 @@ check_key(const SgipServer *server, const MappingOptions *options, const char *k
 
 /*
  * Content of the key file without its trailing newline, and without the byte
- * order mark that editors of Windows begin with; palloc'd.  Opening anything
- * but a regular file could take for ever, out of reach of a cancel, so it is
- * opened without waiting and looked at first.
+ * order mark that Windows editors write; palloc'd.  Opening anything but a
+ * regular file could block for ever, out of reach of a cancel, so it is
+ * opened with O_NONBLOCK and checked first.
  */
 static char *
 read_key_file(const SgipServer *server, const MappingOptions *options)
@@ -218,8 +219,8 @@ read_key_file(const SgipServer *server, const MappingOptions *options)
 	if (fd < 0)
 	{
 		/*
-		 * errcode_for_file_access would call the rarer reasons internal
-		 * errors
+		 * errcode_for_file_access would report less common reasons as
+		 * internal errors
 		 */
 		int			state = errno == ENOENT ? ERRCODE_UNDEFINED_FILE :
 			errno == EACCES ? ERRCODE_INSUFFICIENT_PRIVILEGE : ERRCODE_IO_ERROR;

@@ -10,7 +10,7 @@
 
 #include "catalog/option.h"
 
-/* What a user mapping says */
+/* The credentials of a user mapping */
 typedef struct SgipCredentials
 {
 	Oid			user_id;		/* whose mapping was looked for */
@@ -21,8 +21,10 @@ typedef struct SgipCredentials
 } SgipCredentials;
 
 /*
- * Credentials that this user has for the server: own mapping, or PUBLIC's.
- * api_key_file is read now.  Raises 28000 when there is none.
+ * Credentials that this user has for the server, from a mapping of their own
+ * or PUBLIC's; palloc'd.  api_key_file is read now.  Raises 28000 if there are
+ * none or the key is not valid, HV00D for an option of the other api_version,
+ * and the file's errors.
  */
 extern SgipCredentials *sgip_credentials_get(const SgipServer *server, Oid user_id);
 

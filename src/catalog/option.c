@@ -133,7 +133,7 @@ static const OptionRow option_rows[] = {
 
 PG_FUNCTION_INFO_V1(sgip_fdw_validator);
 
-/* Which ON_ bit a catalog stands for, and what people call such an object. */
+/* The ON_ bit of a catalog, and what messages call such an object. */
 static int
 object_of_catalog(Oid catalog, const char **noun)
 {
@@ -212,8 +212,8 @@ sgip_option_quote_words(const char *list)
 }
 
 /*
- * Refuses an unknown option.  The hint names the closest one where there is
- * one that a typing error could have meant, else lists all.
+ * Refuses an unknown option.  The hint names the closest one if it could be a
+ * typing error, else lists all.
  */
 static void
 report_unknown_option(const char *name, int object, const char *noun)
@@ -283,7 +283,7 @@ is_catalogued(const char *name, bool field)
 	return false;
 }
 
-/* Is that the URL of a host that stays on this machine? */
+/* Is that the URL of a loopback address? */
 static bool
 is_loopback(const char *value)
 {
@@ -322,7 +322,10 @@ problem_of_url(const char *value)
 	return "The URL must have the form https://host[:port][/path] (or http:// for a loopback host), in ASCII.";
 }
 
-/* Does libcurl take this for a proxy?  Its messages about others quote them, with the password. */
+/*
+ * Does libcurl accept this as a proxy?  Its messages about others quote them,
+ * password included.
+ */
 static bool
 is_proxy(const char *value)
 {
@@ -335,9 +338,9 @@ is_proxy(const char *value)
 }
 
 /*
- * Does the value begin or end with a blank?  In a header these would be lost,
- * and one of nothing but blanks is not sent: the request would be made for
- * another account than the option says.
+ * Does the value begin or end with a blank?  These would be lost in a header,
+ * and a value of nothing but blanks would not be sent at all: the request
+ * would be for another account than the option says.
  */
 static bool
 has_outer_blank(const char *value, size_t len)
@@ -376,10 +379,10 @@ parse_duration(const char *value, int *result)
 }
 
 /*
- * What matters when an option is set, and not when it is read.  A file named
- * by api_key_file is read with the server's rights, so only those may name
- * one who could read it anyway.  Server options can be read by every role, so
- * a password in one deserves a warning.
+ * Checks that apply when an option is set, and not when it is read.  A file
+ * named by api_key_file is read with the server's rights, so only roles that
+ * could read it anyway may name one.  Server options can be read by every
+ * role, so a password in one deserves a warning.
  */
 static void
 check_setter(const OptionRow *row, const char *value)
@@ -524,7 +527,7 @@ sgip_option_check(const char *name, const char *value)
 	check_value(find_option(name, ~0), value);
 }
 
-/* Value of an option, which is checked, or NULL: the wrapper may have had no validator. */
+/* Value of an option, or NULL; checked again, since the wrapper may have no validator. */
 static char *
 get_checked(List *options, const char *name)
 {
@@ -594,7 +597,7 @@ find_misplaced(List *options, SgipApi api)
 	return NULL;
 }
 
-/* Refuses options of a mapping that exclude each other, and a key that cannot be one. */
+/* Refuses options of a mapping that exclude each other, and an invalid key. */
 static void
 check_mapping(List *options)
 {
@@ -616,7 +619,7 @@ check_mapping(List *options)
 
 /*
  * Refuses options of a server that do not go together.  server is NULL while
- * they are being set: a validator is not told its name.
+ * they are being set: a validator does not get its name.
  */
 static void
 check_server(List *options, const SgipServer *server)
@@ -703,7 +706,7 @@ sgip_option_alter_server(const SgipServer *server, SgipApi api)
 		appendStringInfo(&buf, "%s api_version '%s'", get_value(options, "api_version") ? "SET" : "ADD",
 						 sgip_task_api_name(api));
 		comma = ", ";
-		/* what spoke v2 was a host of its own; that of v3 is the default */
+		/* a v2 server has a host of its own; v3's is the default */
 		if (api == SGIP_API_V3 ? has_url : !has_url)
 			appendStringInfoString(&buf, has_url ? ", DROP base_url" : ", ADD base_url 'https://…'");
 	}
@@ -762,7 +765,7 @@ sgip_option_server(Oid server_id)
 	server->analyzable = read_boolean(options, "analyzable", true);
 	server->startup_cost = read_cost(options, "fdw_startup_cost", SGIP_DEFAULT_STARTUP_COST);
 	server->tuple_cost = read_cost(options, "fdw_tuple_cost", SGIP_DEFAULT_TUPLE_COST);
-	/* a message goes to who called a function of another role, too */
+	/* the caller of a SECURITY DEFINER function sees its messages, too */
 	server->hides_values = !sgip_may_use_server(server_id, GetUserId()) ||
 		!sgip_may_use_server(server_id, GetOuterUserId());
 	check_server(options, server);
@@ -816,12 +819,6 @@ sgip_option_match(const char *name)
 	return SGIP_MATCH_ANYWHERE;
 }
 
-/*
- * Raises 08001 if ca_file names something that cannot be trust anchors.
- * libcurl will open it, and would wait for ever if it is a pipe, out of reach
- * of a cancel.  What is wrong with a regular file, or that there is none, is
- * libcurl's to tell.
- */
 void
 sgip_option_check_ca_file(const SgipServer *server)
 {

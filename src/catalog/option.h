@@ -26,7 +26,7 @@ typedef struct SgipServer
 	SgipApi		api;
 	char	   *base_url;		/* without a trailing slash */
 	char	   *resource;		/* v2 */
-	bool		post;			/* v2: parameters travel in a form body */
+	bool		post;			/* v2: parameters are sent in a form body */
 	bool		keep_connections;
 	int			connect_timeout_ms;
 	int			read_timeout_ms;
@@ -74,32 +74,31 @@ typedef struct SgipImportOptions
 } SgipImportOptions;
 
 /*
- * The server's options.  Raises an error if the server does not exist, or if
- * its options are not what the validator lets through: a wrapper can be made
- * without it.
+ * The server's options; palloc'd.  Raises the validator's errors too, since a
+ * wrapper can be created without it.
  */
 extern SgipServer *sgip_option_server(Oid server_id);
 
 /*
- * "ALTER SERVER ...;" that makes the server speak api, and takes away what the
- * other version has; for a hint
+ * "ALTER SERVER ...;" that switches the server to api and drops the options
+ * that only the other version has; for a hint, palloc'd
  */
 extern char *sgip_option_alter_server(const SgipServer *server, SgipApi api);
 
 /*
- * The two ways out of a mixture of the versions, for a hint: the commands
- * given, which let all be of the server's version, or its ALTER SERVER
+ * The two ways out of a mixture of the versions, for a hint: "commands",
+ * which bring the rest to the server's version, or its ALTER SERVER; palloc'd
  */
 extern char *sgip_option_version_hint(const SgipServer *server, const char *commands);
 
 /*
- * What is wrong with a key of len bytes, as the end of a sentence about it;
- * NULL if nothing.  A v2 password may be anything without control characters
- * and blanks around it.
+ * What is wrong with a key of len bytes, as the predicate of a sentence about
+ * it; a static string, NULL if nothing is.  A v2 password may be anything
+ * without control characters and surrounding blanks.
  */
 extern const char *sgip_option_key_problem(const char *key, size_t len, SgipApi api);
 
-/* A list separated by blanks as "a", "b", "c" for a hint */
+/* A list separated by blanks as "a", "b", "c" for a hint; palloc'd */
 extern char *sgip_option_quote_words(const char *list);
 
 /*
@@ -111,21 +110,31 @@ extern char *sgip_option_closest(const char *list, const char *name);
 /* Raises HV024 if the value, read elsewhere, is not legal for the option */
 extern void sgip_option_check(const char *name, const char *value);
 
-/* Options of a foreign table; defaults come from its server */
+/*
+ * Options of a foreign table; defaults come from its server.  Strings are
+ * palloc'd.  Raises HV00J without a task, and the validator's errors
+ */
 extern void sgip_option_table(Oid table_id, const SgipServer *server,
 							  SgipTableOptions *options);
 
-/* Options of one column of a foreign table */
+/*
+ * Options of one column of a foreign table; strings are palloc'd.  Raises the
+ * validator's errors
+ */
 extern void sgip_option_column(Oid table_id, AttrNumber attnum,
 							   SgipColumnOptions *options);
 
 /* Options of an IMPORT FOREIGN SCHEMA; raises the validator's errors */
 extern void sgip_option_import(List *defelems, SgipApi api, SgipImportOptions *options);
 
-/* Raises 08001 if ca_file names what cannot be read like a file */
+/*
+ * Raises 08001 if ca_file is no regular file of a plausible size: libcurl
+ * would wait for ever if it is a pipe, out of reach of a cancel.  Other
+ * problems with the file are left to libcurl
+ */
 extern void sgip_option_check_ca_file(const SgipServer *server);
 
-/* Match named by the column option, which the validator has checked */
+/* The match that the column option names, which the validator has checked */
 extern SgipMatch sgip_option_match(const char *name);
 
 #endif							/* SGIP_OPTION_H */

@@ -40,8 +40,8 @@ list_fields(const SgipTask *task)
 }
 
 /*
- * HINT for a table of the other api_version: the commands that drop it and
- * import that of the server's, if there is one, or change the server.
+ * HINT for a table of the other api_version: commands that drop it and import
+ * the one of the server's, if there is one, or that change the server.
  */
 static int
 mixed_hint(const SgipTable *table, const char *task_name)

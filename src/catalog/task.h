@@ -3,14 +3,13 @@
  * task.h
  *		The static catalogue of what the remote API offers.
  *
- * One entry per (API version, task): where it is asked for, how it pages,
+ * One entry per (API version, task): its path, how it pages,
  * where its elements stand in the answer, which fields a row has, and which
  * search parameters exist and how the API compares them.  Validator hints,
  * IMPORT FOREIGN SCHEMA, request building, decoding and pushdown all read
  * this; a new table is a new entry in task.c and nothing else.
  *
- * Pure data and look-up: neither PostgreSQL nor libcurl nor jansson is
- * needed to compile it.
+ * Pure data and look-up: compiles without PostgreSQL, libcurl and jansson.
  *
  *-------------------------------------------------------------------------
  */

@@ -19,9 +19,9 @@ typedef enum SgipAnswerResult
 	SGIP_ANSWER_ELEMENT,		/* one element */
 	SGIP_ANSWER_WAIT,			/* nothing yet: wait, then call again */
 	SGIP_ANSWER_END,			/* no more elements, and that is proven */
-	SGIP_ANSWER_REFUSED			/* what the listing was narrowed by was
-								 * refused, or its empty answer proves
-								 * nothing; there was no element */
+	SGIP_ANSWER_REFUSED			/* the request for a part of the listing was
+								 * refused, or its empty answer is
+								 * inconclusive; there was no element */
 } SgipAnswerResult;
 
 /*
@@ -33,6 +33,8 @@ typedef enum SgipAnswerResult
 extern SgipAnswer *sgip_answer_begin(SgipClient *client, const SgipTask *task,
 									 const SgipArguments *arguments,
 									 const char *parent, int rows);
+
+/* Stops its requests and frees it; NULL is harmless */
 extern void sgip_answer_end(SgipAnswer *answer);
 
 /*

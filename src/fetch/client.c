@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * client.c
- *		Who asks: a server and credentials, and what its requests share.
+ *		A client of the API: a server and credentials, and what its requests
+ *		share.
  *
- * Limits belong to a path, as the API counts them.  A refusal is looked at
- * when it arrives, whichever answer is being read, and all calls on that path
- * wait until the same moment; so does what has not been sent, once the server
- * has said that nothing remains.  Time that is waited together is charged
- * once, to the scan that the client works for when it learns of it.
+ * Limits belong to a path, as the API counts them.  A refusal is processed
+ * when it arrives, whichever answer is being read, and all calls on that
+ * path wait until the same moment; so do those not sent yet, once the
+ * server has said that nothing remains.  Time spent waiting together is
+ * charged once, to the scan that the client works for at that time.
  *
  *-------------------------------------------------------------------------
  */
@@ -142,8 +143,8 @@ sgip_client_drop(SgipCall *call)
 
 /*
  * Charges the scan for waiting until then.  Time that several calls wait
- * together counts once.  False if that is more than the scan may wait: then
- * nothing changes.
+ * together counts once.  False, without effect, if that is more than the scan
+ * may wait.
  */
 static bool
 charge(SgipClient *client, TimestampTz until, TimestampTz now, bool for_limit)
@@ -163,7 +164,7 @@ charge(SgipClient *client, TimestampTz until, TimestampTz now, bool for_limit)
 	return true;
 }
 
-/* A limit is waited for no longer, perhaps earlier than was thought: gives back the rest. */
+/* The wait for a limit has ended, perhaps early: refunds what was charged for longer. */
 static void
 refund(SgipClient *client, TimestampTz now)
 {
@@ -199,14 +200,14 @@ pause_path(SgipClient *client, uint64 path, TimestampTz until)
 	}
 }
 
-/* Is it not yet the time to send the call, nor to ask about its limit? */
+/* Is it too early to send the call, or to ask about its limit again? */
 static bool
 is_paused(const SgipCall *call, TimestampTz now)
 {
 	return call->not_before > now && !(call->limited && sgip_limits_changed(call->path));
 }
 
-/* Whatever the call waited for, it does so no longer. */
+/* The call no longer waits. */
 static void
 end_pause(SgipCall *call, TimestampTz now)
 {
@@ -249,15 +250,15 @@ in_flight(const SgipCall *call)
 bool
 sgip_client_has_slot(SgipClient *client)
 {
-	int			flying = 0;
+	int			running = 0;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &client->calls)
 	{
 		if (in_flight(dlist_container(SgipCall, node, iter.cur)))
-			flying++;
+			running++;
 	}
-	return flying < client->server->max_concurrency && sgip_http_has_room();
+	return running < client->server->max_concurrency && sgip_http_has_room();
 }
 
 bool
@@ -289,7 +290,7 @@ sgip_client_try_again(SgipCall *call, int64 asked_ms)
 	bool		refused = head->status == 429;
 	TimestampTz until;
 
-	/* how long a limit lasts that the headers tell of, take_limit finds out */
+	/* take_limit finds out how long a limit in the headers lasts */
 	if (!refused || head->retry_after[0] != '\0')
 		wait_ms = Max(wait_ms, asked_ms);
 	until = TimestampTzPlusMilliseconds(now, wait_ms);
@@ -305,9 +306,9 @@ sgip_client_try_again(SgipCall *call, int64 asked_ms)
 }
 
 /*
- * Looks at the headers that have arrived: what they say of the limit, and
- * whether the call is to be sent again.  If it may not be, that is found out
- * by whoever reads its answer, perhaps never.
+ * Processes headers that have arrived: what they say of the limit, and
+ * whether the call is to be tried again.  If it may not be, the reader of its
+ * answer finds out, if it ever gets there.
  */
 static void
 look_at_headers(SgipClient *client)

@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * client.h
- *		Who asks: a server and credentials, and what its requests share.
+ *		A client of the API: a server and credentials, and what its requests
+ *		share.
  *
  * A client leases connections, counts requests and bounds how many are in
- * flight.  It waits for all of them together: a refusal that one of them met
- * delays the others on the same path, once.
+ * flight.  It waits for all of them together: if one is refused, the
+ * others on the same path are delayed, once.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +20,7 @@
 #include "limits/limits.h"
 #include "request/request.h"
 
-/* What a scan caused; for EXPLAIN ANALYZE and for max_retry_wait */
+/* What was done for a scan; for EXPLAIN ANALYZE and max_retry_wait */
 typedef struct SgipFetchCounters
 {
 	int64		requests;		/* sent, further tries included */
@@ -39,7 +40,7 @@ typedef struct SgipClient
 	const SgipServer *server;
 	Oid			user_id;
 
-	/* for whom it works at the moment */
+	/* the scan it works for at the moment */
 	const char *table;			/* foreign table, named in errors */
 	SgipFetchCounters *counters;
 
@@ -50,7 +51,7 @@ typedef struct SgipClient
 	MemoryContextCallback cleanup;
 	SgipHttpCounters counted;	/* what the lease had counted when last asked */
 
-	SgipAccount account;		/* whose limits count, while there is a lease */
+	SgipAccount account;		/* whose limits apply, while there is a lease */
 	SgipUsage	usage;			/* what was not added to the account's yet */
 
 	dlist_head	calls;			/* all requests, to be sent or in flight */
@@ -74,7 +75,8 @@ typedef struct SgipCall
 	SgipTransfer *transfer;		/* NULL: not sent yet */
 	bool		repeat;			/* what has come is void: it is to be sent
 								 * again */
-	bool		noted;			/* what the headers say of limits was noted */
+	bool		noted;			/* its headers have been passed to
+								 * sgip_limits_learn */
 	int			tries;			/* times it was sent */
 } SgipCall;
 
@@ -84,20 +86,23 @@ typedef struct SgipCall
  */
 extern SgipClient *sgip_client_new(const SgipServer *server, Oid user_id);
 
-/* Lets the client work for that table, and count for it, until told otherwise */
+/*
+ * Lets the client work for that table, and count in *counters, until the next
+ * call; both must live as long
+ */
 extern void sgip_client_serve(SgipClient *client, const char *table, SgipFetchCounters *counters);
 
 /* Adds a call for a listing of that task with those arguments and parent (or NULL), to be sent */
 extern void sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task,
 							const SgipArguments *arguments, const char *parent);
 
-/* Stops a call and forgets it; with the last one the lease is given back */
+/* Stops a call and removes it; with the last one the lease is given back */
 extern void sgip_client_drop(SgipCall *call);
 
 /*
- * May this call be sent now?  It must be, then.  The one whose answer is read
- * next may, unless the server asked to wait or nothing remains of a limit; one
- * that is "ahead" also takes a free slot among max_concurrency and
+ * May this call be sent now?  If so, it must be.  The one whose answer is
+ * read next may, unless the server asked to wait or nothing remains of a
+ * limit; one that is "ahead" also takes a free slot among max_concurrency and
  * sgip_fdw.max_connections.
  */
 extern bool sgip_client_may_send(SgipCall *call, bool ahead);
@@ -117,21 +122,21 @@ sgip_client_transfer(const SgipCall *call)
 }
 
 /*
- * Has the call to be sent again?  False if that is used up: tries, or the
- * time for waiting.  asked_ms: what the server asked to wait, -1 if it did
- * not.
+ * Schedules another try of a call.  False if there must be none: max_retries
+ * or max_retry_wait are used up.  asked_ms: how long the server asked to wait,
+ * -1 if it did not.
  */
 extern bool sgip_client_try_again(SgipCall *call, int64 asked_ms);
 
-/* Does what can be done without waiting, and looks at what has come */
+/* Drives the transfers without waiting, and processes headers that have arrived */
 extern void sgip_client_drive(SgipClient *client);
 
 /* Waits until there is more to do; serves interrupts */
 extern void sgip_client_wait(SgipClient *client);
 
 /*
- * The same for several clients: the descriptor that becomes readable, between
- * these two; at_once: without waiting.
+ * To wait for several clients: begin returns the descriptor that becomes
+ * readable until end is called; at_once: it is readable now.
  */
 extern int	sgip_client_wait_begin(SgipClient *client, bool at_once);
 extern void sgip_client_wait_end(SgipClient *client);

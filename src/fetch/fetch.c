@@ -3,13 +3,13 @@
  * fetch.c
  *		Reads the listings that answer a scan, and yields their rows.
  *
- * A scan reads a sequence of sources, each a listing (share.c): one for each
- * search, and where the catalogue says so one for each row of a parent
- * listing.  The first one is being read; later ones are asked for meanwhile
- * as far as the client has slots for them.
+ * A scan reads a sequence of sources, each a listing (share.c): one for
+ * each search, and where the catalogue says so one for each row of a
+ * parent listing.  While the first one is being read, later ones are
+ * requested as far as the client has slots for them.
  *
- * "available" first reads which subusers are disabled, as an IP in use does
- * not tell.
+ * "available" first reads which subusers are disabled, as an IP in use
+ * does not say.
  *
  *-------------------------------------------------------------------------
  */
@@ -244,8 +244,8 @@ add_next(SgipFetch *fetch)
 }
 
 /*
- * A request that named several ids has been answered.  Those that have no row
- * are asked for alone: whether the API hears all of them is not documented.
+ * A request that named several ids has been answered.  Those without a row
+ * are asked for alone: whether the API considers all ids is not documented.
  */
 static void
 ask_again(SgipFetch *fetch, Source *source)
@@ -314,7 +314,7 @@ fall_back(SgipFetch *fetch, Source *source)
 	dlist_move_head(&fetch->sources, &other->node);
 }
 
-/* Sends what may be in flight: of the sources there are, and of those to come. */
+/* Sends what may be in flight: of the sources there are, and of those that follow. */
 static void
 send_ahead(SgipFetch *fetch)
 {
@@ -342,8 +342,9 @@ send_ahead(SgipFetch *fetch)
  */
 
 /*
- * What is no row must not pass for one: an error object at the end of a list,
- * say, or an element without the members by which the task decides.
+ * Raises an error for what is no row of the task: an error object at the end
+ * of a list, say, or an element without the members by which the task
+ * decides.
  */
 static void
 check_element(Source *source, const SgipElement *element)
@@ -401,7 +402,7 @@ take_parent(SgipFetch *fetch, Source *source, const SgipElement *element)
 		id.text.len == 0 || id.text.len > MAX_ID_BYTES)
 		sgip_report_invalid(sgip_reader_error_context(source->reader),
 							psprintf("Element %ld has no usable id.", element->number));
-	/* perhaps they are listed because the API refused those that are wanted */
+	/* the listing may stand in for a search that the API refused */
 	if (!is_wanted(source->search->arguments.values[field], id.text))
 		return;
 	caller = MemoryContextSwitchTo(fetch->context);
@@ -423,7 +424,10 @@ take_named_row(SgipFetch *fetch, Source *source, const SgipElement *element)
 	{
 		if (strlen(lfirst(lc)) == id.len && memcmp(lfirst(lc), id.data, id.len) == 0)
 		{
-			/* one that was lacking: it was not heard among others */
+			/*
+			 * one that an answer about several lacked: they must be asked for
+			 * one by one
+			 */
 			fetch->one_by_one |= source->lacking;
 			return sgip_string_set_add(source->seen, id);
 		}
@@ -461,7 +465,7 @@ all_disabled(const SgipFetch *fetch, const Source *source, const SgipElement *el
 	return true;
 }
 
-/* Does something with an element; true if it gives rows of the table. */
+/* Processes an element; true if it gives rows of the table. */
 static bool
 take_element(SgipFetch *fetch, Source *source, const SgipElement *element)
 {

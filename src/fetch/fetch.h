@@ -30,6 +30,8 @@ typedef struct SgipFetch SgipFetch;
  */
 extern SgipFetch *sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 								   SgipShare *share, int rows);
+
+/* Stops its requests and frees it; NULL is harmless */
 extern void sgip_fetch_end(SgipFetch *fetch);
 
 /*

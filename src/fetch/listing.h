@@ -20,7 +20,7 @@ typedef enum SgipNextPage
 {
 	SGIP_NEXT_PAGE,				/* another page */
 	SGIP_NEXT_END,				/* nothing, and that is proven */
-	SGIP_NEXT_STUCK				/* what has been before: the listing does not
+	SGIP_NEXT_STUCK				/* the same again: the listing does not
 								 * advance */
 } SgipNextPage;
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * report.h
- *		The one place that turns a remote failure into an error.
+ *		Turns remote failures into errors: the only place that does.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
  */
 #define SGIP_ERRCODE_NOT_JSON ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION
 
-/* What a failed request was, for message, hint and context */
+/* The failed request, for message, hint and context */
 typedef struct SgipErrorContext
 {
 	const SgipServer *server;
@@ -30,36 +30,40 @@ typedef struct SgipErrorContext
 	const SgipHttpHead *head;	/* headers of the answer, or NULL */
 } SgipErrorContext;
 
-/* The transfer failed */
+/*
+ * The transfer failed: 08001 if it could not connect, 08006 if the connection
+ * was lost or silent, 53000 without descriptors, else HV000
+ */
 extern void sgip_report_transfer(const SgipErrorContext *failed,
 								 const SgipHttpResult *result) SGIP_NORETURN;
 
-/* The answer's status says that the request failed; its body may say why */
+/* The answer's status is an error: 28000 for 401 and 403, else HV000.  The body may say why */
 extern void sgip_report_status(const SgipErrorContext *failed,
 							   const char *body, size_t len) SGIP_NORETURN;
 
 /*
- * The retry budget is used up or too small: "tries" were made; the server
- * asked for asked_ms, -1 if it did not say.  The body may say more.
+ * The retry budget is used up or too small: 53400 under status 429, else
+ * HV000.  "tries" were made; the server asked to wait asked_ms, -1 if it did
+ * not say.  The body may say more.
  */
 extern void sgip_report_retries(const SgipErrorContext *failed, int tries, int64 asked_ms,
 								const char *body, size_t len) SGIP_NORETURN;
 
-/* The answer is the API's error object */
+/* The answer is the API's error object: 28000 if it is about credentials, else HV000 */
 extern void sgip_report_remote(const SgipErrorContext *failed,
 							   const SgipRemoteError *error) SGIP_NORETURN;
 
-/* The answer is not the JSON that the task gives */
+/* The answer is not JSON of the task's shape: HV00L */
 extern void sgip_report_invalid(const SgipErrorContext *failed, const char *problem) SGIP_NORETURN;
 
-/* The listing does not advance from page to page */
+/* The listing does not advance from page to page: HV000 */
 extern void sgip_report_stuck(const SgipErrorContext *failed) SGIP_NORETURN;
 
-/* malloc has no more for us; raises 53200, as palloc would */
+/* malloc failed; raises 53200, as palloc would */
 extern void sgip_report_no_memory(void) SGIP_NORETURN;
 
 /*
- * Something a server said, fit for a message: valid in the server's encoding,
+ * What a server said, made fit for a message: valid in the database encoding,
  * without control characters and secrets, not too long; palloc'd.
  */
 extern char *sgip_report_clean(const char *text, size_t len,

@@ -4,18 +4,18 @@
  *		One question, one listing: which scans read which answer.
  *
  * What a snapshot is to tables, an answer is to listings.  Scans of one
- * statement that may want the same listing register when the executor
- * initializes the plan; so at the first row it is known who shares.  A scan
- * that shares with no other reads a stream, and nothing is stored.  Answers
- * that are shared, or that are read again, stand in a registry: of the
- * statement, or in a REPEATABLE READ transaction of the transaction.  Their
- * elements are stored as they are read; each reader goes on by itself, and
- * whoever needs an element that is not there yet reads on in the answer.  So no
- * scan waits for another.
+ * statement that may need the same listing register when the executor
+ * initializes the plan; so at the first row it is known which scans share.
+ * A scan that shares with no other reads a stream, and nothing is stored.
+ * Answers that are shared, or read again, are in a registry: of the
+ * statement or, under REPEATABLE READ, of the transaction.  Their elements
+ * are stored as they are read; each reader advances by itself, and one
+ * that needs an element that is not there yet reads on in the answer.  So
+ * no scan waits for another.
  *
- * An answer is known by who asks for what: server, user, their options as they
- * are now, path and arguments.  An answer to no arguments also serves readers
- * who have some, because PostgreSQL applies the conditions anyway.
+ * An answer is identified by server, user, their options as they are now,
+ * path and arguments.  An answer to no arguments also serves readers that
+ * have some, because PostgreSQL applies the conditions anyway.
  *
  * Answers of a transaction belong to it: they survive a savepoint if they are
  * complete or read from outside of it, and go before the transaction ends.
@@ -40,15 +40,15 @@
 #include "fetch/store.h"
 
 /*
- * Answers that a statement keeps though nobody reads them now, for values that
- * come again; fewer if they fill work_mem.
+ * Answers that a statement keeps without readers, for values that come again;
+ * fewer if they fill work_mem.
  */
 #define MAX_KEPT 1000
 
-/* ... and of these, such whose end has not been read: each holds a connection */
+/* ... and of these, how many may be incomplete: each holds a connection */
 #define MAX_PAUSED 8
 
-/* A pause is ended by reading to the end, but no more elements than that */
+/* A paused answer is read to its end, but no more elements than that */
 #define MAX_DRAINED 1000
 
 /* Whose answers a registry holds */
@@ -59,7 +59,7 @@ typedef enum Scope
 	OF_TRANSACTION
 } Scope;
 
-/* Who asks: all answers of a registry that are asked for alike have one client */
+/* Server and user: all answers of a registry that agree in these share a client */
 typedef struct Peer
 {
 	Oid			server_id;
@@ -102,7 +102,7 @@ typedef struct SharedAnswer
 	SgipClient *client;
 	SgipAnswer *answer;			/* while READING */
 	SgipStore  *store;
-	const SgipFetchCounters *asker; /* who read on last */
+	const SgipFetchCounters *asker; /* the scan that read on last */
 	dlist_head	readers;
 } SharedAnswer;
 
@@ -169,7 +169,7 @@ static SgipRegistry *transaction_registry = NULL;
  * ----------------------------------------------------------------
  */
 
-/* The executor's run is over. */
+/* Callback: the executor's run is over. */
 static void
 forget_statement(void *arg)
 {
@@ -248,7 +248,7 @@ new_registry(MemoryContext parent, Scope scope)
 	return registry;
 }
 
-/* The answer is freed: readers that there are get no more of it. */
+/* Callback: the answer is freed, and its readers get no more of it. */
 static void
 detach_readers(void *arg)
 {
@@ -376,8 +376,8 @@ advance(SharedAnswer *shared, SgipShare *share)
 	shared->asker = share->counters;
 
 	/*
-	 * perhaps not the scan's own: room is made by whichever was not used for
-	 * long
+	 * the answer may be another scan's: make_room() drains the least recently
+	 * used
 	 */
 	sgip_client_serve(shared->client, share->table->name, share->counters);
 	result = sgip_answer_next(shared->answer, &element);
@@ -411,7 +411,7 @@ drain(SharedAnswer *shared, SgipShare *share)
 	}
 }
 
-/* Makes room for another answer, by those that were used least recently and have no readers. */
+/* Makes room for another answer: drops the least recently used that have no readers. */
 static void
 make_room(SgipRegistry *registry, SgipShare *share)
 {
@@ -639,7 +639,7 @@ find_peer(SgipRegistry *registry, SgipShare *share)
 	peer->server_id = server->id;
 	peer->user_id = share->user_id;
 	peer->fingerprint = options;
-	/* what the scan has would not live long enough */
+	/* the scan's own would not live long enough */
 	peer->client = sgip_client_new(registry->scope == OF_SCAN ? server : sgip_option_server(server->id),
 								   share->user_id);
 	registry->peers = lappend(registry->peers, peer);
@@ -672,8 +672,8 @@ choose_registry(SgipShare *share)
 }
 
 /*
- * By what an answer is known: who asks, and the request.  Without arguments
- * that narrow the listing, if "whole".
+ * The key of an answer: server, user and request.  "whole": without arguments
+ * that narrow the listing.
  */
 static char *
 make_key(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,

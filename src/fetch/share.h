@@ -15,7 +15,7 @@
 
 typedef struct SgipRegistry SgipRegistry;
 
-/* What is known of a statement, that is, of an executor's run */
+/* A statement, that is, a run of the executor */
 typedef struct SgipStatement
 {
 	dlist_node	node;			/* in those of this backend */
@@ -26,13 +26,13 @@ typedef struct SgipStatement
 	int			scans;			/* that have not ended */
 	SgipRegistry *registry;		/* answers that its scans share, or NULL */
 
-	/* for whoever makes scans of it */
+	/* for the makers of its scans */
 	bool		planned;		/* the next one is known */
 	Bitmapset  *restarted;		/* plan_node_ids of scans that can be started
 								 * again */
 } SgipStatement;
 
-/* A scan's part in what is shared */
+/* A scan as a participant in sharing */
 typedef struct SgipShare SgipShare;
 
 /* Reads one listing, alone or with others */
@@ -42,10 +42,11 @@ typedef struct SgipReader SgipReader;
 extern SgipStatement *sgip_share_statement(EState *estate);
 
 /*
- * A scan begins, which may read listings of that table's task; in the current
- * context, whose end is the end of it after an error.  statement: NULL shares
- * with no other scan.  keep: it can be started again.  What it causes is
- * added to *counters.  Nothing is decided before sgip_share_start.
+ * A scan begins, which may read listings of that table's task.  The share is
+ * in the current context, whose end leaves it after an error;
+ * sgip_share_leave leaves it otherwise.  statement: NULL shares with no other
+ * scan.  keep: the scan can be started again.  What is done for it is added to
+ * *counters.  Nothing is decided before sgip_share_start.
  */
 extern SgipShare *sgip_share_join(SgipStatement *statement, const SgipTable *table, Oid user_id,
 								  bool keep, SgipFetchCounters *counters);
@@ -61,7 +62,7 @@ extern void sgip_share_keep(SgipShare *share);
  */
 extern bool sgip_share_start(SgipShare *share);
 
-/* The client that reads for the scan, and works for it now; after sgip_share_start */
+/* The client that reads for the scan, set up to work for it; after sgip_share_start */
 extern SgipClient *sgip_share_client(SgipShare *share);
 
 /*
@@ -83,7 +84,7 @@ extern SgipErrorContext *sgip_reader_error_context(const SgipReader *reader);
  */
 extern void sgip_reader_close(SgipReader *reader);
 
-/* GUC and callbacks; from _PG_init */
+/* Defines the GUC and registers callbacks; called by _PG_init */
 extern void sgip_share_init(void);
 
 #endif							/* SGIP_SHARE_H */

@@ -21,7 +21,7 @@ typedef struct SgipStoreBudget
 
 typedef struct SgipStore SgipStore;
 
-/* Where one reader stands; all zero at the beginning, but for the context */
+/* The position of one reader; all zero at the beginning, but for the context */
 typedef struct SgipStoreReader
 {
 	MemoryContext context;		/* of its buffer */
@@ -34,9 +34,9 @@ typedef struct SgipStoreReader
 } SgipStoreReader;
 
 /*
- * An empty store, in a child of the current context.  Its file, if it comes to
- * have one, belongs to the owner (NULL: to whoever is current then), which
- * closes it after an error; sgip_store_end closes it otherwise.
+ * An empty store, in a child of the current context.  Its file, if it comes
+ * to have one, belongs to the owner (NULL: the current one at that time),
+ * which closes it after an error; sgip_store_end closes it otherwise.
  */
 extern SgipStore *sgip_store_new(SgipStoreBudget *budget, ResourceOwner owner);
 extern void sgip_store_end(SgipStore *store);

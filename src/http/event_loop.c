@@ -3,9 +3,9 @@
  * event_loop.c
  *		Driving the transfers of a lease, and waiting for them.
  *
- * libcurl tells us which sockets to watch (watch_socket) and when it wants to
- * be called (set_curl_timer); drive calls it when one of these is due.  Its
- * other callbacks (transfer.c) run inside of that.
+ * libcurl tells us which sockets to watch (watch_socket) and when to call
+ * it (set_curl_timer); drive calls it when one of these is due.  Its other
+ * callbacks (transfer.c) run inside of that.
  *
  *-------------------------------------------------------------------------
  */
@@ -64,8 +64,8 @@ silence_limit(const SgipTransfer *transfer)
 }
 
 /*
- * When something is to be done though no socket says so: libcurl's wish, the
- * end of a time-out, a pause that is over, or the caller's wish.  0: never.
+ * When to wake up without an event on a socket: for libcurl's timer, a
+ * time-out, the end of a pause, or the caller.  0: never.
  */
 static int64
 next_due(SgipLease *lease)
@@ -112,8 +112,8 @@ arm_timer(SgipLease *lease)
  */
 
 /*
- * libcurl wants to be called in timeout_ms (-1: not at all).  If the
- * descriptor is waited for already, the timer must learn of it.
+ * Callback: libcurl is to be called in timeout_ms (-1: not at all).  If the
+ * descriptor is already being waited for, the timer is armed anew.
  */
 static int
 set_curl_timer(CURLM *multi, long timeout_ms, void *arg)
@@ -127,7 +127,7 @@ set_curl_timer(CURLM *multi, long timeout_ms, void *arg)
 }
 
 /*
- * libcurl wants to hear of a socket, in another way than before, or no more.
+ * Callback: a socket is to be watched, watched in another way, or no longer.
  */
 static int
 watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
@@ -166,9 +166,9 @@ watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
  */
 
 /*
- * Raises an error of the kernel's.  That there is no descriptor should not
- * happen, as they are counted; but others may hold some uncounted, and there
- * is a limit for the whole system.
+ * Raises an error for a failed system call.  Running out of descriptors
+ * should not happen, as they are counted; but other code may hold uncounted
+ * ones, and there is a system-wide limit.
  */
 static void
 report_kernel(const char *what)
@@ -264,12 +264,12 @@ fail_all(SgipLease *lease, const char *why)
 
 /*
  * Lets libcurl act on a socket, or on its timer.  All signals are blocked
- * while it might start a thread that looks up a name: a thread inherits what
- * is blocked, and PostgreSQL's signal handlers must not run in it.  That is
+ * while it might start a thread to look up a name: a thread inherits the
+ * signal mask, and PostgreSQL's signal handlers must not run in it.  That is
  * until an answer comes, since a kept connection can prove to be dead.
  *
- * What libcurl itself takes to connect (OpenSSL reads all trust anchors for
- * each connection) counts as waiting.  It could take longer than
+ * The time that libcurl itself takes to connect (OpenSSL reads all trust
+ * anchors for each connection) counts as waiting.  It could exceed
  * connect_timeout, and take_result would start over for ever.
  */
 static void
@@ -319,16 +319,16 @@ take_result(SgipTransfer *transfer, CURLcode code)
 	SgipHttpResult *result = &transfer->result;
 
 	/*
-	 * A kept connection may end just when it is used again.  libcurl sees to
-	 * that with another one, but the next ones may have ended too.
+	 * A kept connection may end just when it is used again.  libcurl then
+	 * tries another one, but that may have ended too.
 	 */
 	if (!transfer->opened && !transfer->restarted && transfer->header_lines == 0 &&
 		(code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING))
 		transfer->stale = true;
 
 	/*
-	 * libcurl's clock for connecting also runs while nothing waits.  If it is
-	 * earlier than ours, start over; ours goes on.
+	 * libcurl's clock for connecting also runs while nothing waits.  If it
+	 * expires before ours, start over; ours goes on.
 	 */
 	if ((transfer->stale ||
 		 (code == CURLE_OPERATION_TIMEDOUT && !result->sent && transfer->silence < silence_limit(transfer))) &&
@@ -422,9 +422,9 @@ check_deadlines(SgipLease *lease)
 }
 
 /*
- * Whether this session is wanted to stop and may be stopped.  One call of
- * libcurl can take some 30 ms (a TLS handshake begins with reading all trust
- * anchors), and many transfers can begin together.
+ * Is there an interrupt that can be processed now?  One call of libcurl can
+ * take some 30 ms (a TLS handshake begins with reading all trust anchors),
+ * and many transfers can begin together.
  */
 static bool
 must_return(void)
@@ -452,7 +452,7 @@ drive_round(SgipLease *lease)
 		{
 			uint64		expirations;
 
-			/* what it was armed for is found out below and by the caller */
+			/* the reason is found out below and by the caller */
 			if (read(lease->timer_fd, &expirations, sizeof(expirations)) < 0 &&
 				errno != EAGAIN)
 				lease->broken = true;
@@ -540,7 +540,7 @@ sgip_http_wait_end(SgipLease *lease)
 }
 
 /*
- * What can be done at once is done without asking the kernel to wait, which is
+ * First does what can be done without asking the kernel to wait, which is
  * most of it when an answer streams in.
  */
 void

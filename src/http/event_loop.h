@@ -11,12 +11,13 @@
 #include "http/lease.h"
 
 /*
- * Makes the handles of a lease, whose descriptors have been counted.  What an
- * error leaves behind, sgip_event_loop_close frees.
+ * Creates the handles of a lease, whose descriptors the caller has acquired.
+ * Raises an error if libcurl or the kernel refuses; sgip_event_loop_close
+ * then frees what there is.
  */
 extern void sgip_event_loop_open(SgipLease *lease);
 
-/* Closes the handles of a lease, of an incomplete one too.  Does not throw */
+/* Closes the handles of a lease, complete or not.  Does not throw */
 extern void sgip_event_loop_close(SgipLease *lease);
 
 #endif							/* SGIP_EVENT_LOOP_H */

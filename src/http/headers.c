@@ -3,7 +3,7 @@
  * headers.c
  *		What the headers of an HTTP answer say.
  *
- * libcurl has taken lines, folding and blanks apart.
+ * libcurl has dealt with lines, folding and blanks.
  *
  * Sources: RFC 9110 (fields, lists, Content-Length, Retry-After), RFC 8288
  * (Link), SendGrid's "Rate limits" page (X-RateLimit-...).
@@ -28,7 +28,7 @@ static const struct
 	const char *name;
 	size_t		offset;
 	size_t		size;
-	bool		cut;			/* a part of it is better than nothing */
+	bool		cut;			/* may be truncated */
 }			texts[] = {
 
 	TEXT("Retry-After", retry_after, false),
@@ -46,7 +46,7 @@ is_word(const char *text, size_t len, const char *word)
 	return len == strlen(word) && strncasecmp(text, word, len) == 0;
 }
 
-/* Copies a text of len bytes, or what of it fits if a part is worth something. */
+/* Copies a text of len bytes.  One that does not fit is truncated if "cut", else left out. */
 static void
 copy_text(char *to, size_t size, const char *text, size_t len, bool cut)
 {
@@ -112,8 +112,8 @@ read_parameter_value(const char **p, size_t *len)
 
 /*
  * Notes the target of a link under each of its relations, blank-separated
- * words.  A target that is too long fails the answer: without it, the pages
- * behind would be missing.
+ * words.  A target that is too long fails the answer: without it, the
+ * following pages would be missing.
  */
 static const char *
 note_link(SgipHttpHead *head, const char *target, size_t target_len,
@@ -199,9 +199,9 @@ read_link(SgipHttpHead *head, const char *p)
 }
 
 /*
- * Takes a Content-Length, which may come several times and be a list, but
- * with one number only.  libcurl goes by one of them, and the answer would
- * look complete where the other says that it is not.
+ * Takes a Content-Length, which may be repeated or a list, but with one
+ * number only.  libcurl goes by one of them, and the answer would look
+ * complete where the other says that it is not.
  */
 static const char *
 take_length(SgipHttpHead *head, const char *value)
@@ -215,7 +215,7 @@ take_length(SgipHttpHead *head, const char *value)
 			copy_text(head->content_length, sizeof(head->content_length), member, len, true);
 		else if (!is_word(member, len, head->content_length))
 			return "the answer has two Content-Lengths that differ";
-		/* libcurl, too, takes no notice of a number that it cannot hold */
+		/* libcurl, too, ignores a number that it cannot hold */
 		if (len <= MAX_LENGTH_DIGITS)
 			head->tells_end = true;
 	}
@@ -223,9 +223,9 @@ take_length(SgipHttpHead *head, const char *value)
 }
 
 /*
- * Refuses encodings that were not asked for, and one in another.  libcurl
- * would decode them, and then there is no bound on what a few bytes become.
- * An empty value and "none" are no encodings, though they are often sent.
+ * Refuses encodings that were not asked for, and nested ones.  libcurl would
+ * decode them, and then there is no bound on what a few bytes become.  An
+ * empty value and "none" are no encodings, though they are often sent.
  */
 static const char *
 take_encoding(SgipHttpHead *head, const char *value)
@@ -285,7 +285,7 @@ const char *
 sgip_http_head_end(SgipHttpHead *head, int status)
 {
 	head->status = status;
-	/* we ask neither for a range nor for what has changed */
+	/* we ask neither for ranges nor for deltas */
 	if (status == 206 || status == 226)
 		return "the answer is only a part of what was asked for";
 	return NULL;

@@ -44,18 +44,18 @@ typedef struct SgipHttpHead
 
 /*
  * Takes one header of the final answer; name and value without blanks around
- * them.  Returns NULL, or what is wrong with it so that the answer must be
- * refused; static.
+ * them.  Returns NULL, or a static text: why the answer must be refused for
+ * it.
  */
 extern const char *sgip_http_head_field(SgipHttpHead *head, const char *name, const char *value);
 
 /*
- * All headers were taken: sets the status.  Returns NULL, or why an answer of
- * that status cannot be a complete one; static.
+ * Call when all headers were taken: sets the status.  Returns NULL, or a
+ * static text: why an answer of that status cannot be a complete one.
  */
 extern const char *sgip_http_head_end(SgipHttpHead *head, int status);
 
-/* Frees what the head holds; it is empty then */
+/* Frees what the head owns; it is empty then */
 extern void sgip_http_head_clear(SgipHttpHead *head);
 
 #endif							/* SGIP_HEADERS_H */

@@ -22,7 +22,7 @@
 
 #include "http/headers.h"
 
-/* Whom a lease talks to, and how.  Strings are the caller's, copied. */
+/* The peer of a lease, and how it is reached.  Strings are the caller's, copied. */
 typedef struct SgipHttpPeer
 {
 	Oid			server_id;		/* foreign server */
@@ -96,39 +96,39 @@ typedef struct SgipTransfer SgipTransfer;
 extern SgipLease *sgip_http_acquire(const SgipHttpPeer *peer, MemoryContext owner);
 
 /*
- * Starts a transfer.  Never fails by throwing after the transfer exists: what
+ * Starts a transfer.  Raises an error only when out of memory; whatever else
  * goes wrong is its state.  It lives until it is stopped or its lease ends.
  */
 extern SgipTransfer *sgip_http_start(SgipLease *lease, const SgipHttpRequest *request);
 
 /*
- * May another transfer be started that can as well be started later?  There
- * are fewer than sgip_fdw.max_connections in flight in this session, and there
- * are descriptors for a lease and a connection; idle ones are closed for that.
+ * May a transfer be started that could also be started later?  True if fewer
+ * than sgip_fdw.max_connections are in flight in this session, and there are
+ * descriptors for a lease and a connection; closes idle ones for that.
  */
 extern bool sgip_http_has_room(void);
 
 /*
- * Lets libcurl do what can be done without waiting, for all transfers; was
- * there anything?
+ * Lets libcurl do what can be done without waiting, for all transfers; true
+ * if there was anything.
  */
 extern bool sgip_http_drive(SgipLease *lease);
 
-/* Of a transfer; lives as long */
+/* What came of the transfer so far; the transfer's, and up to date at any time */
 extern const SgipHttpResult *sgip_http_result(const SgipTransfer *transfer);
 
 /*
- * The bytes of the body that have arrived and are not consumed.  They stay
- * in place until the next call of sgip_http_drive, _wait, _consume or
- * _make_room.
+ * The bytes of the body that have arrived and are not consumed, and how many.
+ * They stay in place until the next call of sgip_http_drive, _wait, _consume
+ * or _make_room.  _consume drops len of them from the front.
  */
 extern const char *sgip_http_window(const SgipTransfer *transfer, size_t *len);
 extern void sgip_http_consume(SgipTransfer *transfer, size_t len);
 
 /*
- * The reader cannot use what the window holds without more: make room (the
- * window doubles if it is full).  Raises an error when out of memory.  The
- * caller bounds it: it stops asking when its limit is reached.
+ * The window's contents are of no use without more bytes: makes room, by
+ * doubling its size if it is full.  Raises an error when out of memory.  The
+ * caller bounds the size, by not asking at its limit.
  */
 extern void sgip_http_make_room(SgipTransfer *transfer);
 
@@ -137,28 +137,28 @@ extern void sgip_http_stop(SgipTransfer *transfer);
 
 /*
  * Waiting begins: returns the one descriptor to wait on, readable when
- * sgip_http_drive has work or wake_ms have passed (-1: none).  The silence of
- * the server counts only until waiting ends, so that time during which we
- * ourselves pause the transfer does not.
+ * sgip_http_drive has work or wake_ms have passed (-1: none).  read_timeout
+ * runs only until sgip_http_wait_end, so that it does not count time during
+ * which we pause the transfer ourselves.
  */
 extern int	sgip_http_wait_begin(SgipLease *lease, long wake_ms);
 extern void sgip_http_wait_end(SgipLease *lease);
 
 /*
- * Waits until there is something to do or wake_ms have passed (-1: as long as
- * it takes), and drives.  Interrupts are served at once.  for_limit: it is a
- * rate limit that is waited for, which the session's latch may end; who looks
- * at what sessions wait for sees that.
+ * Waits until there is something to do or wake_ms have passed (-1: no limit),
+ * and drives.  Serves interrupts at once.  for_limit: the wait is for a rate
+ * limit; it ends early if the session's latch is set, and has a wait event of
+ * its own.
  */
 extern void sgip_http_wait(SgipLease *lease, long wake_ms, bool for_limit);
 
+/* Counters of the lease; the lease's, and up to date when it was last driven */
 extern const SgipHttpCounters *sgip_http_counters(const SgipLease *lease);
 
-/* What a session may know of its connections to one peer */
+/* A lease, as sgip_fdw_connections() shows it */
 typedef struct SgipHttpLeaseInfo
 {
-	uint32		number;			/* tells it from others, from 1 in each
-								 * session */
+	uint32		number;			/* of the session's leases, from 1 */
 	Oid			server_id;
 	Oid			user_id;
 	bool		in_use;			/* by a scan */
@@ -168,13 +168,12 @@ typedef struct SgipHttpLeaseInfo
 	TimestampTz created_at;
 } SgipHttpLeaseInfo;
 
-/* Those of this backend, idle ones included: a palloc'd array of "count" */
+/* The leases of this backend, idle ones included: a palloc'd array of "count" */
 extern SgipHttpLeaseInfo *sgip_http_leases(int *count);
 
 /*
- * Closes the idle connections to a server (InvalidOid: to all) and returns to
- * how many peers there were any; those in use are closed when their lease
- * ends.
+ * Closes the idle connections to a server (InvalidOid: to all), and has those
+ * in use closed when their lease ends.  Returns how many peers had any.
  */
 extern int	sgip_http_disconnect(Oid server_id);
 
@@ -193,10 +192,10 @@ typedef struct SgipHttpUrl
  */
 extern bool sgip_http_parse_url(const char *text, bool is_proxy, SgipHttpUrl *url);
 
-/* libcurl's version with its TLS library; static */
+/* libcurl's version with its TLS library; a static string */
 extern const char *sgip_http_version(void);
 
-/* GUCs and caches' callbacks; from _PG_init */
+/* Defines the GUC and registers cache callbacks; called by _PG_init */
 extern void sgip_http_init(void);
 
 #endif							/* SGIP_HTTP_H */

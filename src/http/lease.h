@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * lease.h
- *		Connections to one peer, which a scan leases; and times.
+ *		Connections to one peer, which a scan leases; the clock.
  *
  * The files of this folder share the struct.  Each has a header of its own
  * and calls only those before it:
@@ -25,9 +25,9 @@
 #include "http/libcurl.h"
 
 /*
- * Connections that are kept: as many as may be in flight, for what ends
- * beside so many others would be closed at once.  That is the largest value
- * of the option max_concurrency.
+ * Connections that libcurl keeps: as many as may be in flight, or it would
+ * close those whose transfer ends while so many others run.  That is the
+ * largest value of the option max_concurrency.
  */
 #define SGIP_MAX_CONNECTIONS 64
 
@@ -63,7 +63,7 @@ struct SgipLease
 	dlist_node	node;			/* in the pool, used last first */
 	SgipHolder *holder;			/* NULL: idle */
 
-	/* for whom */
+	/* identity */
 	SgipHttpPeer peer;			/* with copies of its strings */
 	uint32		server_hash;	/* hash values in the system caches */
 	uint32		mapping_hash;	/* 0: no mapping, any change counts */
@@ -75,7 +75,8 @@ struct SgipLease
 	int			timer_fd;		/* -1: none */
 	MemoryContext kept_in;		/* its connections end with this context, if
 								 * they are not to be kept; or NULL */
-	bool		counted;		/* its descriptors are, sockets apart */
+	bool		counted;		/* its descriptors were acquired, those of
+								 * sockets apart */
 	bool		invalidated;	/* not to be leased again */
 	bool		broken;			/* incomplete, or libcurl gave it up */
 	int			open_sockets;	/* of these */
@@ -90,7 +91,7 @@ struct SgipLease
 	dlist_head	transfers;
 	SgipHttpCounters counters;
 
-	/* to be shown */
+	/* for sgip_fdw_connections() */
 	uint32		number;			/* of the session's leases, from 1 */
 	TimestampTz created_at;
 	uint64		requests;

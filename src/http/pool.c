@@ -54,8 +54,8 @@ static int	max_connections = 64;
 static TimeoutId idle_timeout;
 
 /*
- * For the handler of that time-out, which may interrupt anything: what it
- * reads is being changed, and it came while that was so.
+ * For that time-out's handler, which may interrupt anything: the pool is
+ * being changed; the time-out fired meanwhile.
  */
 static volatile sig_atomic_t pool_changes = false;
 static volatile sig_atomic_t timeout_missed = false;
@@ -66,10 +66,9 @@ static volatile sig_atomic_t timeout_missed = false;
  */
 
 /*
- * Closes connections that nothing will use: libcurl, and whoever serves the
- * socket at its other end, see that they have ended.  Runs in a signal handler,
- * so that the descriptors stay until the next lease; shutdown() and fstat()
- * are safe there.
+ * Shuts down connections that nothing will use; libcurl and the other end see
+ * that they have ended.  Runs in a signal handler, so the descriptors stay
+ * open until the next lease; shutdown() and fstat() are safe there.
  */
 static void
 hang_up_idle(void)
@@ -98,7 +97,8 @@ hang_up_idle(void)
 }
 
 /*
- * The pool begins to change, or has changed.
+ * Begins or ends a change of the pool.  A time-out that fired meanwhile is
+ * armed anew.
  */
 static void
 set_changes(bool changes)
@@ -158,9 +158,7 @@ stop_transfers(SgipLease *lease)
 		sgip_http_stop(dlist_container(SgipTransfer, node, iter.cur));
 }
 
-/*
- * Ends everything that a lease consists of.  Does not throw.
- */
+/* Closes a lease and frees it.  Does not throw. */
 static void
 close_lease(SgipLease *lease)
 {
@@ -243,9 +241,7 @@ invalidate(Datum arg, SgipCacheId cache_id, uint32 hash_value)
 	}
 }
 
-/*
- * The backend ends.
- */
+/* Callback: the backend exits. */
 static void
 close_all(int code, Datum arg)
 {
@@ -254,7 +250,7 @@ close_all(int code, Datum arg)
 }
 
 /*
- * A statement ends, and connections that are not to be kept longer.
+ * Callback: a statement ends, and connections that are not to be kept longer.
  */
 static void
 end_statement(void *arg)
@@ -274,7 +270,8 @@ end_statement(void *arg)
 }
 
 /*
- * A transaction ends.  An error has disabled all time-outs before that.
+ * Callback: a transaction ends.  An error has disabled all time-outs before
+ * that.
  */
 static void
 watch_transaction(XactEvent event, void *arg)
@@ -290,7 +287,7 @@ watch_transaction(XactEvent event, void *arg)
  */
 
 /*
- * What has to be done once in a backend.  libcurl is never shut down, other
+ * Initializes libcurl, once in a backend.  It is never shut down, as other
  * extensions in this process may use it.
  */
 static void
@@ -316,8 +313,8 @@ start_library(void)
 }
 
 /*
- * Counts so many descriptors, closing idle leases if need be; false if that
- * does not help.
+ * Acquires that many descriptors, closing idle leases if need be; false if
+ * that does not help.
  */
 static bool
 acquire_descriptors(int count)
@@ -331,8 +328,8 @@ acquire_descriptors(int count)
 }
 
 /*
- * Are there so many descriptors, beside those that transfers on the way to a
- * connection will need?
+ * Are that many descriptors available, besides those that connecting
+ * transfers will need?
  */
 static bool
 has_descriptors(int count)
@@ -351,8 +348,8 @@ sgip_http_has_room(void)
 }
 
 /*
- * Makes a lease for the peer.  Its holder has it from the start: what an error
- * leaves behind is closed with that.
+ * Creates a lease for the peer.  Its holder owns it from the start, and
+ * closes it after an error.
  */
 static SgipLease *
 open_lease(SgipHolder *holder, const SgipHttpPeer *peer)
@@ -393,9 +390,8 @@ open_lease(SgipHolder *holder, const SgipHttpPeer *peer)
 }
 
 /*
- * Has a server sent something that nothing asked for?  It would be taken for
- * the answer to the next request.  (That it has closed a connection, libcurl
- * sees for itself.)
+ * Has the server sent unsolicited bytes?  They would be taken for the answer
+ * to the next request. (libcurl itself notices closed connections.)
  */
 static bool
 has_stray_bytes(const SgipLease *lease)
@@ -438,8 +434,8 @@ find_idle(const SgipHttpPeer *peer)
 }
 
 /*
- * Lets the connections of a lease be closed when the statement ends, unless
- * they are to be kept.
+ * Has the connections of a lease closed when the statement ends, unless they
+ * are to be kept.
  */
 static void
 keep_for_statement(SgipLease *lease)
@@ -462,9 +458,7 @@ keep_for_statement(SgipLease *lease)
 	MemoryContextRegisterResetCallback(lease->kept_in, callback);
 }
 
-/*
- * The lease ends: its connections are idle now.
- */
+/* Callback: the lease ends, its connections are idle now. */
 static void
 end_lease(void *arg)
 {
@@ -492,7 +486,7 @@ sgip_http_acquire(const SgipHttpPeer *peer, MemoryContext owner)
 	SgipHolder *holder = MemoryContextAllocZero(owner, sizeof(SgipHolder));
 	SgipLease  *lease;
 
-	/* from here on, whatever is leased is given back with its owner */
+	/* from here on, the owner's end gives the lease back */
 	holder->callback.func = end_lease;
 	holder->callback.arg = holder;
 	MemoryContextRegisterResetCallback(owner, &holder->callback);

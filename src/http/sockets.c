@@ -20,8 +20,8 @@
 #include "http/sockets.h"
 
 /*
- * Left free: to wait PostgreSQL makes an epoll descriptor, for an Append or
- * for us, and raises an internal error if it may not.
+ * Left free for PostgreSQL, which creates an epoll descriptor to wait, for an
+ * Append or for us, and raises an internal error if it cannot.
  */
 #define SPARE_DESCRIPTORS 1
 

@@ -13,17 +13,21 @@
 #include "http/lease.h"
 
 /*
- * Counts so many more descriptors among those that extensions may hold, if
- * there are as many and another for whoever waits.
+ * Acquires that many of the descriptors that PostgreSQL lets extensions hold.
+ * False, and none is acquired, unless one more is left over to wait with.
  */
 extern bool sgip_descriptors_acquire(int count);
 
+/* Releases descriptors that were acquired */
 extern void sgip_descriptors_release(int count);
 
-/* Has PostgreSQL close files of its own where so many more would be too many */
+/*
+ * Has PostgreSQL close files of its own until that many descriptors more are
+ * free, without acquiring them
+ */
 extern void sgip_descriptors_make_room(int count);
 
-/* Is there none left in the process or the system? */
+/* Has the process or the system run out of descriptors?  The lease's handles must be open */
 extern bool sgip_descriptors_used_up(const SgipLease *lease);
 
 /* Sockets open in this backend */
@@ -35,16 +39,19 @@ extern int	sgip_sockets_open(void);
  */
 #define SGIP_LEASE_DESCRIPTORS 5
 
-/* Opens a socket of the lease; CURL_SOCKET_BAD if that fails, and errno */
+/*
+ * Opens a socket of the lease and acquires its descriptor; CURL_SOCKET_BAD
+ * and errno if that fails
+ */
 extern curl_socket_t sgip_socket_open(SgipLease *lease, const struct curl_sockaddr *address);
 
 /* CURLOPT_CLOSESOCKETFUNCTION; its argument is the lease */
 extern int	sgip_socket_close(void *arg, curl_socket_t socket);
 
-/* Forgets the lease's sockets that are closed, which libcurl does not always tell */
+/* Releases the lease's sockets that are closed, of which libcurl does not always tell us */
 extern void sgip_sockets_forget(SgipLease *lease);
 
-/* Is this entry still the socket that was opened?  Also in signal handlers */
+/* Is this entry still the socket that was opened?  Safe in signal handlers */
 extern bool sgip_socket_is_ours(const SgipOpenSocket *socket);
 
 #endif							/* SGIP_SOCKETS_H */

@@ -12,9 +12,9 @@
  * server.
  *
  * Deciding what a failure means, trying again, and everything about JSON,
- * options and tables is left to others.  Only what a kept connection that its
- * server has given up does to a request is mended here: that says nothing
- * about the request.
+ * options and tables is left to others.  One failure is handled here, as
+ * it says nothing about the request: a kept connection that its server has
+ * given up.
  *
  *-------------------------------------------------------------------------
  */
@@ -89,7 +89,7 @@ static int	connecting = 0;
  */
 
 /*
- * libcurl's words can quote the server (names in a certificate), so only
+ * libcurl's messages can quote the server (names in a certificate), so only
  * printable ASCII is kept.
  */
 void
@@ -165,9 +165,9 @@ classify(CURLcode code, bool sent)
 }
 
 /*
- * libcurl's words for its code.  Its messages name hosts, ports, addresses
- * and certificates, never the URL, except that those about an unusable proxy
- * quote the proxy's URL with its password.
+ * libcurl's message for its code.  Its messages name hosts, ports, addresses
+ * and certificates, never the URL; only those about an unusable proxy quote
+ * the proxy's URL with its password.
  */
 static const char *
 describe(const SgipTransfer *transfer, CURLcode code)
@@ -179,8 +179,8 @@ describe(const SgipTransfer *transfer, CURLcode code)
 }
 
 /*
- * Where descriptors are used up, libcurl cannot tell that from a host without
- * name or a file without trust anchors.
+ * When descriptors are used up, libcurl reports it as a host that cannot be
+ * resolved or a file without trust anchors.
  */
 void
 sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code)
@@ -189,7 +189,7 @@ sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code)
 	SgipHttpFailure failure = classify(code, result->sent);
 
 	if (code == CURLE_OUT_OF_MEMORY && result->sent && result->head.status == 0)
-		/* this is how libcurl says that a line exceeds its limit of 100 kB */
+		/* how libcurl reports a line over its limit of 100 kB */
 		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN,
 						   "a header line is too long, or memory is short", NULL);
 	else if (!result->sent && sgip_descriptors_used_up(transfer->lease))
@@ -289,12 +289,12 @@ read_headers(SgipTransfer *transfer)
 }
 
 /*
- * Takes a header line.  libcurl keeps it for read_headers; here it is only
- * counted, and the empty line at the end seen.  Trailers come after that, and
- * nothing may depend on them that was decided before the body.
+ * Takes a header line.  libcurl keeps it for read_headers; here lines are only
+ * counted, and the empty one at the end is noticed.  Trailers come after
+ * that, and nothing that was decided before the body may depend on them.
  *
- * Some servers end a kept connection by a 408 that nothing asked for; it
- * passes for the answer to the next request.
+ * Some servers end a kept connection by an unsolicited 408, which would pass
+ * for the answer to the next request.
  */
 static size_t
 receive_header(char *data, size_t size, size_t count, void *arg)
@@ -325,8 +325,8 @@ receive_header(char *data, size_t size, size_t count, void *arg)
 }
 
 /*
- * Sees to it that the window can take n more bytes behind what it holds.
- * Returns false when out of memory.
+ * Makes room for n more bytes behind the window's contents.  Returns false
+ * when out of memory.
  */
 static bool
 grow_window(SgipTransfer *transfer, size_t n)
@@ -347,10 +347,10 @@ grow_window(SgipTransfer *transfer, size_t n)
 }
 
 /*
- * Takes bytes of the body.  When they do not fit the transfer is paused:
+ * Takes bytes of the body.  When they do not fit, the transfer is paused:
  * libcurl keeps these and whatever else it got from the same read, hands them
- * out when the transfer is resumed, and then they are taken whatever they
- * are.  Pausing again in the midst of that would have libcurl copy the rest
+ * out when the transfer is resumed, and then all of them are accepted.
+ * Pausing again in the middle of that would have libcurl copy the remainder
  * each time.
  */
 static size_t
@@ -405,24 +405,9 @@ has_default_bundle(void)
 }
 
 /*
- * Makes a handle for the transfer's lease, with what is the same for all
- * requests.  On failure the transfer knows why, and false is returned.
- *
- * HTTP/1.1, also where the server offers HTTP/2.  Transfers are paused all
- * the time, and libcurl does not manage that with several streams of HTTP/2:
- * 7.88 forgets what it read ahead until some timer fires, and some streams
- * fail; 8.14 reads up to 10 MB ahead for each stream that is paused, and some
- * fail.  A connection for each request in flight costs a handshake that is
- * paid once.
- *
- * ca_file is meant as an addition to the system's trust anchors.  libcurl
- * replaces its default bundle file by it but keeps its default directory
- * (CURLOPT_CAPATH), so both count where libcurl was built with a directory,
- * as in Debian; elsewhere the file stands alone.
- *
- * Credentials travel with the request, so a proxy may carry it only in TLS:
- * see set_up.  Where the option names one, no_proxy of the environment does
- * not count.  GSSAPI of a SOCKS proxy would block.
+ * Credentials are part of the request, so a proxy may carry it only inside
+ * TLS: see set_up.  Where the option names one, no_proxy of the environment
+ * does not count.  GSSAPI of a SOCKS proxy would block.
  */
 static bool
 make_handle(SgipTransfer *transfer)
@@ -436,7 +421,7 @@ make_handle(SgipTransfer *transfer)
 		return false;
 	}
 
-	/* what we want to hear */
+	/* callbacks */
 	CHECK_SETOPT(transfer, CURLOPT_HEADERFUNCTION, receive_header, return false);
 	CHECK_SETOPT(transfer, CURLOPT_WRITEFUNCTION, receive_body, return false);
 	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETFUNCTION, open_socket, return false);
@@ -451,7 +436,7 @@ make_handle(SgipTransfer *transfer)
 	CHECK_SETOPT(transfer, CURLOPT_QUICK_EXIT, 1L, return false);
 #endif
 
-	/* whom it trusts, and which way it takes */
+	/* trust anchors and proxies */
 	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYPEER, 1L, return false);
 	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYHOST, 2L, return false);
 	if (peer->ca_file)
@@ -461,7 +446,7 @@ make_handle(SgipTransfer *transfer)
 	CHECK_SETOPT(transfer, CURLOPT_NOPROXY, peer->proxy ? "" : NULL, return false);
 	CHECK_SETOPT(transfer, CURLOPT_SOCKS5_AUTH, (long) CURLAUTH_BASIC, return false);
 
-	/* what libcurl may do, and may not */
+	/* protocols and features */
 	CHECK_SETOPT(transfer, CURLOPT_PROTOCOLS_STR, "http,https", return false);
 	CHECK_SETOPT(transfer, CURLOPT_FOLLOWLOCATION, 0L, return false);
 	CHECK_SETOPT(transfer, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED, return false);
@@ -487,7 +472,7 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 	if (transfer->easy == NULL && !make_handle(transfer))
 		return false;
 
-	/* whose transfer it is */
+	/* arguments of the callbacks */
 	CHECK_SETOPT(transfer, CURLOPT_PRIVATE, transfer, return false);
 	CHECK_SETOPT(transfer, CURLOPT_ERRORBUFFER, transfer->error_buffer, return false);
 	CHECK_SETOPT(transfer, CURLOPT_HEADERDATA, transfer, return false);
@@ -496,8 +481,9 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 	CHECK_SETOPT(transfer, CURLOPT_PREREQDATA, transfer, return false);
 
 	/*
-	 * We measure time ourselves.  libcurl is told because it divides the time
-	 * among the addresses of a host; see take_result() for when it is early.
+	 * We measure time ourselves.  libcurl gets the limit because it divides
+	 * the time among the addresses of a host; see take_result() for when it
+	 * is early.
 	 */
 	CHECK_SETOPT(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) lease->peer.connect_timeout_ms, return false);
 	CHECK_SETOPT(transfer, CURLOPT_FRESH_CONNECT, 0L, return false);
@@ -532,8 +518,8 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 }
 
 /*
- * Keeps the handle for the next request of the lease, without anything of
- * this one; or closes it.
+ * Keeps the handle for the lease's next request, cleared of this one; or
+ * closes it.
  */
 static void
 give_handle_back(SgipTransfer *transfer)

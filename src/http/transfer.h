@@ -25,7 +25,7 @@ struct SgipTransfer
 {
 	dlist_node	node;			/* in its lease's transfers */
 	SgipLease  *lease;
-	SgipHttpResult result;		/* what others may know */
+	SgipHttpResult result;		/* for the transfer's user */
 
 	/* libcurl's part */
 	CURL	   *easy;
@@ -33,16 +33,16 @@ struct SgipTransfer
 	char		error_buffer[CURL_ERROR_SIZE];
 	bool		attached;		/* belongs to the multi handle, is in flight */
 
-	/* the way to an answer */
+	/* progress */
 	int64		silence;		/* ns waited since something happened */
 	curl_off_t	transferred;	/* bytes received when last looked at */
-	bool		connecting;		/* on the way to a connection, maybe again */
+	bool		connecting;		/* perhaps for the second time */
 	bool		opened;			/* a socket, at least; else a kept connection */
 	bool		refused;		/* a callback recorded a failure */
 	bool		stale;			/* a kept connection was given up by its
 								 * server */
 	bool		restarted;		/* on a connection of its own */
-	int			header_lines;	/* received, those of interim answers included */
+	int			header_lines;	/* received, interim answers included */
 	size_t		header_bytes;
 
 	/* window: bytes from start to start + len of a buffer of cap bytes */
@@ -62,35 +62,41 @@ sgip_transfer_is_full(const SgipTransfer *transfer)
 	return transfer->len + SGIP_READ_BYTES > transfer->target;
 }
 
-/* A transfer of the lease that is not on its way yet.  Throws when out of memory */
+/*
+ * A new transfer of the lease, not started; sgip_http_stop or the end of the
+ * lease frees it.  Raises an error when out of memory
+ */
 extern SgipTransfer *sgip_transfer_new(SgipLease *lease, const SgipHttpRequest *request);
 
-/* Sends it on its way, unless it has failed already */
+/* Starts it, unless it has failed already */
 extern void sgip_transfer_attach(SgipTransfer *transfer);
 
-/* Begins anew; on a connection of its own if that it had was stale.  False if it cannot */
+/*
+ * Starts it again, on a new connection if the one it had was stale.  False if
+ * that is not possible
+ */
 extern bool sgip_transfer_restart(SgipTransfer *transfer);
 
-/* Records why it fails, in words of ours and optionally others; the first reason stays */
+/* Records why it fails, "more" (or NULL) appended to "text"; the first reason stays */
 extern void sgip_transfer_fail(SgipTransfer *transfer, SgipHttpFailure failure,
 							   const char *text, const char *more);
 
 /* The same for a code of libcurl */
 extern void sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code);
 
-/* It is over, in the given state: its handle goes */
+/* Ends it in the given state, and closes its handle */
 extern void sgip_transfer_end(SgipTransfer *transfer, SgipHttpState state);
 
-/* Moves what the window holds to its beginning */
+/* Moves the window's contents to the beginning of its buffer */
 extern void sgip_transfer_compact(SgipTransfer *transfer);
 
-/* Goes on after a pause */
+/* Resumes a paused transfer */
 extern void sgip_transfer_resume(SgipTransfer *transfer);
 
-/* In flight in this backend, paused ones included */
+/* Transfers in flight in this backend, paused ones included */
 extern int	sgip_transfer_count(void);
 
-/* Of these, on the way to a connection */
+/* Those of them that are connecting */
 extern int	sgip_transfer_connecting(void);
 
 #endif							/* SGIP_TRANSFER_H */

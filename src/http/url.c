@@ -27,8 +27,8 @@ get_part(CURLU *handle, CURLUPart part, char *to, size_t size)
 }
 
 /*
- * A proxy is read as libcurl reads its option: the scheme may have any name,
- * and if there is none it is guessed from the host.
+ * A proxy is parsed as libcurl parses its option: any scheme is accepted, and
+ * a missing one is guessed from the host.
  */
 bool
 sgip_http_parse_url(const char *text, bool is_proxy, SgipHttpUrl *url)

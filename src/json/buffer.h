@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * buffer.h
- *		Bytes in malloc's memory that grow.
+ *		A growable buffer of malloc'd bytes.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* First memory of a buffer; most of what is kept is shorter than this */
+/* Initial size of a buffer; most contents are shorter */
 #define SGIP_BUFFER_START_BYTES 512
 
 /* All zero is an empty buffer */
@@ -23,7 +23,7 @@ typedef struct SgipBuffer
 	size_t		size;
 } SgipBuffer;
 
-/* Makes room for so many more bytes; false when out of memory */
+/* Makes room for "more" bytes behind the contents; false when out of memory */
 static inline bool
 sgip_buffer_reserve(SgipBuffer *buffer, size_t more)
 {
@@ -42,7 +42,7 @@ sgip_buffer_reserve(SgipBuffer *buffer, size_t more)
 	return true;
 }
 
-/* Appends bytes; false when out of memory */
+/* Appends a copy of bytes; false when out of memory */
 static inline bool
 sgip_buffer_add(SgipBuffer *buffer, const char *data, size_t len)
 {
@@ -54,7 +54,7 @@ sgip_buffer_add(SgipBuffer *buffer, const char *data, size_t len)
 	return true;
 }
 
-/* Frees what the buffer holds, and empties it */
+/* Frees the contents; the buffer is empty then */
 static inline void
 sgip_buffer_free(SgipBuffer *buffer)
 {

@@ -3,10 +3,10 @@
  * element.h
  *		What an answer consists of: elements and the values within them.
  *
- * A value is a node, followed by the nodes of what is in it: an object by its
- * members, a list by its items.  Nodes name their texts by where these stand,
- * not by pointers, so that an element can be copied as it is (packed) and
- * used again without being read again.
+ * A value is a node, followed by the nodes of what is in it: an object by
+ * its members, a list by its items.  Nodes refer to their texts by offset,
+ * not by pointer, so that an element can be copied as it is (packed) and
+ * used again without being parsed again.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,11 +29,12 @@
 
 /*
  * Deepest nesting within an element.  The API's deepest is 3 (a list of
- * objects in a row); 32 lets fields be added that we ignore anyway.
+ * objects in a row); 32 leaves room for fields that may be added, and that we
+ * ignore.
  */
 #define SGIP_JSON_MAX_DEPTH 32
 
-/* Bytes of which another is the owner; not terminated */
+/* Borrowed bytes, not terminated */
 typedef struct SgipSpan
 {
 	const char *data;
@@ -120,25 +121,26 @@ sgip_node_has_key(const SgipElement *element, const SgipNode *member, const char
 extern const SgipNode *sgip_node_member(const SgipElement *element, const SgipNode *object,
 										const char *key);
 
-/* A value with its text; NULL is an absent one */
+/* A value with its text; ABSENT for NULL */
 extern SgipValue sgip_node_value(const SgipElement *element, const SgipNode *node);
 
-/* A member of an element by its name; a string has none */
+/* A member of an element by its name; ABSENT if it has none, as a string has */
 extern SgipValue sgip_json_member(const SgipElement *element, const char *key);
 
 /* Appends a value as JSON; false when out of memory */
 extern bool sgip_node_write(const SgipElement *element, const SgipNode *node, SgipBuffer *json);
 
 /*
- * Copies of an element that need no reading: how many bytes one takes;
- * writing it there; and using it where it is, which must be aligned for
- * SgipNode.  The raw text of what was unpacked is empty.
+ * Copies of an element that need no parsing.  pack_size is the number of bytes
+ * that one takes; pack writes it to "to", which must be aligned for SgipNode;
+ * unpack lets *element use it in place, as long as it stays there.  The raw
+ * text of what was unpacked is empty.
  */
 extern size_t sgip_element_pack_size(const SgipElement *element);
 extern void sgip_element_pack(const SgipElement *element, char *to);
 extern void sgip_element_unpack(const char *from, SgipElement *element);
 
-/* The API's own words when it reports an error in JSON */
+/* What the API says when it reports an error in JSON */
 typedef struct SgipRemoteError
 {
 	int			code;			/* the number it gave, or 0 */
@@ -147,9 +149,9 @@ typedef struct SgipRemoteError
 } SgipRemoteError;
 
 /*
- * Is this object the API's way to report an error?  An "error" that is not
- * null, "errors" that are not empty, or "message" that says "error": what the
- * v2 and v3 APIs are known to send, in part under HTTP status 200.
+ * Is this object an error report of the API's?  That is an "error" that is
+ * not null, "errors" that are not empty, or "message" that says "error": what
+ * the v2 and v3 APIs are known to send, in part under HTTP status 200.
  */
 extern bool sgip_element_is_error(const SgipElement *element);
 

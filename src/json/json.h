@@ -3,17 +3,17 @@
  * json.h
  *		Reads one JSON answer as a stream of complete elements.
  *
- * The reader is fed the bytes of one HTTP answer and hands out its elements
- * (array items, or items of a bare comma list) one at a time, without ever
- * holding the document.  Elements without escapes, exponents and deep
- * nesting are validated and used in place on the pass that finds their end;
- * everything else is jansson's.  Both ways accept the same documents and
- * give the same values.
+ * The reader is fed the bytes of one HTTP answer and hands out its
+ * elements (array items, or items of a bare comma list) one at a time,
+ * without ever holding the document.  Elements without escapes, exponents
+ * and deep nesting are validated and used in place on the pass that finds
+ * their end; everything else goes to jansson.  Both ways accept the same
+ * documents and give the same values.
  *
  * Knows no socket, no option and no PostgreSQL: errors are return values,
- * memory is malloc's and owned by the reader.  json.c walks the document,
- * plain.c takes what can be used in place, tree.c is the wall around
- * jansson; element.c knows the values, whichever way they were read.
+ * memory is malloc'd and owned by the reader.  json.c walks the document,
+ * plain.c takes what can be used in place, tree.c wraps jansson; element.c
+ * has the values, whichever way they were read.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,12 +33,12 @@ typedef struct SgipJsonShape
 
 typedef enum SgipJsonResult
 {
-	SGIP_JSON_MORE,				/* present the rest again with more bytes */
+	SGIP_JSON_MORE,				/* pass what is left again, with more bytes */
 	SGIP_JSON_ELEMENT,			/* one element */
 	SGIP_JSON_END,				/* the document is complete and nothing
 								 * follows */
 	SGIP_JSON_REMOTE_ERROR,		/* the document is the API's error object */
-	SGIP_JSON_INVALID,			/* not the JSON that the task gives */
+	SGIP_JSON_INVALID,			/* not JSON of the task's shape */
 	SGIP_JSON_NO_MEMORY
 } SgipJsonResult;
 
@@ -57,10 +57,10 @@ extern void sgip_json_close(SgipJsonReader *reader);
 /*
  * Next element of the document.
  *
- * data/len are all bytes received and not yet consumed; *consumed tells how
- * many from the front are done with (after any result; the rest must be
- * presented again, at the same or another address, followed by what has
- * arrived since).  After ELEMENT the consumed bytes must stay in place until
+ * data/len are all bytes received and not yet consumed.  *consumed is set,
+ * after any result, to how many from the front are done with; what is left
+ * must be passed again, at the same or another address, followed by what has
+ * arrived since.  After ELEMENT the consumed bytes must stay in place until
  * the next call.  at_end: no more bytes will follow; then MORE is never
  * returned.
  */
@@ -87,9 +87,9 @@ extern bool sgip_json_is_bare(const SgipJsonReader *reader);
 extern SgipValue sgip_json_envelope(const SgipJsonReader *reader, const char *path);
 
 /*
- * Is this complete document one of the API's error objects?  If so its words
- * go into *error (error->text is the caller's to free).  For bodies of
- * answers whose status says that they failed.
+ * Is this complete document one of the API's error objects?  If so *error
+ * says what it reports; error->text is the caller's to free.  For bodies of
+ * answers whose status is an error.
  */
 extern bool sgip_json_parse_error(const char *data, size_t len, SgipRemoteError *error);
 

@@ -3,7 +3,7 @@
  * plain.h
  *		Elements that can be used in place, and the bytes of JSON text.
  *
- * A part of the reader of JSON: json.c reads the document with this, and
+ * A part of the JSON reader: json.c reads the document with this, and
  * leaves to tree.c what is not plain.
  *
  *-------------------------------------------------------------------------
@@ -26,14 +26,14 @@ typedef enum SgipPlainResult
 	SGIP_PLAIN_NO_MEMORY
 } SgipPlainResult;
 
-/* Longest key with what stands around it that is remembered */
+/* Longest text between two values that is remembered */
 #define SGIP_GAP_BYTES 32
 
 /*
- * Elements of an answer are made alike: what stands between the values of an
- * object, keys included, is mostly what stood there in the one before, or one
- * member of it is missing.  This remembers it, so that it need not be
- * understood again.
+ * Elements of an answer resemble each other: what is between the values of an
+ * object, keys included, is mostly the same as in the element before, except
+ * that a member can be missing.  This remembers it, so that it need not be
+ * parsed again.
  */
 typedef struct SgipPattern
 {
@@ -51,12 +51,11 @@ typedef struct SgipPattern
 } SgipPattern;
 
 /*
- * Takes the element at *p, a string or an object, if it can be used in
- * place: then *p moves behind it, and the tape holds its nodes, whose
- * positions are relative to where it began; *shape as in SgipElement.  There
- * must be a byte at *p.  Never complains: what is wrong is ODD, like
- * everything that is not plain.  *pattern serves one answer, all zero at
- * first.
+ * Takes the element at *p, a string or an object, if it can be used in place:
+ * then *p moves behind it, and the tape holds its nodes, whose positions are
+ * relative to its beginning; *shape as in SgipElement.  There must be a byte
+ * at *p.  Never reports an error: whatever is not plain is ODD, valid or not.
+ * *pattern serves one answer, all zero at first.
  */
 extern SgipPlainResult sgip_plain_read(const char **p, const char *end, SgipPattern *pattern,
 									   SgipTape *tape, uint64_t *shape);

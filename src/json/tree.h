@@ -3,9 +3,9 @@
  * tree.h
  *		Values that are not plain: the wall around jansson.
  *
- * A part of the reader of JSON.  jansson.h is included by tree.c alone.
- * (libjansson's json_object() must not be called: the server exports a
- * function of that name, and the call would go there.)
+ * A part of the JSON reader, and the only file of the library that
+ * includes jansson.h. (libjansson's json_object() must not be called: the
+ * server exports a function of that name, and the call would go there.)
  *
  *-------------------------------------------------------------------------
  */
@@ -21,18 +21,18 @@
 typedef struct SgipTreeError
 {
 	bool		no_memory;		/* nothing else is said then */
-	size_t		offset;			/* how far into the text it is well */
+	size_t		offset;			/* the text is valid up to here */
 	char		text[SGIP_TREE_PROBLEM_BYTES];
 } SgipTreeError;
 
 /*
- * Parses the whole of a string or object, whose nesting was bounded before,
- * onto the tape, whose own text its nodes refer to.  False if the text is not
- * valid or memory ran out, *error tells.
+ * Parses a text that is a string or an object, whose nesting the caller has
+ * bounded, onto the tape; the nodes refer to the tape's own text.  False if
+ * the text is not valid or memory ran out: *error says why.
  */
 extern bool sgip_tree_parse(const char *text, size_t len, SgipTape *tape, SgipTreeError *error);
 
-/* jansson's version; static */
+/* jansson's version; a static string */
 extern const char *sgip_tree_version(void);
 
 #endif							/* SGIP_TREE_H */

@@ -4,10 +4,10 @@
  *		What EXPLAIN shows of a foreign scan's plan.
  *
  * Values that are known at run time only are shown as their expressions.
- * EXPLAIN hands us no list of the plan nodes above the scan, by which it
- * finds out what a parameter stands for; but it has just shown the scan's
- * filter, in which every condition that is sent stands as well, and its
- * context still is that of this node.
+ * EXPLAIN does not pass us the plan nodes above the scan, by which it
+ * resolves parameters; but it has just shown the scan's filter, which
+ * contains every condition that is sent, and its deparse context is still
+ * that of this node.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@
 #include "plan/plan.h"
 #include "request/search.h"
 
-/* What is shown instead of a request that cannot have a row */
+/* Shown instead of a request that cannot return a row */
 #define NO_REQUEST "none, no row can satisfy the conditions"
 
 /* Most values of a list that are shown */
@@ -130,7 +130,7 @@ show_condition(Shown *shown, const SgipCondition *condition)
 		shown->texts[field] = psprintf("%s%s", shown->texts[field], condition_text(shown, condition));
 }
 
-/* Shows what is sent perhaps, by a clause of which something is known at run time. */
+/* Shows what may be sent for a clause of which a part is known at run time only. */
 static void
 show_choice(Shown *shown, SgipClause *clause)
 {
@@ -238,7 +238,11 @@ sgip_explain_plan(ForeignScanState *node, ExplainState *es)
 	if (filters != NIL)
 		ExplainPropertyText("One-Time Filter", deparse((Node *) make_ands_explicit(filters), es), es);
 	request = describe_request(table, clauses, es);
-	/* the parameters of a POST, which a log of URLs will not have */
+
+	/*
+	 * show the parameters of a POST by themselves: a log of URLs will not
+	 * have them
+	 */
 	form = request[0] == 'P' ? strstr(request, SGIP_REQUEST_FORM) : NULL;
 	if (form != NULL)
 		*form = '\0';

@@ -3,9 +3,9 @@
  * import.c
  *		IMPORT FOREIGN SCHEMA from the catalogue.
  *
- * Nothing is asked of the API: the tables are those of the server's
- * api_version.  LIMIT TO and EXCEPT name them as the catalogue does, without
- * the prefix.
+ * Does not contact the API: the tables are those of the server's
+ * api_version.  LIMIT TO and EXCEPT use the catalogue's names, without the
+ * prefix.
  *
  *-------------------------------------------------------------------------
  */
@@ -64,8 +64,8 @@ create_table(const SgipTask *task, const ImportForeignSchemaStmt *stmt,
 
 /*
  * Refuses a name in LIMIT TO or EXCEPT that is no table of the server's
- * api_version: what was misspelt there would be made, or not made, without a
- * word.  Who gives the name that a table will have with the prefix is told.
+ * api_version: a misspelling would silently have no effect.  The hint also
+ * covers a name with the prefix.
  */
 static void
 check_names(const ImportForeignSchemaStmt *stmt, const SgipServer *server, const char *prefix)

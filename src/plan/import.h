@@ -10,7 +10,11 @@
 
 #include "foreign/fdwapi.h"
 
-/* The one schema that can be imported */
+/*
+ * Callback: returns the CREATE FOREIGN TABLE commands of the server's tables.
+ * Raises HV00Q for another schema than SGIP_REMOTE_SCHEMA, HV00R for an
+ * unknown table in LIMIT TO or EXCEPT, and the validator's errors.
+ */
 
 extern List *sgipImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid);
 

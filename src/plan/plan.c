@@ -38,7 +38,7 @@
 #include "request/clause.h"
 #include "request/search.h"
 
-/* Parents taken to exist where each has a listing of its own */
+/* Assumed number of parents, where each has a listing of its own */
 #define DEFAULT_PARENTS 100
 
 /* Fewest and most searches that the executor may choose instead of one scan */
@@ -72,7 +72,7 @@ sgipGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid
  * ----------------------------------------------------------------
  */
 
-/* Can what the condition says be sent, by the way the API compares? */
+/* Can the condition be sent, given how the API compares? */
 static bool
 is_sendable(const SgipTable *table, const SgipCondition *condition)
 {

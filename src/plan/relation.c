@@ -3,23 +3,23 @@
  * relation.c
  *		A foreign table in a query that is being planned.
  *
- * What its clauses say is worked out once for each of them.  Search columns
- * need more: a search column holds the argument that its rows were found
- * with, so all that the WHERE and ON clauses of its query level say about it
- * has to be asked of the API.  Whether that can be is decided here, from the
- * clauses alone, before a path is made; so it depends neither on costs nor on
- * settings nor on statistics.
+ * What each clause says is worked out once.  Search columns need more: a
+ * search column holds the argument that its rows were found with, so all
+ * that the WHERE and ON clauses of its query level say about it has to be
+ * sent to the API.  Whether that is possible is decided here, from the
+ * clauses alone, before a path is made; so it does not depend on costs,
+ * settings or statistics.
  *
- * A join that compares a search column makes the table what a function in
- * FROM is, with the column as its argument: "u.group_name = t.team" is a
- * lateral reference to t.  PostgreSQL is told so.  Then all paths of the
- * table, and of what it is joined to before t, have t as a parameter, and
- * joins that could not hand the value down are not legal.
+ * A join that compares a search column makes the table behave like a
+ * function in FROM with the column as its argument: "u.group_name =
+ * t.team" is treated as a lateral reference to t.  Then all paths of the
+ * table, and of what it is joined to before t, are parameterized by t, and
+ * joins that could not pass the value down are not legal.
  *
- * One kind of join cannot be had like that: of "group_name IN (SELECT ...)"
- * PostgreSQL can make the rows of the sub-select unique and then look up each
- * of them; but it does not do that for a lateral reference.  Where there is
- * nothing else to join, it is enough to offer no other path.
+ * One kind of join needs another way: for "group_name IN (SELECT ...)"
+ * PostgreSQL can make the rows of the sub-select unique and then look up
+ * each of them; but not with a lateral reference.  If there is nothing
+ * else to join, it is enough to offer no other path.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,8 +40,9 @@
 #include "request/search.h"
 
 /*
- * The share of an account's rows that one value of a search column is expected
- * to find.  ANALYZE cannot know: it samples rows that were found without one.
+ * The share of an account's rows that one value of a search column is
+ * expected to find.  ANALYZE cannot measure it: it samples rows that were
+ * found without one.
  */
 #define GROUP_SHARE 0.05
 
@@ -52,7 +53,7 @@ typedef struct KnownClause
 	List	   *parts;			/* SgipClauses */
 } KnownClause;
 
-/* What choose_member tells and is told, in the walk over a rel's classes */
+/* Input and output of choose_member, in the walk over a rel's classes */
 typedef struct MemberSearch
 {
 	Expr	   *current;		/* member that clauses are being made for */
@@ -69,7 +70,7 @@ typedef struct Placement
 	SgipRelation *relation;
 	Bitmapset  *answered;		/* search columns that equal something
 								 * whatever the joins are */
-	List	   *clauses;		/* SgipClauses that the scan is asked by */
+	List	   *clauses;		/* SgipClauses that are sent */
 	Relids		suppliers;		/* relations whose values it needs for that */
 } Placement;
 
@@ -92,9 +93,9 @@ sgip_relation_count_values(PlannerInfo *root, const SgipCondition *condition)
 }
 
 /*
- * Tells PostgreSQL what share of rows satisfies a clause about search columns,
- * before it asks the statistics.  Those with few values, which only add rows
- * to a listing, leave it as it is.
+ * Sets the share of rows that satisfies a clause about search columns, before
+ * PostgreSQL looks at statistics.  Columns with few values, which only add
+ * rows to a listing, do not change it.
  */
 static void
 set_selectivity(PlannerInfo *root, const SgipTable *table, List *parts, RestrictInfo *rinfo)
@@ -211,7 +212,7 @@ sgip_relation_join_clauses(PlannerInfo *root, RelOptInfo *rel)
  * ----------------------------------------------------------------
  */
 
-/* The table that the relation is a part of (partition, UNION ALL), or itself. */
+/* The table that the relation is a child of (partition, UNION ALL), or itself. */
 static RelOptInfo *
 top_parent(PlannerInfo *root, RelOptInfo *rel)
 {
@@ -219,7 +220,7 @@ top_parent(PlannerInfo *root, RelOptInfo *rel)
 		find_base_rel(root, bms_singleton_member(rel->top_parent_relids));
 }
 
-/* An expression about the table that the relation is a part of, as one about the relation. */
+/* Translates an expression about the relation's top parent into one about the relation. */
 static Node *
 translate(PlannerInfo *root, RelOptInfo *rel, Node *node)
 {
@@ -232,14 +233,14 @@ translate(PlannerInfo *root, RelOptInfo *rel, Node *node)
 	return adjust_appendrel_attrs(root, node, 1, &appinfo);
 }
 
-/* Adds to a set without changing it, for other relations may share it. */
+/* Adds to a set by copying it, since other relations may share it. */
 static void
 add_relids(Relids *relids, const Bitmapset *more)
 {
 	*relids = bms_union(*relids, more);
 }
 
-/* Has the table search columns? */
+/* Does the table have search columns? */
 static bool
 has_search_columns(const SgipTable *table)
 {
@@ -281,8 +282,8 @@ can_look_up(const Placement *placement, const SpecialJoinInfo *semijoin)
 }
 
 /*
- * Can the clause's other relations hand their values down to the scan?  Those
- * that need its rows themselves cannot.
+ * Can the clause's other relations supply their values to the scan?  Those
+ * that depend on its rows cannot.
  */
 static bool
 can_supply(Placement *placement, const RestrictInfo *rinfo)
@@ -307,7 +308,7 @@ can_supply(Placement *placement, const RestrictInfo *rinfo)
 		if (!can_look_up(placement, sjinfo))
 			return false;
 		placement->relation->required_outer = bms_union(placement->relation->required_outer, suppliers);
-		/* which then must not be looked up by this one */
+		/* these, in turn, must not be looked up by this one */
 		relid = -1;
 		while ((relid = bms_next_member(suppliers, relid)) >= 0)
 			add_relids(&find_base_rel(placement->root, relid)->lateral_referencers, placement->top->relids);
@@ -317,7 +318,10 @@ can_supply(Placement *placement, const RestrictInfo *rinfo)
 	return true;
 }
 
-/* A clause that the scan cannot be asked by: it only must not say anything that would have to be asked. */
+/*
+ * A clause that cannot be sent: it must say nothing about a search column
+ * that would have to be.
+ */
 static void
 add_check(Placement *placement, const RestrictInfo *rinfo)
 {
@@ -328,7 +332,7 @@ add_check(Placement *placement, const RestrictInfo *rinfo)
 		placement->relation->checks = list_concat(placement->relation->checks, parts);
 }
 
-/* Takes join clauses into account that are no equalities, or belong to outer joins. */
+/* Considers join clauses that are not equalities, or belong to outer joins. */
 static void
 place_join_clauses(Placement *placement)
 {
@@ -375,7 +379,7 @@ unanswered_columns(const Placement *placement, Node *expression)
 	return result;
 }
 
-/* Says of search columns that the API cannot be asked about them. */
+/* Notes that the API cannot be asked about these search columns. */
 static void
 add_undecided(Placement *placement, Bitmapset *search)
 {
@@ -386,7 +390,7 @@ add_undecided(Placement *placement, Bitmapset *search)
 	placement->clauses = lappend(placement->clauses, clause);
 }
 
-/* Takes equalities into account: one of a class's other members gives the value. */
+/* Considers equalities: another member of the class supplies the value. */
 static void
 place_equivalences(Placement *placement)
 {
@@ -399,7 +403,7 @@ place_equivalences(Placement *placement)
 		bool		placed = false;
 		ListCell   *lc;
 
-		/* a class of this relation alone is there for the sake of sorting */
+		/* a class of this relation alone only serves sorting */
 		if (bms_is_empty(columns) || bms_is_subset(search.class->ec_relids, placement->top->relids))
 			continue;
 		foreach(lc, implied)
@@ -512,7 +516,11 @@ sgip_relation_place(PlannerInfo *root, RelOptInfo *rel)
 	decision = sgip_clause_decide(list_concat_copy(placement.clauses, placement.relation->checks), NULL, NULL);
 	if (decision.never)
 		return;
-	/* an optional argument may give a value, by which the rest can be judged */
+
+	/*
+	 * an optional argument may supply a value, by which other conditions can
+	 * be checked
+	 */
 	foreach(lc, sgip_clause_conditions(placement.clauses))
 	{
 		SgipCondition *condition = lfirst(lc);

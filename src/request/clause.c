@@ -18,10 +18,11 @@
  * - rows of values on partitions, "(account, group_name) IN (...)", of which
  *   each partition answers its part.
  *
- * A search column holds the argument that its row was found with; nothing is
- * known of it before it is asked for.  So what is said about one must be
- * asked of the API, or hold for the value that the column has when nothing
- * is asked; "undecided" are those about which something else is said.
+ * A search column holds the argument that its row was found with; nothing
+ * is known of it before the request.  So what a clause says about one must
+ * be sent to the API, or hold for the value that the column has when
+ * nothing is sent; "undecided" are those about which something else is
+ * said.
  *
  * Known expressions are evaluated in the order of the clause and no further
  * than needed, as PostgreSQL folds a custom plan's constants: "$1 = '' OR
@@ -45,14 +46,14 @@
 
 #include "request/clause.h"
 
-/* Whose clause is looked at */
+/* The relation whose clauses are examined */
 typedef struct Subject
 {
 	PlannerInfo *root;
 	RelOptInfo *rel;
 	const SgipTable *table;
-	bool		at_scan;		/* the scan may ask by it, and knows the
-								 * values of other relations' columns */
+	bool		at_scan;		/* the clause may be sent, and values of other
+								 * relations in it are known */
 } Subject;
 
 /* Which columns are replaced, by what is known of them */
@@ -63,7 +64,7 @@ typedef struct Replacement
 	bool		replaced;		/* result: there was one */
 } Replacement;
 
-/* Which column's text is being read */
+/* The column whose text is being converted */
 typedef struct Reading
 {
 	const SgipTable *table;
@@ -166,8 +167,8 @@ is_search(const SgipTable *table, AttrNumber attnum)
 }
 
 /*
- * What stands for a column: its constant, or what a search column holds when
- * nothing is asked; NULL if its value is not known.
+ * What replaces a column: its constant, or what a search column holds when
+ * nothing is searched; NULL if its value is not known.
  */
 static Node *
 known_value(const Replacement *replacement, const Var *var)
@@ -190,7 +191,7 @@ known_value(const Replacement *replacement, const Var *var)
 	return column->typmod < 0 ? read_value(column, var->varcollid) : NULL;
 }
 
-/* Puts what is known in the place of columns. */
+/* Replaces columns by what is known of them. */
 static Node *
 replace_columns(Node *node, void *context)
 {
@@ -224,7 +225,7 @@ simplify(const Subject *subject, Node *node, bool search)
  * ----------------------------------------------------------------
  */
 
-/* Has the node columns of the relation? */
+/* Does the node refer to columns of the relation? */
 static bool
 has_columns(const Subject *subject, Node *node)
 {
@@ -343,7 +344,7 @@ or_absent(const Subject *subject, Node *node, SgipClause *clause)
 	return is_known(subject, absent) ? join(SGIP_CLAUSE_OR, make_known(absent), clause) : clause;
 }
 
-/* Do the conditions compare the same, so that one of them or the other is one condition? */
+/* Do the conditions compare the same things, so that an OR of them is one condition? */
 static bool
 is_same_equality(const SgipCondition *one, const SgipCondition *other)
 {
@@ -418,7 +419,7 @@ typedef struct Choice
 	Node	   *node;			/* the CASE or coalesce() itself */
 } Choice;
 
-/* Puts the argument of a CASE into its conditions. */
+/* Substitutes the argument of a CASE into its conditions. */
 static Node *
 fill_in_argument(Node *node, void *argument)
 {
@@ -466,7 +467,7 @@ find_choice(Node *node, void *context)
 	return expression_tree_walker(node, find_choice, context);
 }
 
-/* Puts one side of a choice in its place. */
+/* Replaces a choice by one of its sides. */
 static Node *
 replace_choice(Node *node, void *context)
 {
@@ -537,9 +538,10 @@ build_not_distinct(const Subject *subject, Node *node)
 }
 
 /*
- * Has the planner added the node, so that min() or max() becomes the first row
- * of a sorted subquery?  It keeps NULLs from being first, and is nothing that
- * the query says.  build_minmax_path() of planagg.c names what it makes.
+ * Was the node added by the planner, so that min() or max() becomes the first
+ * row of a sorted subquery?  It keeps NULLs from being first, and is no
+ * condition of the query.  build_minmax_path() in planagg.c names what it
+ * makes.
  */
 static bool
 is_of_minmax(const Subject *subject, Node *node)
@@ -586,7 +588,7 @@ build(const Subject *subject, Node *node)
 	return or_absent(subject, node, make_local(subject, node));
 }
 
-/* Can anything come of the clause, but that PostgreSQL decides it? */
+/* Is there anything to do for the clause, besides leaving it to PostgreSQL? */
 static bool
 is_useful(const SgipClause *clause)
 {
@@ -642,7 +644,7 @@ find_equality(List *conditions, const SgipCondition *other)
 }
 
 /*
- * Of several alternatives the API can be asked what all of them say: that a
+ * Of several alternatives only what all of them say can be sent: that a
  * column equals something.
  */
 static List *
@@ -777,7 +779,7 @@ sgip_clause_decide(List *clauses, SgipClauseHolds holds, void *arg)
 			return decision;
 		}
 	}
-	/* rows that hold the value asked for can be judged by it */
+	/* rows that hold the value sent can be checked against other conditions */
 	foreach(lc, decision.conditions)
 	{
 		SgipCondition *condition = lfirst(lc);
@@ -852,8 +854,8 @@ sgip_clause_make(PlannerInfo *root, RelOptInfo *rel, const SgipTable *table,
 				 const RestrictInfo *rinfo, bool at_scan)
 {
 	/*
-	 * a barrier's conditions come first, unless this one tells nobody what it
-	 * sees
+	 * conditions of a security barrier come first, unless this one is
+	 * leakproof
 	 */
 	bool		behind = rinfo->security_level > rel->baserestrict_min_security && !rinfo->leakproof;
 	Subject		subject = {root, rel, table, at_scan && !behind};

@@ -18,7 +18,7 @@ typedef enum SgipClauseKind
 								 * rows, or for none */
 	SGIP_CLAUSE_CONDITION,		/* the API can be asked */
 	SGIP_CLAUSE_LOCAL,			/* it cannot: PostgreSQL decides it, or, about
-								 * a search column, nobody can */
+								 * a search column, nothing can */
 	SGIP_CLAUSE_AND,
 	SGIP_CLAUSE_OR
 } SgipClauseKind;
@@ -49,14 +49,14 @@ typedef struct SgipDecision
 typedef bool (*SgipClauseHolds) (void *expression, void *arg);
 
 /*
- * The parts, joined by AND, of what the clause says about the relation: list
- * of SgipClauses.  Columns with a constant are replaced by it first.  A part
- * that says nothing to us (LOCAL, about no search column) is left out, and so
- * is one that always holds.  at_scan: the clause is applied to the rows of
- * the scan, and other relations in it are known when the scan starts; of any
- * other clause only parts about search columns are returned, and the API is
- * not asked by them.  Raises the error of a type's input function for a
- * constant that is none of the type's values.
+ * The parts, joined by AND, of what the clause says about the relation: a
+ * list of SgipClauses.  Columns with a constant are replaced by it first.  A
+ * part that does not concern us (LOCAL, about no search column) is left out,
+ * and so is one that always holds.  at_scan: the clause is applied to the rows
+ * of the scan, and values of other relations in it are known when the scan
+ * starts; of any other clause only parts about search columns are returned,
+ * and they are not sent.  Raises the error of a type's input function for a
+ * constant that is not a value of the column's type.
  */
 extern List *sgip_clause_make(PlannerInfo *root, RelOptInfo *rel,
 							  const SgipTable *table, const RestrictInfo *rinfo,
@@ -75,8 +75,8 @@ extern bool sgip_clause_is_constant(const SgipClause *clause, bool *value);
 extern List *sgip_clause_conditions(List *clauses);
 
 /*
- * Clauses as a plan keeps them, and back.  Their expressions are not part of
- * it: they are appended to *expressions, which go to fdw_exprs.
+ * Clauses as a plan stores them, and back.  Their expressions are kept apart,
+ * appended to *expressions, since they belong into fdw_exprs.
  */
 extern List *sgip_clause_to_plan(List *clauses, List **expressions);
 extern List *sgip_clause_from_plan(List *plan, List *expressions);

@@ -48,9 +48,9 @@ extern SgipCondition *sgip_pushdown_classify(PlannerInfo *root, RelOptInfo *rel,
 											 const SgipTable *table, Expr *clause);
 
 /*
- * A condition as a plan keeps it, and back.  Its values are not part of it:
- * they are appended to *expressions; *next is the first one that is its own,
- * and moves on.
+ * A condition as a plan stores it, and back.  Its values are kept apart,
+ * appended to *expressions; *next is the index of the first that belongs to
+ * it, and moves past the last.
  */
 extern List *sgip_pushdown_to_plan(const SgipCondition *condition, List **expressions);
 extern SgipCondition *sgip_pushdown_from_plan(List *plan, List *expressions, int *next);

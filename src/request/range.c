@@ -18,7 +18,7 @@
 #include "request/range.h"
 #include "request/request.h"
 
-/* The epoch of Unix as a time of PostgreSQL's */
+/* The Unix epoch as a timestamptz */
 #define UNIX_EPOCH ((TimestampTz) (UNIX_EPOCH_JDATE - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* Narrows by a network, or by a bound. */

@@ -25,8 +25,8 @@ typedef struct SgipRange
 
 /*
  * Narrows the range by a condition (NETWORK, FROM, TO) with that value, an
- * inet or a timestamptz that is not NULL.  A value of which the API knows
- * nothing (IPv6, times before 1970 or without end) narrows nothing.
+ * inet or a timestamptz that is not NULL.  A value that the API has no
+ * equivalent of (IPv6, times before 1970 or infinite) narrows nothing.
  */
 extern void sgip_range_narrow(SgipRange *range, const SgipTable *table,
 							  const SgipCondition *condition, Oid type, Datum value);

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * request.c
- *		What is asked for: from task, options, arguments and page to URL,
- *		headers and body; and the same without secrets, for people.
+ *		From task, options, arguments and page to URL, headers and body; and
+ *		the same without secrets, for messages.
  *
  * Sources: v2, "IP Management" and "Web API" of SendGrid's documentation
  * (parameters in the URL or in a form body; api_user and api_key among
@@ -129,7 +129,7 @@ append_page(StringInfo buf, char *separator, const SgipTask *task, const SgipPag
 						 hidden ? "..." : page->cursor, hidden);
 }
 
-/* What strtok_r() wants to know */
+/* The separator of values as a string, for strtok_r() */
 static const char SEPARATORS[] = {SGIP_VALUES_SEPARATOR, '\0'};
 
 /* Is the text the bounds of a range, and not the expressions for them? */
@@ -140,8 +140,8 @@ is_bounds(const char *text)
 }
 
 /*
- * Appends one argument.  Of a range whose bounds are expressions the name of
- * the field is shown.
+ * Appends one argument.  A range whose bounds are expressions is shown under
+ * the name of its field.
  */
 static void
 append_argument(StringInfo buf, char *separator, const SgipField *field,
@@ -164,8 +164,8 @@ append_argument(StringInfo buf, char *separator, const SgipField *field,
 }
 
 /*
- * Appends all parameters but credentials.  "texts" has, by field, what stands
- * instead of a value, as it stands; or is NULL.
+ * Appends all parameters but credentials.  "texts" may have, by field, what
+ * to show as it is in place of a value; or be NULL.
  */
 static void
 append_query(StringInfo buf, char *separator, const SgipTask *task,
@@ -248,8 +248,9 @@ sgip_request_build(const SgipServer *server, const SgipTask *task,
 }
 
 /*
- * Encodes control characters, which ids of a server's and options of another
- * user's may have, so that nothing can pass for further lines of a message.
+ * Encodes control characters, which ids sent by a server or options of
+ * another user may contain, so that nothing can pass for another line of a
+ * message.
  */
 static char *
 escape_controls(char *text)
@@ -268,7 +269,7 @@ escape_controls(char *text)
 	return buf.data;
 }
 
-/* The request without credentials; hidden: what an answer said is left out. */
+/* The request without credentials; hidden: leaves out what came from an answer. */
 static char *
 describe(const SgipServer *server, const SgipTask *task, const SgipArguments *arguments,
 		 const char *const *texts, const SgipPage *page, bool hidden)

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * request.h
- *		What is asked for: from task, options, arguments and page to URL,
- *		headers and body; and the same without secrets, for people.
+ *		From task, options, arguments and page to URL, headers and body; and
+ *		the same without secrets, for messages.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,15 +18,15 @@
 typedef struct SgipArguments
 {
 	const char *values[SGIP_MAX_FIELDS];
-	const char *const *shown;	/* by field, what people see instead of a
-								 * value that they may not see; NULL: they see
-								 * all */
+	const char *const *shown;	/* by field, what messages have instead of a
+								 * value that their reader may not see; NULL:
+								 * they have all values */
 } SgipArguments;
 
-/* Between the two bounds that an argument with two parameters holds */
+/* Separates the two bounds in an argument with two parameters */
 #define SGIP_BOUNDS_SEPARATOR '~'
 
-/* Between the values that an argument holds of which a request has several */
+/* Separates the values in an argument of which a request can have several */
 #define SGIP_VALUES_SEPARATOR '\n'
 
 /* Which part of a listing is asked for */
@@ -39,26 +39,26 @@ typedef struct SgipPage
 	const char *parent;			/* id that stands in the path, or NULL */
 } SgipPage;
 
-/* Fills *request with palloc'd strings; they hold secrets */
+/* Fills *request with palloc'd strings, which contain secrets */
 extern void sgip_request_build(const SgipServer *server, const SgipTask *task,
 							   const SgipCredentials *credentials,
 							   const SgipArguments *arguments, const SgipPage *page,
 							   SgipHttpRequest *request);
 
-/* The URL without what stands behind "?": limits count by it */
+/* The URL without its query, by which limits are counted; palloc'd */
 extern char *sgip_request_path(const SgipServer *server, const SgipTask *task,
 							   const SgipArguments *arguments, const char *parent);
 
-/* Between the path and the parameters of a POST, when shown to people */
+/* Between the path and the parameters of a POST, in EXPLAIN and messages */
 #define SGIP_REQUEST_FORM " form "
 
 /*
- * The same for people: method, path and query without credentials, as in
- * "GET /api/distributor.ip.json?task=usage&user=acme" or
- * "POST /api/distributor.ip.json form task=usage&user=acme", as the
- * parameters are no part of the URL then.  "page" may be NULL.
- * "texts" may hold, by field, what to show instead of a value that is known
- * at run time only (it is shown as it stands); or be NULL.
+ * The request for EXPLAIN and messages: method, path and query without
+ * credentials, as in "GET /api/distributor.ip.json?task=usage&user=acme" or,
+ * where the parameters are no part of the URL, "POST /api/distributor.ip.json
+ * form task=usage&user=acme"; palloc'd.  "page" may be NULL.  "texts" may
+ * have, by field, what to show as it is in place of a value that is only
+ * known at run time; or be NULL.
  */
 extern char *sgip_request_describe(const SgipServer *server, const SgipTask *task,
 								   const SgipArguments *arguments,
@@ -66,12 +66,12 @@ extern char *sgip_request_describe(const SgipServer *server, const SgipTask *tas
 
 /*
  * Path of the one object that the arguments ask for, with "{}" for *id; NULL
- * if they ask for a listing
+ * if they ask for a listing.  Both are borrowed from task and arguments.
  */
 extern const char *sgip_request_object(const SgipTask *task, const SgipArguments *arguments,
 									   const char **id);
 
-/* The same in a message, without what the role that reads it may not see */
+/* As sgip_request_describe, without what the current role may not see */
 extern char *sgip_request_show(const SgipServer *server, const SgipTask *task,
 							   const SgipArguments *arguments, const SgipPage *page);
 

@@ -10,10 +10,10 @@
  * row comes twice though the API's answers overlap.
  *
  * pushdown.c says why each condition may be sent; here it is turned into
- * what the API's way of comparing (exact, prefix, anywhere) needs: the whole
- * value, the literal beginning, or the longest literal piece of a pattern.
- * A value that cannot be sent without doubt is not sent, and PostgreSQL's
- * own check does the work.
+ * what the API's way of comparing (exact, prefix, anywhere) needs: the
+ * whole value, the literal beginning, or the longest literal piece of a
+ * pattern.  If in doubt, a value is not sent, and PostgreSQL's own check
+ * does the work.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,8 +45,8 @@
 
 /*
  * Most searches for one scan.  Search columns can be answered in no other
- * way, so theirs are not a matter of cost; but ten thousand requests are a
- * mistake of somebody's.
+ * way, so their searches are not a matter of cost; but ten thousand requests
+ * can only be a mistake.
  */
 #define MAX_SEARCHES 10000
 
@@ -396,7 +396,7 @@ part_pattern(const char *pattern)
 	return len > 0 && *pattern == '%' && *p == '%' && p[strspn(p, "%")] == '\0' ? literal : NULL;
 }
 
-/* What can be asked about a search column, for a hint. */
+/* How a search column can be searched, for a hint. */
 static char *
 possible_searches(const SgipTable *table, AttrNumber attnum)
 {
@@ -438,8 +438,8 @@ sgip_search_refuse_undecided(const SgipTable *table, const SgipDecision *decisio
 }
 
 /*
- * Takes a value that a list must have, or the first one of several that can
- * be sent.
+ * Adds a value that a list must have, or the first of several that can be
+ * sent.
  */
 static void
 choose_item(const SgipTable *table, Choice *choice, const SgipCondition *condition,
@@ -463,7 +463,7 @@ keep_longer(Choice *choice, char *fragment)
 		choice->fragment = fragment;
 }
 
-/* Takes a LIKE or starts-with condition into the choice. */
+/* Adds a LIKE or starts-with condition to the choice. */
 static void
 choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *condition,
 			   const SgipDatum *datum)
@@ -498,7 +498,7 @@ choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *cond
 	keep_longer(choice, fragment);
 }
 
-/* Raises an error for a value that a search column cannot be asked for. */
+/* Raises an error for a value that a search column cannot be searched by. */
 static void
 check_argument(const SgipTable *table, AttrNumber attnum, const char *value)
 {
@@ -515,8 +515,9 @@ check_argument(const SgipTable *table, AttrNumber attnum, const char *value)
 }
 
 /*
- * Most values that a field may have: only searches can answer a search column,
- * and those of some parents are never dearer than those of all.
+ * Most values that a field may have.  There is no limit for a search column,
+ * which only searches can answer, nor for parents, of which some never cost
+ * more than all.
  */
 static int
 value_limit(const SgipField *field, int max_searches)
@@ -527,7 +528,7 @@ value_limit(const SgipField *field, int max_searches)
 		MAX_SEARCHES : max_searches;
 }
 
-/* Takes an equality into the choice; false if no value is left to equal. */
+/* Adds an equality to the choice; false if no value is left to equal. */
 static bool
 choose_equal(const SgipTable *table, Choice *choice, const SgipCondition *condition,
 			 int max_searches)
@@ -563,8 +564,8 @@ choose_equal(const SgipTable *table, Choice *choice, const SgipCondition *condit
 }
 
 /*
- * Takes one condition into the choice for its field; false if no row can
- * satisfy it.
+ * Adds a condition to the choice for its field; false if no row can satisfy
+ * it.
  */
 static bool
 choose(const SgipTable *table, Choice *choice, const SgipCondition *condition,
@@ -604,7 +605,7 @@ multiply(SgipSearches *searches, const SgipTable *table, int field_index, const 
 
 		*item = searches->items[i / choice->count];
 		if (field->kind == SGIP_KIND_ARGUMENT)
-			item->held.values[field_index] = candidate->sent;
+			item->echoed.values[field_index] = candidate->sent;
 		if (field->kind != SGIP_KIND_ARGUMENT ||
 			(field->param != NULL &&
 			 (field->values == NULL || sgip_task_has_word(field->values, candidate->sent))))
@@ -647,12 +648,12 @@ add_fragment(SgipSearches *searches, const SgipField *field, int field_index,
 	for (int i = 0; i < searches->count; i++)
 	{
 		if (field->kind == SGIP_KIND_ARGUMENT)
-			searches->items[i].held.values[field_index] = choice->fragment;
+			searches->items[i].echoed.values[field_index] = choice->fragment;
 		searches->items[i].arguments.values[field_index] = choice->fragment;
 	}
 }
 
-/* Lets rows be searched here for what was chosen. */
+/* Has rows searched locally for what was chosen. */
 static void
 search_locally(SgipSearches *searches, int field_index, const Choice *choice)
 {
@@ -670,7 +671,7 @@ search_locally(SgipSearches *searches, int field_index, const Choice *choice)
 	}
 }
 
-/* Asks for what was chosen for a search column. */
+/* Sends what was chosen for a search column. */
 static void
 search_for_argument(SgipSearches *searches, const SgipTable *table, int field_index,
 					const Choice *choice)

@@ -36,7 +36,7 @@ typedef struct SgipOwnRows
 typedef struct SgipSearch
 {
 	SgipArguments arguments;	/* what is sent */
-	SgipArguments held;			/* values that search columns hold in its rows */
+	SgipArguments echoed;		/* values of search columns in its rows */
 	SgipOwnRows own;
 } SgipSearch;
 
@@ -63,11 +63,11 @@ typedef struct SgipSearches
 } SgipSearches;
 
 /*
- * Works out the searches; palloc'd in the current context.  The values of
- * the conditions are SgipDatums.  max_searches: more searches than that cost
- * more than reading everything; it does not bind conditions on search
+ * Works out the searches; palloc'd in the current context.  The values of the
+ * conditions are SgipDatums.  max_searches: with more searches than that,
+ * reading everything is cheaper; it does not bind conditions on search
  * columns, which only searches can answer.  Raises 0A000 for a value that a
- * search column cannot be asked for.
+ * search column cannot be searched by.
  */
 extern SgipSearches *sgip_search_evaluate(const SgipTable *table, List *conditions,
 										  int max_searches);
@@ -75,12 +75,12 @@ extern SgipSearches *sgip_search_evaluate(const SgipTable *table, List *conditio
 /* Are the values, expressions, known when the query is planned? */
 extern bool sgip_search_is_constant(const SgipCondition *condition);
 
-/* Works out the searches for conditions whose values are constants, however many they are */
+/* The same for conditions whose values are constants, however many searches that takes */
 extern SgipSearches *sgip_search_evaluate_constants(const SgipTable *table, List *conditions);
 
 /*
  * Raises 0A000 for a constant among the conditions, whose values are
- * expressions, that a search column cannot be asked for
+ * expressions, that a search column cannot be searched by
  */
 extern void sgip_search_check(const SgipTable *table, List *conditions);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * string_set.c
- *		A set of short texts: what a listing has brought, whose name is known.
+ *		A set of short texts: keys of elements seen, and known names.
  *
  * Nearly all keys are IPv4 addresses, and those of an account stand close
  * together.  So an address takes a bit in the map of its /24 network: a
@@ -138,7 +138,7 @@ sgip_string_set_add(SgipStringSet *set, SgipSpan key)
 	if (hash_search(set->others, &key, HASH_FIND, NULL) != NULL)
 		return false;
 
-	/* first the copy, so that no entry points to what is not ours */
+	/* copy first, so that after an error no entry points to borrowed memory */
 	copy = MemoryContextAlloc(set->context, Max(key.len, 1));
 	memcpy(copy, key.data, key.len);
 	key.data = copy;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * string_set.h
- *		A set of short texts: what a listing has brought, whose name is known.
+ *		A set of short texts: keys of elements seen, and known names.
  *
  *-------------------------------------------------------------------------
  */

@@ -26,14 +26,14 @@
 #include "scan/scan.h"
 
 /*
- * Bytes of a row when relation size is told to ANALYZE, whose only use for
- * it is to be above zero: an address, a name and a tuple header.
+ * Bytes of a row for the relation size that ANALYZE is given, which only has
+ * to be above zero: an address, a name and a tuple header.
  */
 #define ROW_BYTES 64
 
 /* Where the next row of the sample goes; -1: this row is not in the sample. */
 static int
-choose_place(ReservoirState state, int target, int have, double seen, double *skip)
+choose_position(ReservoirState state, int target, int have, double seen, double *skip)
 {
 	if (have < target)
 		return have;
@@ -73,7 +73,7 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 			continue;
 		}
 		CHECK_FOR_INTERRUPTS();
-		place = choose_place(&state, targrows, have, seen, &skip);
+		place = choose_position(&state, targrows, have, seen, &skip);
 		seen += 1;
 		if (place < 0)
 			continue;
@@ -95,11 +95,10 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 }
 
 /*
- * ANALYZE of a foreign table is possible, unless an option says that nothing
- * is to be asked for it: an ANALYZE of everything reads the foreign partitions
- * of all accounts, and ends with the first one that cannot be asked.  How many
- * pages a table has is not known before its rows are read; one is enough for
- * ANALYZE to believe the number of rows.
+ * Allows ANALYZE of a foreign table unless an option excludes it: an ANALYZE
+ * of everything reads the foreign partitions of all accounts, and ends at the
+ * first one that fails.  The number of pages is not known before the rows are
+ * read; one is enough for ANALYZE to trust the number of rows.
  */
 bool
 sgipAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func,

@@ -12,7 +12,7 @@
 
 #include "fetch/share.h"
 
-/* Can the scan be started again in this statement, so that its answers are to be kept? */
+/* Can the scan be started again in this statement, so that its answers must be kept? */
 extern bool sgip_restart_is_possible(ForeignScanState *node, int eflags, SgipStatement *statement);
 
 #endif							/* SGIP_RESTART_H */

@@ -4,7 +4,7 @@
  *		One foreign scan at run time: from values of conditions to tuples.
  *
  * Serves a plain scan, an asynchronous Append and ANALYZE alike: the next
- * row is asked for without waiting, and whoever asks decides how to wait.
+ * row is asked for without waiting, and the caller decides how to wait.
  *
  * Three lifetimes, each a memory context: the scan; the values it was last
  * started with, and their searches; one row.  A rescan reads the same answers
@@ -32,7 +32,7 @@ struct SgipScan
 	MemoryContext row_context;	/* one row */
 
 	SgipTable  *table;
-	SgipTupleBuilder *maker;
+	SgipTupleBuilder *builder;
 	SgipScanOrder order;
 	const char *const *shown;	/* by field, instead of values; or NULL */
 
@@ -49,9 +49,9 @@ struct SgipScan
 };
 
 /*
- * What people see, by field, instead of values that the role may not see: the
- * expressions.  It is found out before there is anything to be said, since
- * messages are made where nothing can be looked up any more.
+ * What messages show, by field, instead of values that the role may not see:
+ * the expressions.  Determined in advance, since messages are built where
+ * catalogs can no longer be read.
  */
 static const char *const *
 show_expressions(const SgipTable *table, const SgipScanOrder *order)
@@ -99,7 +99,7 @@ sgip_scan_begin(Relation rel, Oid user_id, const SgipScanOrder *order)
 	/* an empty set is NULL, which would mean all columns */
 	if (needed == NULL && !order->all_columns)
 		needed = bms_make_singleton(0);
-	scan->maker = sgip_tuple_prepare(scan->table, RelationGetDescr(rel), needed);
+	scan->builder = sgip_tuple_prepare(scan->table, RelationGetDescr(rel), needed);
 	scan->share = sgip_share_join(order->statement, scan->table, user_id, order->restarts, &scan->counters);
 	if (scan->table->server->hides_values && order->clauses != NIL)
 		scan->shown = show_expressions(scan->table, order);
@@ -206,7 +206,7 @@ start(SgipScan *scan)
 	scan->at_end = scan->searches == NULL || scan->searches->count == 0;
 	if (!scan->at_end)
 	{
-		sgip_tuple_set_local(scan->maker, &scan->searches->local);
+		sgip_tuple_set_local(scan->builder, &scan->searches->local);
 		scan->fetch = sgip_fetch_begin(scan->table, scan->searches, scan->share, scan->order.rows);
 	}
 	MemoryContextSwitchTo(caller);
@@ -219,7 +219,7 @@ row_context(void *arg)
 	SgipScan   *scan = arg;
 	char	   *request = scan->fetch ? sgip_fetch_describe(scan->fetch) : NULL;
 
-	sgip_tuple_error_context(scan->maker);
+	sgip_tuple_error_context(scan->builder);
 	if (request != NULL)
 		errcontext("request %s to server \"%s\"", request, scan->table->server->name);
 }
@@ -238,7 +238,7 @@ make_row(SgipScan *scan, TupleTableSlot *slot)
 	error_context_stack = &callback;
 	MemoryContextReset(scan->row_context);
 	caller = MemoryContextSwitchTo(scan->row_context);
-	wanted = sgip_tuple_build(scan->maker, &scan->row, scan->search, &scan->position,
+	wanted = sgip_tuple_build(scan->builder, &scan->row, scan->search, &scan->position,
 							  slot->tts_values, slot->tts_isnull);
 	MemoryContextSwitchTo(caller);
 	error_context_stack = callback.previous;

@@ -24,7 +24,7 @@ typedef enum SgipScanResult
 
 typedef struct SgipScan SgipScan;
 
-/* What a scan is to bring */
+/* What a scan is to return */
 typedef struct SgipScanOrder
 {
 	Bitmapset  *columns;		/* attribute numbers to fill */
@@ -58,6 +58,7 @@ extern void sgip_scan_wait(SgipScan *scan);
 /* Starts again from the first row, perhaps with other values */
 extern void sgip_scan_restart(SgipScan *scan);
 
+/* Has anything been requested yet? */
 extern bool sgip_scan_has_begun(const SgipScan *scan);
 
 /* Begins the scan, if it has not begun */

@@ -97,8 +97,7 @@ sgip_fdw_disconnect_all(PG_FUNCTION_ARGS)
 }
 
 /*
- * Whose mapping it is, InvalidOid if it is PUBLIC's; false if it is not there
- * any more.
+ * The user of a mapping, InvalidOid for PUBLIC; false if the mapping is gone.
  */
 static bool
 find_mapped_user(Oid mapping_id, Oid *user_id)
@@ -113,9 +112,9 @@ find_mapped_user(Oid mapping_id, Oid *user_id)
 }
 
 /*
- * May the current role see what that account was asked?  Who may read all
- * statistics may, and those whose server or mapping it is; PUBLIC's mapping is
- * everybody's who may use the server.
+ * May the current role see what that account was asked?  Allowed are roles
+ * that may read all statistics, the owner of the server, and the user of the
+ * mapping or, if it is PUBLIC's, every role that may use the server.
  */
 static bool
 may_see(const ForeignServer *server, Oid mapped_user)

@@ -452,7 +452,7 @@ given_text(const SgipTupleBuilder *builder, const Converter *converter, const Sg
 	}
 	else
 	{
-		value = search ? search->held.values[converter->field_index] : NULL;
+		value = search ? search->echoed.values[converter->field_index] : NULL;
 		value = value ? value : converter->field->absent;
 	}
 	if (value == NULL)

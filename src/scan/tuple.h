@@ -31,9 +31,10 @@ extern void sgip_tuple_set_local(SgipTupleBuilder *builder, const SgipLocalSearc
 /*
  * Fills values and nulls, allocating in the current context, which should be
  * reset for each row.  Raises the errors of the types' input functions, and
- * HV00L for a value that is not of the form the field has; the caller's error
- * context calls sgip_tuple_error_context for them.  False: the row does not belong to the
- * search (it is another's own, or its group does not fit).
+ * HV00L for a value that does not have the form of its field; the caller's
+ * error context calls sgip_tuple_error_context for them.  False: the row does
+ * not belong to the search (another search keeps it, or its group does not
+ * match).
  *
  * A row can be found by several values of a local search, and is a tuple for
  * each: *position is 0 when a row is begun; as long as it is not 0 afterwards
