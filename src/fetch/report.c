@@ -141,7 +141,10 @@ sgip_report_clean(const char *text, size_t len, const SgipCredentials *credentia
 	char	   *clean = pnstrdup(text, len);
 	char	   *end;
 
-	/* before a cut could leave half of one, and before its bytes are changed */
+	/*
+	 * before truncation could leave half of one, and before its bytes are
+	 * changed
+	 */
 	if (credentials != NULL)
 	{
 		remove_secret(clean, credentials->api_key);
@@ -199,7 +202,7 @@ asks_retired_api(const SgipServer *server)
 		 (len > 13 && pg_strncasecmp(host + len - 13, ".sendgrid.com", 13) == 0));
 }
 
-/* HINT for somebody who asks the retired API, or the one given (or none). */
+/* HINT for a server of the retired API; else the one given (or none). */
 static int
 retired_hint(const SgipErrorContext *failed, const char *otherwise)
 {
@@ -211,7 +214,7 @@ retired_hint(const SgipErrorContext *failed, const char *otherwise)
 	return otherwise ? errhint("%s", otherwise) : 0;
 }
 
-/* Does what a server said, or its status, mean that another region has the account? */
+/* Does the status, or what the server said, suggest that the account is in another region? */
 static bool
 is_about_region(int status, const char *said)
 {
@@ -330,7 +333,7 @@ sgip_report_transfer(const SgipErrorContext *failed, const SgipHttpResult *resul
 			 request_context(failed)));
 }
 
-/* What the body of a failed request says: the API's words, or its beginning. */
+/* What the body of a failed request says: the API's error, or its beginning. */
 static char *
 words_of_body(const SgipErrorContext *failed, const char *body, size_t len, SgipRemoteError *error)
 {
@@ -373,7 +376,7 @@ sgip_report_status(const SgipErrorContext *failed, const char *body, size_t len)
 				 errdetail("It points to %s.",
 						   sgip_report_clean(head->location, strlen(head->location),
 											 failed->credentials)) : 0,
-				 retired_hint(failed, "Redirects are never followed, for credentials travel with every request. "
+				 retired_hint(failed, "Redirects are never followed, because credentials are sent with every request. "
 							  "Correct the server option base_url if the new place can be trusted."),
 				 request_context(failed)));
 	ereport(ERROR,
