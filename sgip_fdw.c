@@ -304,9 +304,10 @@ has_room(const AsyncRequest *areq)
 /*
  * Append is going to wait: the scan's one descriptor is added to its set.  A
  * scan that has not begun because the session has no free slot adds none if
- * Append waits for another one, which will wake it.  The first scan begins in
- * any case: the slots may be taken by a scan that does not go on before this
- * Append does, of an outer Append or another cursor.
+ * Append waits for another one, which will wake it, or has just got a row, so
+ * that it does not wait.  Otherwise the first scan begins in any case: the
+ * slots may be taken by a scan that does not go on before this Append does, of
+ * an outer Append or another cursor.
  *
  * Scans that share an answer have one descriptor.  The first of them waits on
  * it; each checks here what has arrived while others were served.  If that is
@@ -316,14 +317,16 @@ has_room(const AsyncRequest *areq)
 static void
 sgipForeignAsyncConfigureWait(AsyncRequest *areq)
 {
-	WaitEventSet *set = ((AppendState *) areq->requestor)->as_eventset;
+	const AppendState *append = (const AppendState *) areq->requestor;
+	WaitEventSet *set = append->as_eventset;
 	SgipScan   *scan = scan_of(areq);
 	SgipClient *client;
 	uint64		events;
 	int			descriptor;
 
 	Assert(areq->callback_pending);
-	if (!sgip_scan_has_begun(scan) && !has_room(areq) && GetNumRegisteredWaitEvents(set) > 1)
+	if (!sgip_scan_has_begun(scan) && !has_room(areq) &&
+		(GetNumRegisteredWaitEvents(set) > 1 || append->as_nasyncresults > 0))
 		return;
 	sgip_scan_begin_now(scan);
 	client = sgip_scan_client(scan);
@@ -339,7 +342,7 @@ sgipForeignAsyncConfigureWait(AsyncRequest *areq)
 	if (is_waited_for(areq, client))
 		return;
 	AddWaitEventToSet(set, WL_SOCKET_READABLE, descriptor, NULL, areq);
-	client->waiting_append = areq->requestor;
+	client->waiting_append = append;
 	client->waiting_request = areq->request_index;
 }
 
