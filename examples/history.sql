@@ -7,8 +7,8 @@
 --     reader  may read it
 --
 -- CALL ip_report.remember_ips() looks once.  It writes what has changed since the last look, so that looking every hour takes
--- no more space than looking once a day.  A look is complete, or does not exist if the API fails.  Over the cache it asks
--- nobody, and a state of the cache that has been looked at is not looked at again.  With pg_cron
+-- no more space than looking once a day.  A look is complete, or does not exist if the API fails.  Over the cache it sends
+-- no requests, and a state of the cache that has been looked at is not looked at again.  With pg_cron
 --
 --     SELECT cron.schedule('ip history', '5 * * * *', $$CALL ip_report.remember_ips(keep => '1 year')$$);
 --

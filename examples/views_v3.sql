@@ -7,7 +7,7 @@
 --     reader  may read them
 --
 -- Over foreign tables they ask the API, with the user mapping of whoever runs this file; each reads a listing once.  Over
--- the cache they ask nobody.  as_of says of when the data is.
+-- the cache they send no requests.  as_of says how old the data is.
 
 -- what is set here is set back at the end, so that the file can be included as well
 \set quiet :QUIET
