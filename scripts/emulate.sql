@@ -1,5 +1,5 @@
 -- Lets what is typed for SendGrid ask the emulator: an event trigger gives every server that is made or altered in this
--- database the emulator's URL (unless its URL is http://127.0.0.1:1, where nobody listens), and every mapping the
+-- database the emulator's URL (unless its URL is http://127.0.0.1:1, where nothing listens), and every mapping the
 -- emulator's credentials (unless the key begins with "wrong").  That is the only difference between what the
 -- documentation says to type and what runs in scripts/demo and test/t/docs.
 --

@@ -100,7 +100,7 @@ fill_root() {
 		echo "deb $mirror $more main" >>"$root/etc/apt/sources.list"
 		printf 'Package: postgresql* libpq*\nPin: release a=%s\nPin-Priority: 990\n' "$more" >"$root/etc/apt/preferences.d/$more"
 	fi
-	# no service is started, and no cluster is made that nobody needs
+	# no service is started, and no cluster is made
 	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 	chmod 755 "$root/usr/sbin/policy-rc.d"
 

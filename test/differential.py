@@ -438,7 +438,7 @@ def random_pattern(rng, name):
 
 # --- conditions -------------------------------------------------------------------
 
-class Travel:
+class Pushed:
     """A condition that is promised to be sent: what with, if it is the only one on its field."""
 
     def __init__(self, role, values, several=False):
@@ -448,11 +448,11 @@ class Travel:
 class Leaf:
     """A condition as text; local differs from foreign for search columns only."""
 
-    def __init__(self, foreign, local=None, travel=None, none=False, fixed=False, several=False, never=False):
+    def __init__(self, foreign, local=None, pushed=None, none=False, fixed=False, several=False, never=False):
         self.foreign, self.local_text = foreign, local or foreign
         self.several = several      # several searches, though nothing is promised about the values
         self.never = never          # must not be sent
-        self.travel, self.none, self.fixed = travel, none, fixed    # none: NULL, so there is no request
+        self.pushed, self.none, self.fixed = pushed, none, fixed    # none: NULL, so there is no request
 
     def sql(self, local):
         return self.local_text if local else self.foreign
@@ -463,7 +463,7 @@ class Leaf:
 
 class Tree:
     fixed = none = several = never = False
-    travel = None
+    pushed = None
 
     def __init__(self, word, kids):
         self.word, self.kids = word, kids
@@ -633,7 +633,7 @@ class Query:
             wanted = text()
             value, sent = self.value(wanted, other=text())
             condition = "%s = %s" % ((column, value) if rng.random() < 0.75 else (value, column))
-            return Leaf(condition, travel=self.equal_travel(role, match, [wanted], form) if sent else None,
+            return Leaf(condition, pushed=self.equal_pushed(role, match, [wanted], form) if sent else None,
                         none=sent and wanted is None and match is not None, never=value.startswith("volatile"))
         if kind == "like":
             base = text() or "a"
@@ -647,28 +647,28 @@ class Query:
                     bang = re.sub(r"\\(.)", r"!\1", pattern, flags=re.S)
                     bang = bang if "\\" not in bang else None
                     if bang is not None:
-                        return Leaf("%s LIKE %s ESCAPE '!'" % (column, quote(bang)), travel=self.like_travel(role, match, pattern, form))
-                return Leaf("%s %s %s" % (column, operator, value), travel=self.like_travel(role, match, pattern, form) if sent else None,
+                        return Leaf("%s LIKE %s ESCAPE '!'" % (column, quote(bang)), pushed=self.like_pushed(role, match, pattern, form))
+                return Leaf("%s %s %s" % (column, operator, value), pushed=self.like_pushed(role, match, pattern, form) if sent else None,
                             never=value.startswith("volatile"))
             return Leaf("%s %s %s" % (column, operator, value), never=True)
         if kind == "starts":
             start = (text() or "")
             start = start[:rng.randrange(len(start) + 1)]
             value, sent = self.value(start)
-            travel = None
+            pushed = None
             if match in ("prefix", "anywhere", "folded"):
-                travel = self.piece_travel(role, match, start, form)
-            return Leaf(rng.choice(("%s ^@ %s", "starts_with(%s, %s)")) % (column, value), travel=travel if sent else None)
+                pushed = self.piece_pushed(role, match, start, form)
+            return Leaf(rng.choice(("%s ^@ %s", "starts_with(%s, %s)")) % (column, value), pushed=pushed if sent else None)
         if kind == "in":
             wanted = [text() for _ in range(rng.choice((1, 2, 2, 3, 4, 8)))]
-            travel = self.equal_travel(role, match, wanted, form)
+            pushed = self.equal_pushed(role, match, wanted, form)
             if rng.random() < 0.3:
-                return Leaf("(%s)" % " OR ".join("%s = %s" % (column, quote(w)) for w in wanted), travel=travel)
+                return Leaf("(%s)" % " OR ".join("%s = %s" % (column, quote(w)) for w in wanted), pushed=pushed)
             if rng.random() < 0.2:
                 return Leaf("%s NOT IN (%s)" % (column, ", ".join(map(quote, wanted))), never=len(wanted) > 1)
             if rng.random() < 0.1:
                 return Leaf("%s IN (VALUES %s)" % (column, ", ".join("(%s)" % quote(w) for w in wanted)))
-            return Leaf("%s IN (%s)" % (column, ", ".join(map(quote, wanted))), travel=travel)
+            return Leaf("%s IN (%s)" % (column, ", ".join(map(quote, wanted))), pushed=pushed)
         if kind == "any":
             wanted = [text() for _ in range(rng.choice((0, 1, 2, 3, 5)))]
             wanted += rng.choice(([], [], [None], wanted[:1]))
@@ -677,7 +677,7 @@ class Query:
                 value = value if not value.startswith("$") else array(wanted)
                 return Leaf("%s %s (%s)" % (column, rng.choice(("<> ALL", "<> ANY", "= ALL", "~~ ANY", "!~~ ALL")), value
                                             if not any(w and w.endswith("\\") for w in wanted) else array(["a%"])), never=True)
-            return Leaf("%s = ANY (%s)" % (column, value), travel=self.equal_travel(role, match, wanted, form) if sent else None,
+            return Leaf("%s = ANY (%s)" % (column, value), pushed=self.equal_pushed(role, match, wanted, form) if sent else None,
                         none=sent and match is not None and not [w for w in wanted if w is not None])
         if kind == "null":
             return Leaf("%s IS %sNULL" % (column, rng.choice(("", "NOT "))), never=True)
@@ -716,7 +716,7 @@ class Query:
             return None
         return value or None
 
-    def equal_travel(self, role, match, wanted, form):
+    def equal_pushed(self, role, match, wanted, form):
         if match is None:
             return None
         wanted = list(dict.fromkeys(w for w in wanted if w is not None))
@@ -728,9 +728,9 @@ class Query:
         if match == "exact" and (parts != wanted or
                                  role == "ip" and not all(re.fullmatch(r"\d+\.\d+\.\d+\.\d+", p) for p in parts)):
             return None
-        return Travel(role, parts, len(wanted) > 1)
+        return Pushed(role, parts, len(wanted) > 1)
 
-    def like_travel(self, role, match, pattern, form):
+    def like_pushed(self, role, match, pattern, form):
         if match in (None, "exact"):
             return None
         pieces, begins, _ = like_pieces(pattern)
@@ -741,11 +741,11 @@ class Query:
         if form == "text" and all(p.split("/")[0] in "32" for p in pieces if len(p.encode()) == max(len(q.encode()) for q in pieces)):
             return None                         # it might stand for the mask alone
         longest = max(len(p.encode()) for p in pieces)
-        return self.piece_travel(role, match, next(p for p in pieces if len(p.encode()) == longest), form)
+        return self.piece_pushed(role, match, next(p for p in pieces if len(p.encode()) == longest), form)
 
-    def piece_travel(self, role, match, piece, form):
+    def piece_pushed(self, role, match, piece, form):
         part = self.usable(role, match, piece, form)
-        return Travel(role, [part]) if part else None
+        return Pushed(role, [part]) if part else None
 
     def inet_leaf(self, column, match, role="ip"):
         rng = self.rng
@@ -757,9 +757,9 @@ class Query:
         if kind < 0.36:
             wanted = self.ip()
             value, sent = self.value(wanted, "inet", other=self.ip())
-            travels = sent and match and wanted and ":" not in wanted
+            is_sent = sent and match and wanted and ":" not in wanted
             return Leaf("%s = %s" % ((column, value) if rng.random() < 0.7 else (value, column)),
-                        travel=Travel("ip", [wanted.split("/")[0]]) if travels else None,
+                        pushed=Pushed("ip", [wanted.split("/")[0]]) if is_sent else None,
                         none=sent and wanted is None and match is not None)
         if kind < 0.62:
             network = self.network()
@@ -768,10 +768,10 @@ class Query:
             commuted = rng.random() < 0.3
             flip = {"<<": ">>", "<<=": ">>=", ">>": "<<", ">>=": "<<=", "&&": "&&"}
             condition = "%s %s %s" % ((value, flip[operator], column) if commuted else (column, operator, value))
-            travel = None
+            pushed = None
             if sent and network and operator in ("<<", "<<=", "&&") and match in ("prefix", "anywhere"):
-                travel = self.network_travel(network)
-            return Leaf(condition, travel=travel, none=sent and network is None and match is not None and operator in ("<<", "<<=", "&&"))
+                pushed = self.network_pushed(network)
+            return Leaf(condition, pushed=pushed, none=sent and network is None and match is not None and operator in ("<<", "<<=", "&&"))
         if kind < 0.74:
             low, high = sorted((rng.choice(ADDRESSES), rng.choice(ADDRESSES)), key=lambda a: [int(o) for o in a.split(".")])
             if rng.random() < 0.6:
@@ -779,7 +779,7 @@ class Query:
                 high = ".".join(high.split(".")[:4])
             first, sent = self.value(low, "inet")
             second, also = self.value(high, "inet")
-            travel = None
+            pushed = None
             if sent and also and match in ("prefix", "anywhere"):
                 octets = []
                 for a, b in zip(low.split("."), high.split(".")):
@@ -787,25 +787,25 @@ class Query:
                         break
                     octets.append(a)
                 if octets:
-                    travel = Travel("ip", [".".join(octets) + ("." if len(octets) < 4 else "")])
+                    pushed = Pushed("ip", [".".join(octets) + ("." if len(octets) < 4 else "")])
             if rng.random() < 0.5:
-                return Leaf("%s BETWEEN %s AND %s" % (column, first, second), travel=travel)
+                return Leaf("%s BETWEEN %s AND %s" % (column, first, second), pushed=pushed)
             return Leaf("%s %s %s AND %s %s %s" % ((column, ">=", first, column, "<=", second) if rng.random() < 0.5 else
-                                                   (second, ">=", column, first, "<=", column)), travel=travel)
+                                                   (second, ">=", column, first, "<=", column)), pushed=pushed)
         if kind < 0.88:
             wanted = [self.ip() for _ in range(rng.choice((0, 1, 2, 3, 6)))]
             value, sent = self.values(wanted, "inet", others=[self.ip(), self.ip()])
             if rng.random() < 0.3 and wanted:
                 value, sent = None, True
             distinct = list(dict.fromkeys(w for w in wanted if w is not None))
-            travel = None
+            pushed = None
             if sent and match and distinct and not any(":" in w for w in distinct):
-                travel = Travel("ip", [w.split("/")[0] for w in distinct], len(distinct) > 1)
+                pushed = Pushed("ip", [w.split("/")[0] for w in distinct], len(distinct) > 1)
             if value is None:
-                return Leaf("%s IN (%s)" % (column, ", ".join("%s::inet" % quote(w) for w in wanted)), travel=travel)
+                return Leaf("%s IN (%s)" % (column, ", ".join("%s::inet" % quote(w) for w in wanted)), pushed=pushed)
             if rng.random() < 0.15:
                 return Leaf("%s <> ALL (%s)" % (column, value), never=True)
-            return Leaf("%s = ANY (%s)" % (column, value), travel=travel, none=sent and match is not None and not distinct)
+            return Leaf("%s = ANY (%s)" % (column, value), pushed=pushed, none=sent and match is not None and not distinct)
         one, two = quote(self.ip()), quote(self.network())
         return Leaf(rng.choice((
             "%s <> %s" % (column, one), "%s < %s" % (column, one), "%s > %s" % (column, one), "%s >= %s" % (column, one),
@@ -835,7 +835,7 @@ class Query:
         if role == "region":
             condition = self.rng.choice(("= 'eu'", "= 'global'", "IN ('eu', 'global')", "<> 'eu'", "LIKE 'e%'", "= 'us'", "IN ('us', 'eu')"))
             sent = table.task == "subusers" and condition[0] == "=" and condition != "= 'us'"
-            return Leaf("%s %s" % (column, condition), travel=Travel("region", [condition[3:-1]]) if sent else None,
+            return Leaf("%s %s" % (column, condition), pushed=Pushed("region", [condition[3:-1]]) if sent else None,
                         several=condition == "IN ('eu', 'global')")
         if role == "account":
             return Leaf("%s %s" % (column, self.rng.choice(("= 'north'", "= 'south'", "<> 'south'", "IN ('north', 'x')", "LIKE 'n%'"))))
@@ -845,18 +845,18 @@ class Query:
             return self.inet_leaf(column, table.match.get(role))
         leaf = self.text_leaf(column, table.match.get(role), role)
         if role == "owner":
-            leaf.travel = None                  # it is part of the path
+            leaf.pushed = None                  # it is part of the path
         return leaf
 
     def boolean_leaf(self, column, role, param):
         """A condition on a boolean fact."""
-        true, false = Travel(role, ["true"]), Travel(role, ["false"])
-        form, travel = self.rng.choice((
+        true, false = Pushed(role, ["true"]), Pushed(role, ["false"])
+        form, pushed = self.rng.choice((
             ("%s", true), ("%s = true", true), ("%s IS TRUE", true), ("NOT %s", false), ("%s = false", false), ("false = %s", false),
             ("%s IS FALSE", false), ("%s <> true", false), ("%s IS NOT TRUE", None), ("%s IS NOT FALSE", None), ("%s IS NULL", None),
             ("%s IS UNKNOWN", None), ("%s IN (true, false)", None), ("%s = ANY ('{t}'::boolean[])", true), ("%s < true", None),
             ("coalesce(%s, true)", None), ("%s::text LIKE 't%%'", None)))
-        return Leaf(form % column, travel=travel if param else None)
+        return Leaf(form % column, pushed=pushed if param else None)
 
     def list_leaf(self, column, role):
         """A condition on a list of which the API can be asked for one value."""
@@ -866,9 +866,9 @@ class Query:
         value, sent = self.value(one, sql_type, other=two)
         both = array([one, two], sql_type)
         if rng.random() < 0.5:
-            return Leaf("%s = ANY (%s)" % (value, column), travel=Travel(role, [one]) if sent else None)
+            return Leaf("%s = ANY (%s)" % (value, column), pushed=Pushed(role, [one]) if sent else None)
         if rng.random() < 0.5:
-            return Leaf(rng.choice(("%s @> %s", "%s @> %s AND true")) % (column, array([one], sql_type)), travel=Travel(role, [one]))
+            return Leaf(rng.choice(("%s @> %s", "%s @> %s AND true")) % (column, array([one], sql_type)), pushed=Pushed(role, [one]))
         return Leaf(rng.choice(("%s @> %s", "%s && %s", "%s <> %s", "NOT %s @> %s", "%s <@ %s", "%s = %s")) % (column, both))
 
     def time_leaf(self, column):
@@ -879,13 +879,13 @@ class Query:
         text = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(seconds))
         later = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(seconds + rng.choice((0, 60, 3600))))
         value, sent = self.value(text, "timestamptz", other=later)
-        travel = Travel("added", [str(seconds - 1)]) if sent else None
+        pushed = Pushed("added", [str(seconds - 1)]) if sent else None
         kind = rng.random()
         if kind < 0.4:
             return Leaf("%s %s %s" % ((column, rng.choice((">", ">=")), value) if rng.random() < 0.7 else (value, rng.choice(("<", "<=")), column)),
-                        travel=travel)
+                        pushed=pushed)
         if kind < 0.6:
-            return Leaf("%s BETWEEN %s AND %s" % (column, value, quote(later)), travel=travel)
+            return Leaf("%s BETWEEN %s AND %s" % (column, value, quote(later)), pushed=pushed)
         return Leaf("%s %s %s" % (column, rng.choice(("<", "<=", "=", "<>")), value))
 
     def pair_leaf(self, table, alias):
@@ -924,23 +924,23 @@ class Query:
             if value.startswith("volatile"):
                 value = quote(wanted)
             return Leaf("%s = %s" % ((column, value) if rng.random() < 0.7 else (value, column)), fixed=True,
-                        travel=Travel("group", [wanted]) if not table.v3 else None)
+                        pushed=Pushed("group", [wanted]) if not table.v3 else None)
         if kind < 0.6:
             several = [rng.choice(SEARCHES + [None]) for _ in range(rng.choice((1, 2, 3, 5)))] + [wanted]
             distinct = list(dict.fromkeys(s for s in several if s is not None))
-            travel = Travel("group", distinct, len(distinct) > 1) if not table.v3 else None
+            pushed = Pushed("group", distinct, len(distinct) > 1) if not table.v3 else None
             if rng.random() < 0.4:
-                return Leaf("(%s)" % " OR ".join("%s = %s" % (column, quote(s)) for s in several), fixed=True, travel=travel)
+                return Leaf("(%s)" % " OR ".join("%s = %s" % (column, quote(s)) for s in several), fixed=True, pushed=pushed)
             if rng.random() < 0.5:
-                return Leaf("%s IN (%s)" % (column, ", ".join(map(quote, several))), fixed=True, travel=travel)
-            return Leaf("%s = ANY (%s)" % (column, self.values(several)[0]), fixed=True, travel=travel)
+                return Leaf("%s IN (%s)" % (column, ", ".join(map(quote, several))), fixed=True, pushed=pushed)
+            return Leaf("%s = ANY (%s)" % (column, self.values(several)[0]), fixed=True, pushed=pushed)
         if kind < 0.85 and table.match.get("group", "anywhere") == "anywhere":
             search.group = "part"
             value, _ = self.value("%" + escape_like(wanted) + "%")
             if value.startswith("volatile"):
                 value = quote("%" + escape_like(wanted) + "%")
             return Leaf("%s LIKE %s" % (column, value), "%s = %s" % (column, quote(wanted)), fixed=True,
-                        travel=Travel("group", [wanted]) if not table.v3 else None)
+                        pushed=Pushed("group", [wanted]) if not table.v3 else None)
         if kind < 0.9:
             name, other = quote(rng.choice(NAMES)), quote(rng.choice(NAMES))
             user = table.column("user", alias)
@@ -957,7 +957,7 @@ class Query:
         both = ("%s IN (true, false)", "%s = ANY ('{t,f,t}'::boolean[])", "%s = ANY (ARRAY[true, NULL, false])")
         kind = self.rng.random()
         if kind < 0.5:
-            return Leaf(self.rng.choice(true) % column, fixed=True, travel=Travel("system", ["true"]))
+            return Leaf(self.rng.choice(true) % column, fixed=True, pushed=Pushed("system", ["true"]))
         if kind < 0.8:
             return Leaf(self.rng.choice(false) % column, fixed=True)
         return Leaf(self.rng.choice(both) % column, fixed=True, several=True)
@@ -975,17 +975,17 @@ class Query:
 ADDRESSES = []
 
 
-def network_travel(self, network):
+def network_pushed(self, network):
     address, _, bits = network.partition("/")
     if ":" in address:
         return None
     octets = int(bits or 32) // 8
     if octets == 0:
         return None
-    return Travel("ip", [".".join(address.split(".")[:octets]) + ("." if octets < 4 else "")])
+    return Pushed("ip", [".".join(address.split(".")[:octets]) + ("." if octets < 4 else "")])
 
 
-Query.network_travel = network_travel
+Query.network_pushed = network_pushed
 
 
 # --- kinds of queries -----------------------------------------------------------------
@@ -1051,7 +1051,7 @@ def lookup(query, tables):
     text = "host(%s)" % column if form else column
 
     def whole(value):
-        return query.equal_travel(role, match, [value], form)
+        return query.equal_pushed(role, match, [value], form)
 
     choices = []
     if role == "user":
@@ -1063,19 +1063,19 @@ def lookup(query, tables):
             choices += [("%s = o.ip" % column, "ip", whole), ("o.net >>= %s" % column, "net", None), ("%s << o.net" % column, "net", None)]
     if match != "exact":
         start = "start" if role == "user" else "head"
-        choices += [("%s ^@ o.%s" % (text, start), start, lambda v: query.piece_travel(role, match, v, form)),
-                    ("starts_with(%s, o.%s)" % (text, start), start, lambda v: query.piece_travel(role, match, v, form)),
-                    ("%s LIKE o.pattern" % text, "pattern", lambda v: query.like_travel(role, match, v, form))]
+        choices += [("%s ^@ o.%s" % (text, start), start, lambda v: query.piece_pushed(role, match, v, form)),
+                    ("starts_with(%s, o.%s)" % (text, start), start, lambda v: query.piece_pushed(role, match, v, form)),
+                    ("%s LIKE o.pattern" % text, "pattern", lambda v: query.like_pushed(role, match, v, form))]
     condition, source, expected = rng.choice(choices)
     if source == "net":
         def expected(value):
-            return query.network_travel(value)
+            return query.network_pushed(value)
         if match == "exact":
             source = None
     query.slots.append([])
     if source and query.pushdown:
         values = {row[OTHERS_COLUMNS.index(source)] for row in OTHERS} - {None}
-        query.lookup = (table, role, {travel.values[0] if travel else None for travel in map(expected, values)})
+        query.lookup = (table, role, {pushed.values[0] if pushed else None for pushed in map(expected, values)})
     columns = ", ".join(table.column(r, "t") for r in table.columns if r not in ("group", "system"))
 
     def build(local, where):
@@ -1595,7 +1595,7 @@ def watched_conditions(query):
     return table, conditions
 
 
-def check_travel(query, entries, run):
+def check_pushed(query, entries, run):
     """Looks for the promised conditions in the requests; returns what is wrong, or None."""
     if query.lookup:
         table, role, wanted = query.lookup
@@ -1606,7 +1606,7 @@ def check_travel(query, entries, run):
         whole = None in sent and (None in wanted or table.v3)
         if not (sent - {None} <= wanted if whole else sent == wanted):
             return "a join should send %s of %s, sent %s" % (table.param[role], sorted(map(str, wanted)), sorted(map(str, sent)))
-        run.travelled["join"] += 1
+        run.fulfilled["join"] += 1
         return None
     table, conditions = watched_conditions(query)
     # v3's available asks for the subusers as well
@@ -1621,7 +1621,7 @@ def check_travel(query, entries, run):
         run.promised["null"] += 1
         if requests:
             return "a condition is NULL, yet there was a request: %s" % requests[0]
-        run.travelled["null"] += 1
+        run.fulfilled["null"] += 1
         return None
     if not requests:                            # conditions that contradict one another, or a plan that never runs
         run.unasked += 1
@@ -1633,31 +1633,31 @@ def check_travel(query, entries, run):
         run.forbidden += 1
         if any(table.param.get(role) in request for request in requests):
             return "%s must not be sent: %s" % (role, requests[0])
-    travels = [c.travel for c in conditions if c.travel]
-    several = {t.role for t in travels if t.several} | {"another" for c in conditions if c.several}
-    for travel in travels:
-        fellows = [t for t in travels if t.role == travel.role]
-        name = table.param.get(travel.role)
-        if table.v3 and travel.role == "user" and table.has("group") and any(about(c, table, "group") for c in conditions):
+    all_pushed = [c.pushed for c in conditions if c.pushed]
+    several = {t.role for t in all_pushed if t.several} | {"another" for c in conditions if c.several}
+    for pushed in all_pushed:
+        fellows = [t for t in all_pushed if t.role == pushed.role]
+        name = table.param.get(pushed.role)
+        if table.v3 and pushed.role == "user" and table.has("group") and any(about(c, table, "group") for c in conditions):
             continue                            # a group is looked for in all that is listed
-        if travel.role == "parent" and table.has("pool_ids") and any(about(c, table, "pool_ids") for c in conditions):
+        if pushed.role == "parent" and table.has("pool_ids") and any(about(c, table, "pool_ids") for c in conditions):
             continue                            # the API refuses it beside a pool
-        if travel.several and table.v3 and table.has("group") and any(about(c, table, "group") for c in conditions):
+        if pushed.several and table.v3 and table.has("group") and any(about(c, table, "group") for c in conditions):
             run.unpromised += 1
             continue
-        if travel.several and (not table.cheap and travel.role not in ("group",) or len(several) > 1):
+        if pushed.several and (not table.cheap and pushed.role not in ("group",) or len(several) > 1):
             run.unpromised += 1
             continue
         # a condition that is not promised alone may be narrower; then it is the one to be sent
-        run.promised[travel.role] += 1
+        run.promised[pushed.role] += 1
         sent = {request.get(name) for request in requests}
         if table.v3 and len(sent) > 1:
             sent.discard(None)                  # v3 lists everything if a search is refused or finds nothing
         # the slot may hold other conditions that are sent as well: a range's two ends, an address in a subselect
-        alone = len(fellows) == 1 and sum(1 for c in conditions if about(c, table, travel.role)) == 1
-        if None in sent or (alone and not travel_agrees(travel, sent)):
-            return "promised %s=%s, sent %s" % (name, travel.values, sorted(map(str, sent)))
-        run.travelled[travel.role] += 1
+        alone = len(fellows) == 1 and sum(1 for c in conditions if about(c, table, pushed.role)) == 1
+        if None in sent or (alone and not pushed_agrees(pushed, sent)):
+            return "promised %s=%s, sent %s" % (name, pushed.values, sorted(map(str, sent)))
+        run.fulfilled[pushed.role] += 1
     return None
 
 
@@ -1666,8 +1666,8 @@ def about(condition, table, role):
     return table.column(role, "t") in condition.sql(False)
 
 
-def travel_agrees(travel, sent):
-    return sent == set(travel.values)
+def pushed_agrees(pushed, sent):
+    return sent == set(pushed.values)
 
 
 def shrink(psql, query, run):
@@ -1728,7 +1728,7 @@ class Run:
     def __init__(self):
         self.schema = "differential_%d" % os.getpid()
         self.session = "SET search_path = %s, public; SET statement_timeout = '60s'" % self.schema
-        self.promised, self.travelled = collections.Counter(), collections.Counter()
+        self.promised, self.fulfilled = collections.Counter(), collections.Counter()
         self.errors = collections.Counter()
         self.unasked = self.unpromised = self.forbidden = self.steady = 0
         self.kinds = collections.Counter()
@@ -1782,7 +1782,7 @@ class Run:
             if problem:
                 return problem, True
         if problem is None and watched:
-            wrong = check_travel(query, self.log.since(mark), self)
+            wrong = check_pushed(query, self.log.since(mark), self)
             if wrong:
                 return (wrong, [], []), True
         return problem, False
@@ -1820,11 +1820,11 @@ def main():
             run.kinds[query.kind] += 1
             for table in query.tables:
                 run.per_table[table.name] += 1
-            problem, is_travel = run.one(query)
+            problem, is_pushed = run.one(query)
             if problem is None:
                 continue
             failed[query.kind] += 1
-            if not is_travel and query.expect == ANSWER and "lost" not in problem[0]:
+            if not is_pushed and query.expect == ANSWER and "lost" not in problem[0]:
                 shrink(run.psql, query, run)
                 problem = compare(run.psql, query, run) or problem
             print("\n".join(("# " if args.tap else "") + line for line in show(query, problem, run.session).split("\n")), flush=True)
@@ -1840,19 +1840,19 @@ def main():
 
 def report(run, failed, args):
     """What was run and found."""
-    promised, travelled = sum(run.promised.values()), sum(run.travelled.values())
+    promised, fulfilled = sum(run.promised.values()), sum(run.fulfilled.values())
     names = {"plain": "one table", "lookup": "a search for each outer row", "join_local": "joins with local tables", "semi": "semijoins, antijoins, subselects, LATERAL",
              "join_foreign": "joins of foreign tables", "combined": "UNION and its like, CTEs, subqueries",
              "search_join": "search columns in joins", "refused": "questions refused with 0A000",
              "elsewhere": "search columns that nothing is asked about", "optional": "optional arguments"}
     for kind, count in sorted(run.kinds.items()):
         print("%s - %s: %d queries, %d differences" % ("not ok" if failed[kind] else "ok", names[kind], count, failed[kind]))
-    print("%s - conditions that should travel: %d, travelled: %d" % ("ok" if promised == travelled else "not ok", promised, travelled))
+    print("%s - conditions that should be sent: %d, were sent: %d" % ("ok" if promised == fulfilled else "not ok", promised, fulfilled))
     print("# queries that do the same under each of %d settings: %d" % (len(STEADY_SETTINGS), run.steady))
-    print("# conditions that must not travel: %d, none did" % run.forbidden if not failed else "# see above")
-    print("# seed %s, %d queries, %d differences; travelled by field: %s; lists left to a choice: %d; nothing asked: %d; errors on both sides: %s" % (
+    print("# conditions that must not be sent: %d, none did" % run.forbidden if not failed else "# see above")
+    print("# seed %s, %d queries, %d differences; sent by field: %s; lists left to a choice: %d; nothing asked: %d; errors on both sides: %s" % (
         args.seed, sum(run.kinds.values()), sum(failed.values()),
-        ", ".join("%s %d/%d" % (role, run.travelled[role], run.promised[role]) for role in sorted(run.promised)),
+        ", ".join("%s %d/%d" % (role, run.fulfilled[role], run.promised[role]) for role in sorted(run.promised)),
         run.unpromised, run.unasked, dict(run.errors)))
 
 

@@ -288,10 +288,10 @@ class Log:
                 self.file.write(json.dumps(entry) + "\n")
                 self.file.flush()
 
-    def since(self, number, patience=0.0):
+    def since(self, number, timeout=0.0):
         """Entries after that number; waits so many seconds for those that have not ended."""
         with self.lock:
-            self.ended.wait_for(lambda: all(n <= number for n in self.running), patience)
+            self.ended.wait_for(lambda: all(n <= number for n in self.running), timeout)
             for n, connection in self.running.items():
                 self.entries[n]["bytes_sent"] = connection.sent
             return [dict(self.entries[n]) for n in range(max(number + 1, self.count - len(self.entries) + 1), self.count + 1)]

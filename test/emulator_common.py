@@ -63,7 +63,7 @@ SWITCHES = {
     "pool_ips": (("strings", "objects"), "strings", "ips of /v3/ips/pools/{name}"),
     "warmup": (("array", "object"), "array", "answer of /v3/ips/warmup/{ip}"),
     "nulls": (("documented", "null", "absent"), "documented", "members without a value"),
-    "extra_fields": (("no", "yes"), "no", "members that nobody documented"),
+    "extra_fields": (("no", "yes"), "no", "undocumented members"),
     "parent_name": (TEXT, None, "the parent's own name stands among the subusers"),
     "on_behalf_of": (("honoured", "ignored", "refused"), "honoured", "the header on-behalf-of"),
     # limits and failures

@@ -364,7 +364,7 @@ def gzip_spaces(f):
 
 @fault("encoding_unknown")
 def encoding_unknown(f):
-    """A Content-Encoding that nobody asked for."""
+    """A Content-Encoding that was not requested."""
     body = f.body()
     f.send(f.head(len(body), ("Content-Encoding", "x-unheard-of")) + body)
 
@@ -373,7 +373,7 @@ def encoding_unknown(f):
 
 @fault("status_100")
 def status_100(f):
-    """100 Continue that nobody asked for, then the good answer."""
+    """An unsolicited 100 Continue, then the good answer."""
     f.send(b"HTTP/1.1 100 Continue\r\n\r\n")
     f.emulator.deliver(f.connection, f.request, f.answer, f.entry)
 

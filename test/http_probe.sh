@@ -416,10 +416,10 @@ check "server changes" "1" "CREATE EXTENSION file_fdw; CREATE SERVER s FOREIGN D
 check "cancel leaves nothing" "t" "SET statement_timeout = 200;" "SELECT get('$http/silent');" "SELECT fds() AS before \\gset" \
 	"SELECT get('$http/silent');" "SELECT get('$full/');" "SELECT fds() = :before;"
 check "cancel is a cancel" "ERROR:  57014:*" "SET statement_timeout = 200;" "SELECT get('$http/stall');"
-# bytes that travelled although the reader stopped after so many; they include
+# bytes that were sent although the reader stopped after so many; they include
 # what the receiving kernel holds, but not what the sender's did not send yet
 for n in 1000 100000; do
-	check "stop after $n bytes: at most 1 MiB travelled" "t*" \
+	check "stop after $n bytes: at most 1 MiB was sent" "t*" \
 		"SELECT get('$http/early$n', stop_after => $n);" \
 		"SELECT split_part(other, '|', 2)::int BETWEEN $n AND 1048576, split_part(other, '|', 2) FROM get('$http/sent/early$n');"
 done

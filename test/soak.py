@@ -61,10 +61,10 @@ class Faults:
         psql = run.psql
         for name in names:
             size = ";fault_size=%d" % (4 << 20) if "gzip" in name or name.endswith("_1g") else ""
-            # only the silent ones are to end by impatience: on a busy machine others take their time too
-            patience = "300ms" if name.startswith("silence") else "20s"
+            # only the silent ones are to time out: on a busy machine others take their time too
+            read_timeout = "300ms" if name.startswith("silence") else "20s"
             psql.must(server_ddl("%s_x_%s" % (run.schema, name), "x_" + name, "%s/~rows=30;rate_limit=1000000:1;fault=%s%s/api" % (run.log.base, name, size),
-                                 "read_timeout '%s', max_retries '1', max_retry_wait '100ms'" % patience))
+                                 "read_timeout '%s', max_retries '1', max_retry_wait '100ms'" % read_timeout))
             self.outcomes[name] = outcome = self.ask(psql, name)
             if not proper_outcome(name, outcome):
                 raise SystemExit("fault %s alone ends with %s" % (name, outcome[1]))

@@ -5,7 +5,7 @@
  *
  * Runs src/limits/limits.c without a server, against a server and a clock that are made up here, so that an hour takes a moment
  * and every reading of the headers is tried: windows that begin with a request, at full minutes, or slide; ends that
- * are rounded up or down, or told as seconds left; clocks that differ; answers that overtake each other; sessions that
+ * are rounded up or down, or given as seconds left; clocks that differ; answers that overtake each other; sessions that
  * die at any time.  Prints "ok" or "not ok" for each.
  */
 #include "postgres.h"
@@ -22,7 +22,7 @@
 #undef snprintf
 
 /* ----------------------------------------------------------------
- *		What stands for the memory, and for latches
+ *		Stand-ins for the memory, and for latches
  * ----------------------------------------------------------------
  */
 
@@ -163,7 +163,7 @@ typedef struct Scenario
 {
 	int			sessions;
 	int			requests;		/* of each session */
-	int			flying;			/* of them at once */
+	int			in_flight;		/* of them at once */
 	int			limit;
 	int			seconds;
 	Windows		windows;
@@ -172,7 +172,7 @@ typedef struct Scenario
 	double		slow;			/* seconds of a request, there and back, at
 								 * most */
 	double		deaths;			/* of sessions, for each request */
-	int			others;			/* requests of each window that somebody else
+	int			others;			/* requests of each window that another client
 								 * sends */
 	bool		one_first;		/* a session sends one, and the others when
 								 * that is answered */
@@ -254,14 +254,14 @@ serve(double at)
  */
 
 #define ROUNDS 100				/* of each scenario */
-#define MAX_FLYING 8
-#define PATIENCE_MS 120000		/* max_retry_wait */
+#define MAX_IN_FLIGHT 8
+#define MAX_WAIT_MS 120000		/* max_retry_wait */
 #define MAX_TRIES 4				/* max_retries, and the first one */
 
 typedef struct Flight
 {
 	bool		waits;			/* until "at", or for a wake-up */
-	bool		flies;			/* the answer comes at "at" */
+	bool		sent;			/* the answer comes at "at" */
 	bool		arrived;		/* at the server, at "arrives" */
 	int			tries;
 	TimestampTz at;
@@ -280,7 +280,7 @@ typedef struct Session
 	TimestampTz waits_since;	/* 0: does not wait */
 	int64		waited_us;
 	int			refused;		/* answers 429 */
-	Flight		flights[MAX_FLYING];
+	Flight		flights[MAX_IN_FLIGHT];
 } Session;
 
 static Session sessions[MAX_SESSIONS];
@@ -292,7 +292,7 @@ try_to_send(Session *session, Flight *flight)
 {
 	int64		waited = session->waited_us + (session->waits_since ? sim_now - session->waits_since : 0);
 	int64		wait_ms = sgip_limits_take(account, sgip_limits_path("https://host/path?query"),
-										   PATIENCE_MS - waited / 1000, &flight->token);
+										   MAX_WAIT_MS - waited / 1000, &flight->token);
 
 	flight->waits = wait_ms > 0;
 	if (flight->waits)
@@ -305,7 +305,7 @@ try_to_send(Session *session, Flight *flight)
 	if (session->waits_since != 0)
 		session->waited_us += sim_now - session->waits_since;
 	session->waits_since = 0;
-	flight->flies = true;
+	flight->sent = true;
 	flight->arrived = false;
 	flight->tries++;
 	flight->arrives = sim_now + (TimestampTz) (fraction() * scenario.slow / 2 * USECS_PER_SEC) + 1;
@@ -318,9 +318,9 @@ may_send(const Session *session)
 {
 	if (!scenario.one_first || session->answered)
 		return true;
-	for (int i = 0; i < scenario.flying; i++)
+	for (int i = 0; i < scenario.in_flight; i++)
 	{
-		if (session->flights[i].flies || session->flights[i].waits)
+		if (session->flights[i].sent || session->flights[i].waits)
 			return false;
 	}
 	return true;
@@ -331,10 +331,10 @@ static void
 die(Session *session)
 {
 	session->dead = true;
-	for (int i = 0; i < scenario.flying; i++)
+	for (int i = 0; i < scenario.in_flight; i++)
 	{
 		sgip_limits_release(&session->flights[i].token);
-		session->flights[i].flies = session->flights[i].waits = false;
+		session->flights[i].sent = session->flights[i].waits = false;
 	}
 }
 
@@ -342,7 +342,7 @@ die(Session *session)
 static void
 take_answer(Session *session, Flight *flight)
 {
-	flight->flies = false;
+	flight->sent = false;
 	sgip_limits_learn(&flight->token, &flight->head);
 	if (flight->head.status == 200)
 	{
@@ -353,7 +353,7 @@ take_answer(Session *session, Flight *flight)
 	session->refused++;
 	session->left++;
 	flight->pause_until = sim_now + sgip_retry_backoff_ms(flight->tries) * 1000;
-	if (flight->tries >= MAX_TRIES || session->waited_us >= INT64CONST(1000) * PATIENCE_MS)
+	if (flight->tries >= MAX_TRIES || session->waited_us >= INT64CONST(1000) * MAX_WAIT_MS)
 	{
 		session->failed = true;
 		die(session);
@@ -370,37 +370,37 @@ step(void)
 	{
 		Session    *session = &sessions[current];
 
-		for (int i = 0; i < scenario.flying && !session->dead; i++)
+		for (int i = 0; i < scenario.in_flight && !session->dead; i++)
 		{
 			Flight	   *flight = &session->flights[i];
 			TimestampTz then;
 
-			if (flight->flies && !flight->arrived && flight->arrives <= sim_now)
+			if (flight->sent && !flight->arrived && flight->arrives <= sim_now)
 			{
 				flight->head = serve((double) sim_now / USECS_PER_SEC);
 				flight->arrived = true;
 			}
-			if (flight->flies && flight->at <= sim_now)
+			if (flight->sent && flight->at <= sim_now)
 				take_answer(session, flight);
 			if (flight->waits && (flight->at <= sim_now || sgip_limits_changed(flight->token.path)))
 			{
 				flight->waits = false;
 				session->left++;
 			}
-			if (!flight->waits && !flight->flies && session->left > 0 && flight->pause_until <= sim_now && may_send(session))
+			if (!flight->waits && !flight->sent && session->left > 0 && flight->pause_until <= sim_now && may_send(session))
 			{
 				session->left--;
 				try_to_send(session, flight);
 				if (fraction() < scenario.deaths)
 					die(session);
 			}
-			then = flight->flies && !flight->arrived ? flight->arrives :
-				flight->flies || flight->waits ? flight->at :
+			then = flight->sent && !flight->arrived ? flight->arrives :
+				flight->sent || flight->waits ? flight->at :
 				session->left > 0 && may_send(session) ? flight->pause_until : 0;
 			if (then != 0 && (next == 0 || then < next))
 				next = then;
 		}
-		for (int i = 0; i < scenario.flying; i++)
+		for (int i = 0; i < scenario.in_flight; i++)
 		{
 			if (sgip_limits_changed(session->flights[i].token.path) && session->flights[i].waits)
 				next = sim_now + 1;
@@ -488,10 +488,10 @@ keeps_to_limit(const char *name, Scenario one)
 	for (int round = 0; round < ROUNDS && good; round++)
 	{
 		one.sessions = round % 2 ? 8 : 24;
-		one.flying = 1 + round % 4;
+		one.in_flight = 1 + round % 4;
 		one.skew = (fraction() - 0.5) * 1000;
 		outcome = run(one);
-		at_first = one.sessions * (one.one_first ? 1 : one.flying);
+		at_first = one.sessions * (one.one_first ? 1 : one.in_flight);
 
 		/*
 		 * Before anything is known, all that can be sent is: if that is one
@@ -515,7 +515,7 @@ keeps_to_limit(const char *name, Scenario one)
 static void
 tells_refusals_only(void)
 {
-	Scenario	silent = {.sessions = 8, .requests = 7, .flying = 1, .limit = 20, .seconds = 10, .slow = 0.4, .silent = true};
+	Scenario	silent = {.sessions = 8, .requests = 7, .in_flight = 1, .limit = 20, .seconds = 10, .slow = 0.4, .silent = true};
 	Outcome		outcome = {0};
 	bool		good = true;
 
@@ -532,20 +532,20 @@ tells_refusals_only(void)
 static void
 lies(const char *lie, double seconds)
 {
-	Scenario	liar = {.sessions = 8, .requests = 20, .flying = 2, .limit = 1000000, .seconds = 60, .slow = 0.2, .lie = lie};
+	Scenario	liar = {.sessions = 8, .requests = 20, .in_flight = 2, .limit = 1000000, .seconds = 60, .slow = 0.2, .lie = lie};
 	Outcome		outcome = run(liar);
 	char		name[200];
 
 	snprintf(name, sizeof(name), "remaining and reset \"%s\": no longer than %.0f s", lie, seconds);
 	check(outcome.failed == 0 && outcome.unfinished == 0 && outcome.refused == 0 &&
-		  outcome.longest_wait <= PATIENCE_MS / 1000 + 1 && outcome.seconds <= seconds, name, outcome);
+		  outcome.longest_wait <= MAX_WAIT_MS / 1000 + 1 && outcome.seconds <= seconds, name, outcome);
 }
 
 int
 main(int argc, char **argv)
 {
 	static const char *const window_names[] = {"begin with a request", "begin at multiples of their length", "slide"};
-	static const char *const end_names[] = {"rounded up", "rounded down", "told as seconds left"};
+	static const char *const end_names[] = {"rounded up", "rounded down", "given as seconds left"};
 	Scenario	usual = {.requests = 7, .limit = 20, .seconds = 10, .slow = 0.4};
 
 	seed = argc > 1 ? (uint64) atoll(argv[1]) : 1;
@@ -586,7 +586,7 @@ main(int argc, char **argv)
 	{
 		.requests = 3, .limit = 20, .seconds = 10, .slow = 0.4, .others = 10
 	};
-	keeps_to_limit("somebody else who uses the half of it", usual);
+	keeps_to_limit("another client who uses the half of it", usual);
 	tells_refusals_only();
 	lies("0 3600", 60);
 	lies("0 60", 400);
