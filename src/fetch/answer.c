@@ -179,21 +179,27 @@ sgip_answer_error_context(const SgipAnswer *answer)
 
 /*
  * One line for each request in the log of somebody who debugs: what was
- * asked, without credentials, and what came of it.
+ * asked, without credentials, and what came of it.  How much came only where
+ * values are shown as well: the messages of a function of another role could
+ * tell its caller of rows that its conditions hide.
  */
 static void
 log_request(const SgipAnswer *answer, const AnswerPage *page)
 {
+	const SgipServer *server = answer->client->server;
 	const SgipHttpResult *result;
+	const char *amount = "";
 
 	if (page->call.transfer == NULL || !message_level_is_interesting(DEBUG1))
 		return;
 	result = sgip_http_result(page->call.transfer);
+	if (!server->hides_values)
+		amount = psprintf(UINT64_FORMAT " bytes, " INT64_FORMAT " elements, ",
+						  result->received, page->elements);
 	ereport(DEBUG1,
-			(errmsg_internal("sgip_fdw: %s, status %d, " UINT64_FORMAT " bytes, " INT64_FORMAT " elements, %ld ms, try %d, %s",
-							 sgip_request_show(answer->client->server, answer->task,
-											   &answer->arguments, &page->position),
-							 result->head.status, result->received, page->elements,
+			(errmsg_internal("sgip_fdw: %s, status %d, %s%ld ms, try %d, %s",
+							 sgip_request_show(server, answer->task, &answer->arguments, &page->position),
+							 result->head.status, amount,
 							 TimestampDifferenceMilliseconds(result->started_at,
 															 result->ended_at ? result->ended_at : GetCurrentTimestamp()),
 							 page->call.tries,
