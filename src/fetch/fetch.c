@@ -513,16 +513,16 @@ next_item(SgipFetch *fetch, Source *source, SgipRow *row, const SgipSearch **sea
 SgipFetchResult
 sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 {
-	const char *unnest = fetch->table->task->unnest;
-	Source	   *source = head_source(fetch);
+	bool		unnest = fetch->table->task->unnest != NULL;
 
 	fetch->asked = true;
-	memset(row, 0, sizeof(*row));
-	if (next_item(fetch, source, row, search))
+	if (unnest && next_item(fetch, head_source(fetch), row, search))
 		return SGIP_FETCH_ROW;
+	row->item = NULL;
 	for (;;)
 	{
-		source = head_source(fetch);
+		Source	   *source = head_source(fetch);
+
 		if (source == NULL)
 		{
 			if (!add_next(fetch))
@@ -534,15 +534,15 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 			case SGIP_ANSWER_ELEMENT:
 				if (!take_element(fetch, source, fetch->element))
 					break;
-				sgip_items_begin(&fetch->items,
-								 sgip_members_list(&source->members, source->members.unnest));
-				if (unnest != NULL)
+				if (unnest)
 				{
+					sgip_items_begin(&fetch->items,
+									 sgip_members_list(&source->members, source->members.unnest));
 					if (!next_item(fetch, source, row, search))
 						break;
-					return SGIP_FETCH_ROW;
 				}
-				show_row(fetch, source, row, search);
+				else
+					show_row(fetch, source, row, search);
 				return SGIP_FETCH_ROW;
 			case SGIP_ANSWER_END:
 				ask_again(fetch, source);

@@ -43,7 +43,7 @@
 /*
  * Most bytes that one read can decode to.  Deflate yields at most 1032 for
  * one, and no other encoding is accepted.  For a moment libcurl and we both
- * hold as much, which makes 17 MB with the worst of answers.
+ * hold as much, which makes 33 MB with the worst of answers.
  */
 #define MAX_DECODED_BYTES (1032 * SGIP_READ_BYTES)
 

@@ -103,7 +103,7 @@ skip_utf8(const char *p, const char *end)
  * The closing quote of the string whose inside begins at p; end if the bytes
  * run out, NULL if the string cannot be used as it stands.
  */
-static inline const char *
+static ALWAYS_INLINE const char *
 find_quote(const char *p, const char *end)
 {
 	for (;;)
@@ -140,7 +140,7 @@ add_value(Walker *walker, SgipValueKind kind, const char *at, const char *end, c
 }
 
 /* The closing quote of the string at p, which must be plain. */
-static inline const char *
+static ALWAYS_INLINE const char *
 take_quoted(Walker *walker, const char *p)
 {
 	const char *quote;
