@@ -153,7 +153,7 @@ static const SgipField v3_subuser_fields[] = {
 	TEXT("region", .param = "region", .match = SGIP_MATCH_EXACT, .values = "global eu")
 };
 
-/* A member of the DNS record that a reverse DNS wants */
+/* A member of the DNS record that a reverse DNS record requires */
 #define A_RECORD(field_name, field_kind, sql_type, member) \
 	{.name = field_name, .column = field_name, .type = sql_type, .kind = field_kind, \
 	 .key = "a_record", .subkey = member}

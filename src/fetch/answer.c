@@ -9,9 +9,9 @@
  * not yet read is held back by its transfer when its window is full, so
  * memory is bounded by the pages in flight.
  *
- * This file decides what a failure means for the listing; client.c whether
- * something is sent again, listing.c where pages begin and end, report.c words
- * the errors.
+ * This file decides what a failure means for the listing. client.c decides
+ * whether something is sent again, listing.c where pages begin and end,
+ * and report.c words the errors.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,7 +27,7 @@
 /* Most bytes of the body of a failed request that are read for its message */
 #define MAX_ERROR_BODY_BYTES 8192
 
-/* White space around a document that is only "null"; more is no answer of an API */
+/* White space that is accepted around a document of only "null" */
 #define MAX_NULL_BYTES 64
 
 /* One request: a page of the listing */
@@ -62,7 +62,7 @@ struct SgipAnswer
 	SgipElement element;
 };
 
-/* Frees what palloc does not own, and stops what the client still does. */
+/* Frees what is not palloc'd, and stops requests. */
 static void
 clean_up(void *arg)
 {
@@ -92,7 +92,7 @@ add_page(SgipAnswer *answer, const SgipPage *position)
 	return page;
 }
 
-/* Takes over the arguments, and finds out what they are. */
+/* Copies the arguments, and determines what they do to the listing. */
 static void
 set_arguments(SgipAnswer *answer, const SgipArguments *arguments)
 {
@@ -110,7 +110,11 @@ set_arguments(SgipAnswer *answer, const SgipArguments *arguments)
 			shown[i] = pstrdup(arguments->shown[i]);
 		if (field->kind == SGIP_KIND_PARENT)
 			answer->parent = answer->arguments.values[i];
-		/* one id of those that were listed cannot be asked for in another way */
+
+		/*
+		 * a single id from a parent listing does not count: nothing wider can
+		 * be requested instead
+		 */
 		answer->narrowed |= field->kind != SGIP_KIND_ARGUMENT &&
 			(field->many == 0 || answer->parent == NULL ||
 			 strchr(arguments->values[i], SGIP_VALUES_SEPARATOR) != NULL);
@@ -178,10 +182,10 @@ sgip_answer_error_context(const SgipAnswer *answer)
 }
 
 /*
- * One line for each request in the log of somebody who debugs: what was
- * asked, without credentials, and what came of it.  How much came only where
- * values are shown as well: the messages of a function of another role could
- * tell its caller of rows that its conditions hide.
+ * Logs one line for each request, for debugging: the request without
+ * credentials, and its outcome.  How much came is shown only where values
+ * are, too: otherwise the messages of another role's function could tell its
+ * caller of rows that its conditions hide.
  */
 static void
 log_request(const SgipAnswer *answer, const AnswerPage *page)
@@ -207,7 +211,7 @@ log_request(const SgipAnswer *answer, const AnswerPage *page)
 							 result->state == SGIP_HTTP_FAILED ? "failed" : "stopped")));
 }
 
-/* Forgets what has come of a page in a try. */
+/* Discards what a try of a page has brought. */
 static void
 forget_try(AnswerPage *page)
 {
@@ -311,7 +315,10 @@ typedef enum PageResult
 	PAGE_REFUSED				/* see SGIP_ANSWER_REFUSED */
 } PageResult;
 
-/* Is the page to be sent again, for a failure that can be of the moment? */
+/*
+ * Schedules another try of a page after a failure that may be temporary;
+ * false if there must be none.
+ */
 static bool
 try_again(SgipAnswer *answer, AnswerPage *page, int64 asked_ms)
 {
@@ -370,7 +377,7 @@ handle_status(SgipAnswer *answer, AnswerPage *page, const char *body, size_t len
 		drop_page(answer, page);
 		return PAGE_CHANGED;
 	}
-	/* a wrong key is one for the whole listing too */
+	/* with a wrong key the whole listing would be refused, too */
 	if (status >= 400 && status <= 499 && status != 401 && answer->narrowed && answer->elements == 0)
 		return PAGE_REFUSED;
 	sgip_report_status(sgip_answer_error_context(answer), body, len);
@@ -399,7 +406,7 @@ accept_answer(SgipAnswer *answer, AnswerPage *page)
 	return handle_status(answer, page, body, Min(len, MAX_ERROR_BODY_BYTES));
 }
 
-/* Raises the error of an answer that is not what it should be. */
+/* Raises the error for an answer that is not what it should be. */
 static void
 report_answer(SgipAnswer *answer, AnswerPage *page, SgipJsonResult result)
 {
@@ -437,7 +444,10 @@ finish_page(SgipAnswer *answer, AnswerPage *page)
 	if (answer->elements == 0 && answer->inconclusive)
 		return PAGE_REFUSED;
 
-	/* only now: who stops within the first page shall not have paid for more */
+	/*
+	 * only now: a reader that stops within the first page should not cause
+	 * more requests
+	 */
 	sgip_listing_learn(answer->listing, &page->position, head);
 	caller = MemoryContextSwitchTo(answer->context);
 	follows = sgip_listing_next(answer->listing, &page->position, page->elements,
@@ -457,8 +467,9 @@ finish_page(SgipAnswer *answer, AnswerPage *page)
 }
 
 /*
- * Is the whole answer "null", or nothing under status 204?  That is an empty
- * list where the API documents a list.  Waits until it can be told.
+ * Is the whole answer "null", or empty under status 204, as far as it has
+ * come?  That is an empty list where the API documents a list.  If so,
+ * *result is PAGE_CHANGED once it is certain, else PAGE_BLOCKED.
  */
 static bool
 is_null(SgipAnswer *answer, AnswerPage *page, const char *data, size_t len, PageResult *result)

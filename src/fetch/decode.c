@@ -3,8 +3,8 @@
  * decode.c
  *		What the members of an element are to a task: its fields.
  *
- * What a text means as a value of a column's type is not decided here, but
- * that a number can be a time.
+ * Converting texts to the types of columns is left to tuple.c; only
+ * numbers that are times are recognised here.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,13 +31,13 @@
 
 #define MICROS_PER_SECOND 1000000
 
-/* Longest integer that is read without more ado; none of so many digits overflows */
+/* Most digits of an integer that certainly does not overflow */
 #define MAX_INTEGER_BYTES 18
 
 /* Longest number that can be a time */
 #define MAX_NUMBER_BYTES 63
 
-/* In the place of a member's number, which is -1 for none: it is not known yet */
+/* Instead of a member's number (-1: none): not known yet */
 #define SLOT_UNKNOWN (-2)
 
 /*-------------------------------------------------------------------------
@@ -110,7 +110,10 @@ find_member(const SgipMembers *members, const char *key, size_t len)
 	return -1;
 }
 
-/* Something is decided by the member of that name (NULL: none); its number, or -1. */
+/*
+ * Requires the member of that name (NULL: none), by which something is
+ * decided; returns its number, or -1.
+ */
 static int
 require(SgipMembers *members, const char *key)
 {
@@ -309,7 +312,7 @@ sgip_members_find(SgipMembers *members, const SgipElement *element, char *proble
 	return find_members(members, element, problem);
 }
 
-/* Has the list something in it? */
+/* Is the list neither absent nor empty? */
 static inline bool
 is_filled(const SgipNode *list)
 {

@@ -68,7 +68,7 @@ struct SgipFetch
 	List	   *parents;		/* ids whose listings are still to be read */
 	const SgipSearch *parents_search;
 	bool		listed;			/* they come from a listing, not from a search */
-	int			alone;			/* so many of them are to be named alone,
+	int			alone;			/* how many of them are to be named alone,
 								 * since an answer lacked them */
 	bool		one_by_one;		/* an answer about several ids is not complete */
 	bool		fell_back;		/* to a listing that other searches may fall

@@ -44,7 +44,7 @@ extern SgipFetchResult sgip_fetch_next(SgipFetch *fetch, SgipRow *row,
 /* Has anything come since sgip_fetch_next last said that there is nothing? */
 extern bool sgip_fetch_has_news(SgipFetch *fetch);
 
-/* The request whose rows are being handed out, without secrets, or NULL */
+/* The request whose rows are being handed out, without secrets; palloc'd, or NULL */
 extern char *sgip_fetch_describe(SgipFetch *fetch);
 
 #endif							/* SGIP_FETCH_H */

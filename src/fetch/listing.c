@@ -11,7 +11,7 @@
  * that come again in another page are dropped.  Within a page rows are what
  * they are: only paging makes repeats.
  *
- * Knows no transfer: answer.c asks for the pages.
+ * Does not deal with transfers: answer.c requests the pages.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +41,7 @@ struct SgipListing
 								 * new */
 	int			stale_pages;	/* pages in a row without a new element */
 
-	/* OFFSET: what the first page told about the others; step 0: nothing */
+	/* OFFSET: what the first page said about the others; step 0: nothing */
 	int			step;			/* rows per page */
 	int64		last_offset;	/* where the last page begins */
 };

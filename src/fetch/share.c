@@ -72,7 +72,7 @@ struct SgipRegistry
 {
 	MemoryContext context;
 	Scope		scope;
-	ResourceOwner owner;		/* of files; NULL: whoever is current */
+	ResourceOwner owner;		/* of files; NULL: the current one */
 	SgipStoreBudget budget;
 	List	   *peers;
 	HTAB	   *index;			/* of answers, by hash of their keys */
@@ -157,7 +157,7 @@ struct SgipReader
 	SgipElement element;		/* that was handed out last */
 };
 
-/* sgip_fdw.share_listings: off, each scan asks for itself */
+/* sgip_fdw.share_listings: off, each scan sends its own requests */
 static bool share_listings = true;
 
 static dlist_head statements = DLIST_STATIC_INIT(statements);
@@ -618,7 +618,7 @@ fingerprint(Oid server_id, Oid user_id)
 	return hash;
 }
 
-/* The client of the registry that asks for this scan. */
+/* The client that the registry has for the scan's server and user. */
 static Peer *
 find_peer(SgipRegistry *registry, SgipShare *share)
 {

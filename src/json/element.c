@@ -59,7 +59,7 @@ sgip_json_member(const SgipElement *element, const char *key)
 	return sgip_node_value(element, sgip_node_member(element, element->nodes, key));
 }
 
-/* Appends a string with the escapes that JSON wants. */
+/* Appends a string with the escapes that JSON requires. */
 static bool
 write_string(const char *data, size_t len, SgipBuffer *json)
 {

@@ -11,7 +11,7 @@
  *
  *	in place	plain.c walks through what needs no decoding, and notes on
  *				that walk where its keys and values stand.  It never
- *				complains: what it does not take is "odd", and judged by the
+ *				fails: what it does not take is "odd", and judged by the
  *				other way.
  *	as a tree	walk_value() finds the end of the element by its brackets and
  *				quotes alone, holding the limits of size and depth before
@@ -26,8 +26,8 @@
  * and parsed by jansson twice: when the list begins, so that an error which
  * the API reports ahead of it is seen before any row, and when it closes.
  *
- * Left to others: what the members of an element mean (tuple.c), and what a
- * refusal becomes for the user (fetch.c).
+ * Left to others: what the members of an element mean (decode.c), and
+ * which error a refusal becomes (answer.c, report.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -72,7 +72,7 @@ typedef enum Expect
 	EXPECT_KEY,
 	EXPECT_COLON,
 	EXPECT_VALUE,
-	EXPECT_COMMA				/* or anything wrong: jansson will tell */
+	EXPECT_COMMA				/* or anything invalid, which jansson reports */
 } Expect;
 
 /* Where a walk by brackets and quotes stands; all zero before its first byte */
@@ -144,14 +144,14 @@ struct SgipJsonReader
  *-------------------------------------------------------------------------
  */
 
-/* Position of a byte in the document; the first is 1, as people count */
+/* Position of a byte in the document, counted from 1 */
 static size_t
 byte_number(const SgipJsonReader *reader, const char *p)
 {
 	return reader->passed + (size_t) (p - reader->front) + 1;
 }
 
-/* Lets *result be what every further call gives; returns it */
+/* Makes the result that of every further call; returns it */
 static int
 rest_at(SgipJsonReader *reader, SgipJsonResult result)
 {

@@ -24,7 +24,7 @@
 /* Longest number; it must not overflow a double, which jansson would refuse */
 #define MAX_PLAIN_NUMBER 40
 
-/* Where a call for each value would be felt */
+/* Where a call for each value would cost measurable time */
 #if defined(__GNUC__)
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #else

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tree.c
- *		Values that are not plain: the wall around jansson.
+ *		Values that are not plain: a wrapper around jansson.
  *
  * jansson decides what is valid, and decodes.  It keeps no number as it was
  * written, and this API's prices must not pass through a double; so its tree

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tree.h
- *		Values that are not plain: the wall around jansson.
+ *		Values that are not plain: a wrapper around jansson.
  *
  * A part of the JSON reader, and the only file of the library that
  * includes jansson.h. (libjansson's json_object() must not be called: the

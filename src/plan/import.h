@@ -15,7 +15,6 @@
  * Raises HV00Q for another schema than SGIP_REMOTE_SCHEMA, HV00R for an
  * unknown table in LIMIT TO or EXCEPT, and the validator's errors.
  */
-
 extern List *sgipImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid);
 
 #endif							/* SGIP_IMPORT_H */

@@ -10,6 +10,7 @@
 
 #include "foreign/fdwapi.h"
 
+/* Callback: allows ANALYZE, unless the option analyzable is off, and sets how */
 extern bool sgipAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func,
 									BlockNumber *totalpages);
 

@@ -3,11 +3,11 @@
  * restart.c
  *		Which scans of a plan can be started again.
  *
- * EXEC_FLAG_REWIND tells of scans that are started again as they are.  It is
- * cleared where parameters change in between: on the inner side of a nested
- * loop that hands some over, in a subplan that has some, in the rounds of a
- * recursive query.  There each scan is started again, also one that has no
- * parameter itself.
+ * EXEC_FLAG_REWIND is set for scans that are started again unchanged.  It
+ * is cleared where parameters change in between: on the inner side of a
+ * nested loop that hands some over, in a subplan that has some, in the
+ * rounds of a recursive query.  There each scan is started again, even one
+ * that has no parameter itself.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,9 +3,9 @@
  * tuple.c
  *		From a row of the API to the values of a tuple.
  *
- * A value is made by the input function of its column's type, looked up once
- * for a scan.  For the types that most columns have, what that function would
- * give is made at less cost: see Way.  Columns that the query does not use are
+ * A value is made by the input function of its column's type, looked up
+ * once for a scan.  For common types the same value is made faster,
+ * without that function: see Way.  Columns that the query does not use are
  * not converted.
  *
  *-------------------------------------------------------------------------
@@ -34,10 +34,10 @@
 #define UNIX_TO_POSTGRES_MICROS \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * USECS_PER_SEC)
 
-/* How a type's values are made where that is not left to its input function */
+/* How values of a type are made */
 typedef enum Way
 {
-	WAY_INPUT,					/* it is */
+	WAY_INPUT,					/* by its input function */
 	WAY_TEXT,					/* text, or varchar without length: as it
 								 * stands */
 	WAY_INET,					/* inet: a plain IPv4 address */
@@ -70,7 +70,8 @@ typedef struct Converter
 	const SgipField *field;		/* NULL: constant */
 	int			field_index;
 	Maker		maker;
-	bool		takes_null;		/* the type has something to say about NULL */
+	bool		takes_null;		/* the type's input function is called for
+								 * NULL */
 	bool		is_array;
 	Maker		item;			/* of a list: if it is none, of text */
 	Datum		constant;		/* where there is no field */
@@ -93,7 +94,7 @@ struct SgipTupleBuilder
 	const char *column;
 };
 
-/* Frees what is malloc's. */
+/* Frees what is malloc'd. */
 static void
 free_json(void *arg)
 {
@@ -111,7 +112,7 @@ sgip_tuple_error_context(const SgipTupleBuilder *builder)
 				   builder->column, builder->table->name, builder->element_number);
 }
 
-/* The same while constants are converted. */
+/* Error context callback while constants are converted. */
 static void
 constant_context(void *arg)
 {
@@ -302,7 +303,7 @@ make_whole(Maker *maker, SgipSpan text, Datum *value)
 	return true;
 }
 
-/* What the input function makes of a text of the answer, UTF-8. */
+/* Converts a text of the answer, UTF-8, by the input function. */
 static Datum
 input_value(const SgipTupleBuilder *builder, Maker *maker, SgipSpan text)
 {
@@ -312,7 +313,7 @@ input_value(const SgipTupleBuilder *builder, Maker *maker, SgipSpan text)
 	if (builder->recode && !is_ascii(text.data, text.len))
 		return convert(maker, pg_any_to_server(pnstrdup(text.data, text.len), text.len, PG_UTF8));
 
-	/* input functions want a terminated string, and keep no pointer to it */
+	/* input functions take a terminated string, and keep no pointer to it */
 	if (text.len >= sizeof(small))
 		terminated = palloc(text.len + 1);
 	memcpy(terminated, text.data, text.len);
@@ -508,7 +509,7 @@ make_column(SgipTupleBuilder *builder, Converter *converter, const SgipRow *row,
 		*value = convert(&converter->maker, NULL);
 }
 
-/* Is the item of a list one that is searched for?  What is found is what the row holds. */
+/* Is the item of a list one that is searched for?  What is found is echoed in the row. */
 static bool
 finds_item(SgipTupleBuilder *builder, SgipSpan item)
 {
