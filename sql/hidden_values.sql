@@ -24,9 +24,11 @@ CREATE VIEW counts AS SELECT c.name, (SELECT count(*) FROM private.usage u WHERE
 CREATE VIEW failing AS SELECT c.name, (SELECT count(*) FROM private.broken u WHERE u.username = c.login AND u.ip << '198.51.100.0/25') AS ips FROM private.customers c;
 CREATE VIEW misread AS SELECT * FROM private.wrong u WHERE u.ip = current_setting('app.ip')::inet;
 CREATE VIEW partners AS SELECT count(*) FROM private.partner_ips;
+-- a field of a record that another part of the plan makes
+CREATE VIEW of_record AS WITH s AS MATERIALIZED (SELECT ROW(1, 'acme-9'::text) AS r) SELECT count(*) FROM s JOIN private.usage u ON u.username = (s.r).f2;
 CREATE FUNCTION counted() RETURNS SETOF counts LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN RETURN QUERY SELECT * FROM counts; END $$;
 GRANT USAGE ON SCHEMA public TO regress_sgip_guest, regress_sgip_user;
-GRANT SELECT ON counts, failing, misread, partners TO regress_sgip_guest, regress_sgip_user;
+GRANT SELECT ON counts, failing, misread, partners, of_record TO regress_sgip_guest, regress_sgip_user;
 RESET client_min_messages;
 
 -- the context of an error
@@ -40,14 +42,15 @@ SELECT failure('SELECT * FROM misread');
 EXPLAIN (COSTS OFF) SELECT * FROM counts;
 -- requests that look alike are two
 SELECT * FROM counts ORDER BY name;
+SELECT * FROM of_record;
 RESET ROLE;
 
 -- the line of each request, of a function of another role as well; how much came is hidden with the values
 \setenv DATABASE :DBNAME
 \set lines '2>&1 | sed -nE "s/.*sgip_fdw: (GET [^,]*), status 200, ([0-9]+ bytes,( [0-9]+ elements), )?[0-9]+ ms, try 1, complete/\\1\\3/p"'
 \setenv LINES :lines
-\! echo 'SET client_min_messages = debug1; SET ROLE regress_sgip_user; SELECT * FROM counts; SELECT * FROM counted(); SELECT * FROM partners;' | eval "psql -X \"$DATABASE\" $LINES"
-\! echo 'SET client_min_messages = debug1; SET ROLE regress_sgip_guest; SELECT * FROM counts; SELECT * FROM counted(); SELECT * FROM partners;' | eval "psql -X \"$DATABASE\" $LINES"
+\! echo 'SET client_min_messages = debug1; SET ROLE regress_sgip_user; SELECT * FROM counts; SELECT * FROM counted(); SELECT * FROM of_record; SELECT * FROM partners;' | eval "psql -X \"$DATABASE\" $LINES"
+\! echo 'SET client_min_messages = debug1; SET ROLE regress_sgip_guest; SELECT * FROM counts; SELECT * FROM counted(); SELECT * FROM of_record; SELECT * FROM partners;' | eval "psql -X \"$DATABASE\" $LINES"
 
 DROP OWNED BY regress_sgip_guest, regress_sgip_user;
 DROP ROLE regress_sgip_guest, regress_sgip_user;

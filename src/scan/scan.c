@@ -49,6 +49,21 @@ struct SgipScan
 };
 
 /*
+ * Is there a field of an anonymous record?  Its name is in the plan that makes
+ * the record, which is not known here; deparse_expression() would raise an
+ * error.
+ */
+static bool
+has_record_field(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FieldSelect) && exprType((Node *) ((FieldSelect *) node)->arg) == RECORDOID)
+		return true;
+	return expression_tree_walker(node, has_record_field, context);
+}
+
+/*
  * What messages show, by field, instead of values that the role may not see:
  * the expressions.  Determined in advance, since messages are built where
  * catalogs can no longer be read.
@@ -73,7 +88,9 @@ show_expressions(const SgipTable *table, const SgipScanOrder *order)
 		{
 			ExprState  *state = lfirst(value);
 
-			if (!IsA(state->expr, Const))
+			if (has_record_field((Node *) state->expr, NULL))
+				shown[field] = "?";
+			else if (!IsA(state->expr, Const))
 				shown[field] = deparse_expression((Node *) state->expr, context, false, false);
 		}
 	}
