@@ -662,7 +662,7 @@ def print_list(what):
 
 
 def process_is_gone(pid):
-    """Whether a process has ended, also when nobody has collected it yet."""
+    """Whether a process has ended, also when it was not waited for yet."""
     try:
         with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as file:
             return file.read().rpartition(")")[2].split()[0] in "ZX"

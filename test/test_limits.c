@@ -528,7 +528,7 @@ tells_refusals_only(void)
 	check(good, "only refusals tell of the limit", outcome);
 }
 
-/* Whatever the server says, nobody waits for longer than a scan may, and nothing fails. */
+/* Whatever the server says, no session waits for longer than a scan may, and nothing fails. */
 static void
 lies(const char *lie, double seconds)
 {
