@@ -6,7 +6,10 @@
 \i :setup
 
 -- these objects belong to the extension, and no others
-\dx+ sgip_fdw
+SELECT pg_describe_object(classid, objid, 0) AS object FROM pg_depend
+WHERE refclassid = 'pg_extension'::regclass AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'sgip_fdw')
+	AND deptype = 'e' AND classid <> 'pg_type'::regclass
+ORDER BY 1;
 
 -- the wrapper has handler and validator, and no options
 SELECT fdwname, fdwhandler::regproc, fdwvalidator::regproc, fdwoptions,
