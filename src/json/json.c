@@ -54,7 +54,7 @@
 #define GO_ON (SGIP_JSON_NO_MEMORY + 1)
 
 /* What stands next in the document */
-typedef enum Place
+typedef enum State
 {
 	AT_START,					/* perhaps a byte order mark */
 	AT_TOP,						/* the document */
@@ -63,8 +63,8 @@ typedef enum Place
 	AT_ELEMENT,					/* an element */
 	AT_SEPARATOR,				/* a comma or the end of the list */
 	AT_TAIL,					/* white space only */
-	AT_REST						/* nothing: the last result stays */
-} Place;
+	AT_END						/* nothing: the last result stays */
+} State;
 
 /* What stands next in the enclosing object, outside nested values */
 typedef enum Expect
@@ -105,11 +105,11 @@ struct SgipJsonReader
 	size_t		passed;			/* bytes of the document before the front */
 
 	/* where we are */
-	Place		place;
+	State		state;
 	bool		bracketed;		/* the elements stand between [ and ] */
 	bool		enclosed;		/* ... which is a member of an object */
 	long		count;			/* elements handed out */
-	SgipJsonResult last;		/* AT_REST: the result that stays */
+	SgipJsonResult last;		/* AT_END: the result that stays */
 
 	SgipPattern pattern;		/* how elements are made */
 
@@ -118,11 +118,11 @@ struct SgipJsonReader
 	Walk		walk;
 
 	/* the enclosing object: its text without the elements */
-	SgipBuffer	rest;
-	size_t		rest_byte;		/* position of its first byte */
+	SgipBuffer	enclosing;
+	size_t		enclosing_byte; /* position of its first byte */
 	size_t		list_at;		/* where in it the elements were left out */
 	size_t		list_bytes;		/* how many bytes were left out there */
-	Walk		rest_walk;
+	Walk		enclosing_walk;
 	Expect		expect;
 	size_t		key_at;			/* where in it the latest key begins ... */
 	size_t		key_end;		/* ... and ends, quotes included */
@@ -153,9 +153,9 @@ byte_number(const SgipJsonReader *reader, const char *p)
 
 /* Makes the result that of every further call; returns it */
 static int
-rest_at(SgipJsonReader *reader, SgipJsonResult result)
+finish(SgipJsonReader *reader, SgipJsonResult result)
 {
-	reader->place = AT_REST;
+	reader->state = AT_END;
 	reader->last = result;
 	return (int) result;
 }
@@ -185,7 +185,7 @@ refuse(SgipJsonReader *reader, const char *format,...)
 		if ((unsigned char) *p < 0x20 || (unsigned char) *p > 0x7E)
 			*p = '?';
 	}
-	return rest_at(reader, SGIP_JSON_INVALID);
+	return finish(reader, SGIP_JSON_INVALID);
 }
 
 /* Refuses the next byte, where something else was expected */
@@ -285,7 +285,7 @@ read_tree(SgipJsonReader *reader, const char *text, size_t len, SgipElement *ele
 		return SGIP_JSON_ELEMENT;
 	}
 	if (error.no_memory)
-		return rest_at(reader, SGIP_JSON_NO_MEMORY);
+		return finish(reader, SGIP_JSON_NO_MEMORY);
 	return refuse(reader, "element %ld, at byte %zu, is not valid JSON: %s (near byte %zu)",
 				  reader->count + 1, byte_number(reader, text), error.text,
 				  byte_number(reader, text) + error.offset);
@@ -304,7 +304,7 @@ hand_out(SgipJsonReader *reader, const char *text, const char *end, SgipElement 
 	element->raw.data = text;
 	element->raw.len = (size_t) (end - text);
 	reader->at = end;
-	reader->place = AT_SEPARATOR;
+	reader->state = AT_SEPARATOR;
 	reader->cut = false;
 	return SGIP_JSON_ELEMENT;
 }
@@ -340,7 +340,7 @@ read_plain(SgipJsonReader *reader, const char *limit, SgipElement *element)
 		case SGIP_PLAIN_SHORT:
 			return wait_for_element(reader);
 		case SGIP_PLAIN_NO_MEMORY:
-			return rest_at(reader, SGIP_JSON_NO_MEMORY);
+			return finish(reader, SGIP_JSON_NO_MEMORY);
 		case SGIP_PLAIN_ODD:
 			break;
 	}
@@ -413,13 +413,13 @@ close_list(SgipJsonReader *reader)
 	{
 		/* the bracket itself is read as part of the enclosing object */
 		reader->list_bytes = byte_number(reader, reader->at) -
-			(reader->rest_byte + reader->list_at);
-		reader->place = IN_OBJECT;
+			(reader->enclosing_byte + reader->list_at);
+		reader->state = IN_OBJECT;
 	}
 	else
 	{
 		reader->at++;
-		reader->place = AT_TAIL;
+		reader->state = AT_TAIL;
 	}
 	return GO_ON;
 }
@@ -428,13 +428,13 @@ close_list(SgipJsonReader *reader)
 static inline int
 read_list(SgipJsonReader *reader, SgipElement *element)
 {
-	if (reader->place == AT_SEPARATOR)
+	if (reader->state == AT_SEPARATOR)
 	{
 		reader->at = skip_space(reader->at, reader->end);
 		if (reader->at == reader->end)
 		{
 			if (!reader->bracketed && reader->at_end)
-				return rest_at(reader, SGIP_JSON_END);
+				return finish(reader, SGIP_JSON_END);
 			return run_out(reader);
 		}
 		if (*reader->at == ']' && reader->bracketed)
@@ -444,12 +444,12 @@ read_list(SgipJsonReader *reader, SgipElement *element)
 							   "\",\" or \"]\" behind an element" :
 							   "\",\" or the end behind an element");
 		reader->at++;
-		reader->place = AT_ELEMENT;
+		reader->state = AT_ELEMENT;
 	}
 	reader->at = skip_space(reader->at, reader->end);
 	if (reader->at == reader->end)
 		return run_out(reader);
-	if (*reader->at == ']' && reader->place == AT_FIRST)
+	if (*reader->at == ']' && reader->state == AT_FIRST)
 		return close_list(reader);
 	return read_element(reader, element);
 }
@@ -475,11 +475,11 @@ enclosing_object(const SgipJsonReader *reader)
 static int
 keep_byte(SgipJsonReader *reader, char c)
 {
-	if (reader->rest.len == SGIP_JSON_MAX_ELEMENT_BYTES)
+	if (reader->enclosing.len == SGIP_JSON_MAX_ELEMENT_BYTES)
 		return refuse(reader, "the object at byte %zu is larger than %d bytes",
-					  reader->rest_byte, SGIP_JSON_MAX_ELEMENT_BYTES);
-	if (!sgip_buffer_add(&reader->rest, &c, 1))
-		return rest_at(reader, SGIP_JSON_NO_MEMORY);
+					  reader->enclosing_byte, SGIP_JSON_MAX_ELEMENT_BYTES);
+	if (!sgip_buffer_add(&reader->enclosing, &c, 1))
+		return finish(reader, SGIP_JSON_NO_MEMORY);
 	return GO_ON;
 }
 
@@ -488,35 +488,35 @@ keep_byte(SgipJsonReader *reader, char c)
  * be an error
  */
 static int
-parse_rest(SgipJsonReader *reader)
+parse_enclosing(SgipJsonReader *reader)
 {
 	SgipTreeError error;
 	SgipElement object;
 	size_t		position;
 
-	if (!sgip_tree_parse(reader->rest.data, reader->rest.len, &reader->envelope, &error))
+	if (!sgip_tree_parse(reader->enclosing.data, reader->enclosing.len, &reader->envelope, &error))
 	{
 		if (error.no_memory)
-			return rest_at(reader, SGIP_JSON_NO_MEMORY);
-		position = reader->rest_byte + error.offset;
+			return finish(reader, SGIP_JSON_NO_MEMORY);
+		position = reader->enclosing_byte + error.offset;
 		if (reader->enclosed && error.offset >= reader->list_at)
 			position += reader->list_bytes;
 		return refuse(reader, "the object at byte %zu is not valid JSON: %s (near byte %zu)",
-					  reader->rest_byte, error.text, position);
+					  reader->enclosing_byte, error.text, position);
 	}
 	object = enclosing_object(reader);
 	if (!sgip_element_is_error(&object))
 		return GO_ON;
 	if (!sgip_element_describe_error(&object, &reader->remote))
-		return rest_at(reader, SGIP_JSON_NO_MEMORY);
-	return rest_at(reader, SGIP_JSON_REMOTE_ERROR);
+		return finish(reader, SGIP_JSON_NO_MEMORY);
+	return finish(reader, SGIP_JSON_REMOTE_ERROR);
 }
 
 /* Is the latest key that of the list?  Escapes are decoded: \u0069ps is ips */
 static bool
 key_is_list(SgipJsonReader *reader)
 {
-	const char *key = reader->rest.data + reader->key_at;
+	const char *key = reader->enclosing.data + reader->key_at;
 	size_t		len = reader->key_end - reader->key_at;
 	const char *list_key = reader->shape.list_key;
 	SgipTreeError error;
@@ -543,22 +543,22 @@ key_is_list(SgipJsonReader *reader)
 static int
 open_list(SgipJsonReader *reader)
 {
-	size_t		len = reader->rest.len;
+	size_t		len = reader->enclosing.len;
 	int			result;
 
 	if (reader->enclosed)
 		return refuse(reader, "a second \"%s\" at byte %zu", reader->shape.list_key,
 					  byte_number(reader, reader->at));
-	if (!sgip_buffer_add(&reader->rest, "]}", 2))
-		return rest_at(reader, SGIP_JSON_NO_MEMORY);
-	result = parse_rest(reader);
-	reader->rest.len = len;
+	if (!sgip_buffer_add(&reader->enclosing, "]}", 2))
+		return finish(reader, SGIP_JSON_NO_MEMORY);
+	result = parse_enclosing(reader);
+	reader->enclosing.len = len;
 	if (result != GO_ON)
 		return result;
 	reader->enclosed = true;
 	reader->bracketed = true;
 	reader->list_at = len;
-	reader->place = AT_FIRST;
+	reader->state = AT_FIRST;
 	return GO_ON;
 }
 
@@ -573,7 +573,7 @@ close_object(SgipJsonReader *reader, SgipElement *element)
 	const SgipNode *list;
 	int			result;
 
-	if ((result = parse_rest(reader)) != GO_ON)
+	if ((result = parse_enclosing(reader)) != GO_ON)
 		return result;
 	object = enclosing_object(reader);
 	if (reader->odd_list)
@@ -583,13 +583,13 @@ close_object(SgipJsonReader *reader, SgipElement *element)
 		/* our own empty list, not the API's */
 		list = sgip_node_member(&object, object.nodes, list_key);
 		reader->envelope.nodes[list - object.nodes].kind = SGIP_VALUE_ABSENT;
-		reader->place = AT_TAIL;
+		reader->state = AT_TAIL;
 		return GO_ON;
 	}
 	if (list_key == NULL && row_key == NULL)
-		return refuse(reader, "expected a list, found an object at byte %zu", reader->rest_byte);
+		return refuse(reader, "expected a list, found an object at byte %zu", reader->enclosing_byte);
 	if (row_key == NULL || sgip_node_member(&object, object.nodes, row_key) == NULL)
-		return refuse(reader, "the object at byte %zu has no \"%s\"", reader->rest_byte,
+		return refuse(reader, "the object at byte %zu has no \"%s\"", reader->enclosing_byte,
 					  list_key != NULL ? list_key : row_key);
 
 	/* the first, or only, row of a list without brackets */
@@ -600,8 +600,8 @@ close_object(SgipJsonReader *reader, SgipElement *element)
 	element->nodes = object.nodes;
 	element->text = object.text;
 	result = hand_out(reader, reader->at, reader->at, element);
-	element->raw.data = reader->rest.data;
-	element->raw.len = reader->rest.len;
+	element->raw.data = reader->enclosing.data;
+	element->raw.len = reader->enclosing.len;
 	return result;
 }
 
@@ -624,7 +624,7 @@ note_byte(SgipJsonReader *reader, char c)
 		case EXPECT_KEY:
 			if (c == '"')
 			{
-				reader->key_at = reader->rest.len - 1;
+				reader->key_at = reader->enclosing.len - 1;
 				reader->expect = EXPECT_COLON;
 			}
 			break;
@@ -655,7 +655,7 @@ note_byte(SgipJsonReader *reader, char c)
 static int
 read_object_byte(SgipJsonReader *reader)
 {
-	Walk	   *walk = &reader->rest_walk;
+	Walk	   *walk = &reader->enclosing_walk;
 	char		c = *reader->at;
 	int			result = keep_byte(reader, c);
 
@@ -665,12 +665,12 @@ read_object_byte(SgipJsonReader *reader)
 	{
 		walk_string_byte(walk, c);
 		if (!walk->in_string && reader->expect == EXPECT_COLON)
-			reader->key_end = reader->rest.len;
+			reader->key_end = reader->enclosing.len;
 		return GO_ON;
 	}
 	if (!walk_byte(walk, c))
 		return refuse(reader, "the object at byte %zu is nested deeper than %d levels",
-					  reader->rest_byte, SGIP_JSON_MAX_DEPTH);
+					  reader->enclosing_byte, SGIP_JSON_MAX_DEPTH);
 	if (walk->depth == 1 || (walk->depth == 2 && (c == '[' || c == '{')))
 		return note_byte(reader, c);
 	return GO_ON;
@@ -687,9 +687,9 @@ read_object(SgipJsonReader *reader, SgipElement *element)
 		if (result != GO_ON)
 			return result;
 		reader->at++;
-		if (reader->rest_walk.depth == 0)
+		if (reader->enclosing_walk.depth == 0)
 			return close_object(reader, element);
-		if (reader->place != IN_OBJECT)
+		if (reader->state != IN_OBJECT)
 			return GO_ON;
 	}
 	return run_out(reader);
@@ -714,7 +714,7 @@ read_mark(SgipJsonReader *reader)
 		return SGIP_JSON_MORE;
 	if (n == sizeof(mark))
 		reader->at += n;
-	reader->place = AT_TOP;
+	reader->state = AT_TOP;
 	return GO_ON;
 }
 
@@ -730,18 +730,18 @@ read_top(SgipJsonReader *reader)
 		case '[':
 			reader->at++;
 			reader->bracketed = true;
-			reader->place = AT_FIRST;
+			reader->state = AT_FIRST;
 			return GO_ON;
 		case '{':
-			reader->rest_byte = byte_number(reader, reader->at);
-			reader->place = IN_OBJECT;
+			reader->enclosing_byte = byte_number(reader, reader->at);
+			reader->state = IN_OBJECT;
 			/* the bracket itself is no key */
 			reader->expect = EXPECT_KEY;
-			reader->rest_walk.depth = 1;
+			reader->enclosing_walk.depth = 1;
 			reader->at++;
 			return keep_byte(reader, '{');
 		case '"':
-			reader->place = AT_ELEMENT;
+			reader->state = AT_ELEMENT;
 			return GO_ON;
 	}
 	return refuse_byte(reader, "JSON");
@@ -754,14 +754,14 @@ read_tail(SgipJsonReader *reader)
 	reader->at = skip_space(reader->at, reader->end);
 	if (reader->at < reader->end)
 		return refuse_byte(reader, "the end of the answer");
-	return reader->at_end ? rest_at(reader, SGIP_JSON_END) : SGIP_JSON_MORE;
+	return reader->at_end ? finish(reader, SGIP_JSON_END) : SGIP_JSON_MORE;
 }
 
 /* Reads what stands next, whatever it is */
 static inline int
 read_next(SgipJsonReader *reader, SgipElement *element)
 {
-	switch (reader->place)
+	switch (reader->state)
 	{
 		case AT_FIRST:
 		case AT_ELEMENT:
@@ -775,7 +775,7 @@ read_next(SgipJsonReader *reader, SgipElement *element)
 			return read_object(reader, element);
 		case AT_TAIL:
 			return read_tail(reader);
-		case AT_REST:
+		case AT_END:
 			break;
 	}
 	return (int) reader->last;
@@ -808,7 +808,7 @@ sgip_json_close(SgipJsonReader *reader)
 	sgip_buffer_free(&reader->tape.text);
 	sgip_buffer_free(&reader->envelope.room);
 	sgip_buffer_free(&reader->envelope.text);
-	sgip_buffer_free(&reader->rest);
+	sgip_buffer_free(&reader->enclosing);
 	free(reader->remote.text);
 	free(reader);
 }
