@@ -42,6 +42,13 @@
 							   curl_multi_strerror(_code)))); \
 	} while (0)
 
+/*
+ * What a scan waits with.  WaitLatchOrSocket would make a set for each wait,
+ * with five calls of the kernel: a tenth of the time of a small query.
+ */
+static WaitEventSet *wait_set = NULL;
+static SgipLease *wait_set_lease = NULL;
+
 /* Goes through the transfers of a lease that are in flight */
 #define foreach_in_flight(transfer, iter, lease) \
 	dlist_foreach(iter, &(lease)->transfers) \
@@ -222,6 +229,16 @@ sgip_event_loop_open(SgipLease *lease)
 	lease->broken = false;
 }
 
+/* Frees the set of wait events. */
+static void
+forget_wait_set(void)
+{
+	if (wait_set != NULL)
+		FreeWaitEventSet(wait_set);
+	wait_set = NULL;
+	wait_set_lease = NULL;
+}
+
 void
 sgip_event_loop_close(SgipLease *lease)
 {
@@ -230,6 +247,8 @@ sgip_event_loop_close(SgipLease *lease)
 	if (lease->multi)
 		curl_multi_cleanup(lease->multi);
 	sgip_sockets_forget(lease);
+	if (wait_set_lease == lease)
+		forget_wait_set();
 	if (lease->timer_fd >= 0)
 		close(lease->timer_fd);
 	if (lease->epoll_fd >= 0)
@@ -540,6 +559,24 @@ sgip_http_wait_end(SgipLease *lease)
 }
 
 /*
+ * The set to wait with for the latch, the postmaster and the lease, made anew
+ * when the last one was for another lease.
+ */
+static WaitEventSet *
+get_wait_set(SgipLease *lease)
+{
+	if (wait_set_lease == lease)
+		return wait_set;
+	forget_wait_set();
+	wait_set = sgip_create_wait_event_set(3);
+	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	AddWaitEventToSet(wait_set, WL_SOCKET_READABLE, lease->epoll_fd, NULL, NULL);
+	wait_set_lease = lease;
+	return wait_set;
+}
+
+/*
  * First does what can be done without asking the kernel to wait, which is
  * most of it when an answer streams in.
  */
@@ -555,7 +592,7 @@ sgip_http_wait(SgipLease *lease, long wake_ms, bool for_limit)
 	for (;;)
 	{
 		long		left_ms = -1;
-		int			events;
+		WaitEvent	event;
 
 		CHECK_FOR_INTERRUPTS();
 		if (sgip_http_drive(lease))
@@ -571,10 +608,10 @@ sgip_http_wait(SgipLease *lease, long wake_ms, bool for_limit)
 		else if (next_due(lease) == 0)
 			return;				/* nothing could happen */
 
-		events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH,
-								   sgip_http_wait_begin(lease, left_ms), -1, wait_events[for_limit]);
+		(void) sgip_http_wait_begin(lease, left_ms);
+		(void) WaitEventSetWait(get_wait_set(lease), -1, &event, 1, wait_events[for_limit]);
 		sgip_http_wait_end(lease);
-		if (events & WL_LATCH_SET)
+		if (event.events & WL_LATCH_SET)
 		{
 			ResetLatch(MyLatch);
 			if (for_limit)

@@ -41,6 +41,12 @@
 #define WINDOW_BYTES (128 * 1024)
 
 /*
+ * First memory of a window.  Most answers are not larger, and for each of them
+ * malloc would ask the kernel for a whole window and give it back.
+ */
+#define FIRST_WINDOW_BYTES (16 * 1024)
+
+/*
  * Most bytes that one read can decode to.  Deflate yields at most 1032 for
  * one, and no other encoding is accepted.  For a moment libcurl and we both
  * hold as much, which makes 33 MB with the worst of answers.
@@ -331,7 +337,7 @@ receive_header(char *data, size_t size, size_t count, void *arg)
 static bool
 grow_window(SgipTransfer *transfer, size_t n)
 {
-	size_t		cap = Max(transfer->cap, WINDOW_BYTES);
+	size_t		cap = Max(transfer->cap, FIRST_WINDOW_BYTES);
 	char	   *buffer;
 
 	while (cap - transfer->start - transfer->len < n)
