@@ -314,10 +314,13 @@ Datum
 probe_fds(PG_FUNCTION_ARGS)
 {
 	DIR		   *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	char		target;
 	int			n = 0;
 
-	while (dir && readdir(dir) != NULL)
-		n++;
+	/* files have a path; PostgreSQL opens and closes these as it likes */
+	while (dir && (entry = readdir(dir)) != NULL)
+		n += readlinkat(dirfd(dir), entry->d_name, &target, 1) == 1 && target != '/';
 	if (dir)
 		closedir(dir);
 	PG_RETURN_INT32(n);

@@ -388,8 +388,8 @@ for before in '' 'SELECT 1 / 0;' 'BEGIN; SELECT 1 / 0;'; do
 		"\! curl -s $http/gone | grep -q gone || echo 'ERROR: they are kept'" "ROLLBACK;" "SELECT connections FROM get('$http/small');"
 done
 check "too many leases" "ERROR:  53000: too many open files*" "SELECT state FROM get('$http/small');" "SELECT many('$http/small', 200, true);"
-check "after too many leases" "t" "SELECT stop('$http/big', 10);" "SELECT fds() AS before \gset" "SELECT many('$http/small', 200, true);" \
-	"SELECT many('$http/small', 10, true);" "SELECT disconnect(0);" "SELECT stop('$http/big', 10);" "SELECT fds() = :before;"
+check "after too many leases" "t" "SELECT stop('$http/big', 10);" "SELECT disconnect(0);" "SELECT fds() AS before \gset" \
+	"SELECT many('$http/small', 200, true);" "SELECT many('$http/small', 10, true);" "SELECT disconnect(0);" "SELECT fds() = :before;"
 check "too many connections of one lease" "done=128 *" "SELECT many('$http/small', 200, false);"
 # 33 MB at most (MAX_DECODED_BYTES); the first answer in a session also makes pages of the libraries resident
 check "gzip bomb, 1:1000" "done|419430400|t" "SELECT state FROM get('$http/gzip', keep => 1000);" \
