@@ -81,7 +81,12 @@ SELECT answer($$SELECT t.account, count(u.ip) FROM teams t LEFT JOIN everyones u
 SELECT answer($$SELECT t.account FROM teams t WHERE EXISTS (SELECT FROM everyones u WHERE u.group_name = t.team AND u.account = t.account) ORDER BY 1$$);
 SELECT answer($$SELECT count(*) FROM everyones u JOIN teams t ON u.group_name || '' = t.team$$);
 SELECT answer($$SELECT count(*) FROM everyones u LEFT JOIN teams t ON u.group_name = t.team$$);
+-- neither side supplies the other
+SELECT answer($$SELECT u.username FROM everyones u WHERE u.group_name = ANY (SELECT group_name FROM everyones)$$);
+SELECT answer($$SELECT u.username FROM everyones u, everyones o WHERE u.group_name = o.group_name$$);
+SELECT answer($$SELECT u.username FROM everyones u WHERE EXISTS (SELECT FROM everyones o WHERE u.group_name = o.group_name)$$);
 SET enable_partitionwise_join = on; SET enable_partitionwise_aggregate = on; SET enable_nestloop = off;
+SELECT answer($$SELECT u.username FROM everyones u WHERE u.group_name = ANY (SELECT group_name FROM everyones)$$);
 SELECT answer($$SELECT account, count(*) FROM teams t JOIN (SELECT account, group_name AS team FROM everyones) u USING (account, team) GROUP BY 1 ORDER BY 1$$);
 RESET ALL;
 

@@ -240,6 +240,19 @@ add_relids(Relids *relids, const Bitmapset *more)
 	*relids = bms_union(*relids, more);
 }
 
+/* Tables, and their parts, are referred to laterally by these. */
+static void
+add_referencers(PlannerInfo *root, Relids tables, Relids referencers)
+{
+	for (int i = 1; i < root->simple_rel_array_size; i++)
+	{
+		RelOptInfo *rel = root->simple_rel_array[i];
+
+		if (rel != NULL && bms_is_subset(top_parent(root, rel)->relids, tables))
+			add_relids(&rel->lateral_referencers, referencers);
+	}
+}
+
 /* Does the table have search columns? */
 static bool
 has_search_columns(const SgipTable *table)
@@ -309,9 +322,7 @@ can_supply(Placement *placement, const RestrictInfo *rinfo)
 			return false;
 		placement->relation->required_outer = bms_union(placement->relation->required_outer, suppliers);
 		/* these, in turn, must not be looked up by this one */
-		relid = -1;
-		while ((relid = bms_next_member(suppliers, relid)) >= 0)
-			add_relids(&find_base_rel(placement->root, relid)->lateral_referencers, placement->top->relids);
+		add_referencers(placement->root, suppliers, placement->top->relids);
 		return true;
 	}
 	placement->suppliers = bms_union(placement->suppliers, suppliers);
@@ -484,9 +495,8 @@ refer_to_suppliers(Placement *placement)
 		}
 		else if (bms_overlap(rel->lateral_relids, own))
 			add_relids(&rel->lateral_relids, all);
-		if (bms_is_subset(top, all))
-			add_relids(&rel->lateral_referencers, bms_union(own, placement->top->lateral_referencers));
 	}
+	add_referencers(root, all, bms_union(own, placement->top->lateral_referencers));
 }
 
 void
