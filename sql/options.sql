@@ -145,6 +145,7 @@ DROP USER MAPPING FOR PUBLIC SERVER plain;
 -- no option may hold a line break: it would begin a new header; nor what a terminal that shows a message obeys
 SELECT object, option, try(object, option, E'\x1b[2J') FROM (VALUES
 	('server', 'ca_file'), ('server', 'on_behalf_of'), ('mapping', 'api_user'), ('column', 'constant'), ('import', 'account')) AS v(object, option);
+SELECT try('column', 'constant', U&'\009B2J'), try('column', 'constant', U&'\00A02J\00C2');
 SELECT object, option, try(object, option, E'a\r\nX-Evil: 1') FROM (VALUES
 	('server', 'proxy'), ('server', 'ca_file'), ('server', 'on_behalf_of'), ('server', 'base_url'),
 	('mapping', 'api_user'), ('mapping', 'api_key'), ('mapping', 'api_key_file'), ('mapping', 'on_behalf_of'),

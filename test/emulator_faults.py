@@ -503,7 +503,7 @@ _instead("error_string_200", "{\"error\":\"…\"} under 200.", json.dumps({"erro
 _instead("errors_200", "v3's {\"errors\":[{\"field\",\"message\"}]} under 200.",
          json.dumps({"errors": [{"field": None, "message": "internal server error"}]}).encode())
 _instead("error_long_200", "An error message of 100,000 characters with control characters and quotes.",
-         json.dumps({"message": "error", "errors": ["line\none\x1b[31m \"two\" \u00e9 " * 4000]}).encode())
+         json.dumps({"message": "error", "errors": ["line\none\x1b[31m\u009b31m \"two\" \u00e9 " * 4000]}).encode())
 _instead("utf16", "A good list, but in UTF-16.", '["198.51.100.1"]'.encode("utf-16"))
 
 

@@ -28,6 +28,7 @@
 #include "commands/defrem.h"
 #include "common/string.h"
 #include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -155,6 +156,14 @@ object_of_catalog(Oid catalog, const char **noun)
 			*noun = "the foreign-data wrapper";
 			return 0;
 	}
+}
+
+int
+sgip_control_bytes(const char *p)
+{
+	if ((unsigned char) p[0] < ' ' || p[0] == 127)
+		return 1;
+	return GetDatabaseEncoding() == PG_UTF8 && p[0] == '\xC2' && ((unsigned char) p[1] & 0xE0) == 0x80 ? 2 : 0;
 }
 
 /* The row of that option for that object, or NULL. */
@@ -423,7 +432,7 @@ check_value(const OptionRow *row, const char *value)
 
 	for (const char *p = value; *p; p++)
 	{
-		if ((unsigned char) *p < ' ' || *p == 127)
+		if (sgip_control_bytes(p) > 0)
 			report_bad_value(row, "The value must not contain line breaks or other control characters.");
 	}
 

@@ -107,6 +107,12 @@ extern char *sgip_option_quote_words(const char *list);
  */
 extern char *sgip_option_closest(const char *list, const char *name);
 
+/*
+ * Length of the control character that the string p begins with, 0 if it is
+ * none.  In UTF-8 U+0080 to U+009F are some, too: terminals obey them
+ */
+extern int	sgip_control_bytes(const char *p);
+
 /* Raises HV024 if the value, read elsewhere, is not legal for the option */
 extern void sgip_option_check(const char *name, const char *value);
 

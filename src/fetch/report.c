@@ -151,10 +151,7 @@ sgip_report_clean(const char *text, size_t len, const SgipCredentials *credentia
 		remove_secret(clean, credentials->api_user);
 	}
 	for (char *p = clean; *p; p++)
-	{
-		if ((unsigned char) *p < ' ' || *p == 127)
-			*p = ' ';
-	}
+		memset(p, ' ', sgip_control_bytes(p));
 	if (GetDatabaseEncoding() != PG_UTF8 ||
 		!pg_verify_mbstr(PG_UTF8, clean, strlen(clean), true))
 	{
