@@ -39,7 +39,7 @@ SELECT failure('SELECT * FROM misread');
 SET ROLE regress_sgip_guest;
 SELECT failure('SELECT * FROM failing');
 SELECT failure('SELECT * FROM misread');
-EXPLAIN (COSTS OFF) SELECT * FROM counts;
+SELECT explain('COSTS OFF', $$SELECT * FROM counts$$);
 -- requests that look alike are two
 SELECT * FROM counts ORDER BY name;
 SELECT * FROM of_record;

@@ -162,6 +162,8 @@ INSERT INTO answered (query) VALUES
 	($$SELECT count(DISTINCT (group_name, username)) > 10 FROM sg.ips_usage$$),
 	($$SELECT username FROM sg.ips_usage GROUP BY username HAVING max(group_name) = 'west'$$),
 	($$SELECT group_name, count(*) FROM sg.ips_usage GROUP BY 1 HAVING group_name = 'east'$$),
+	($$SELECT group_name, count(*) FROM sg.ips_usage WHERE username >= NULL AND group_name = 'east' GROUP BY 1 HAVING group_name IS NOT NULL$$),
+	($$SELECT count(*) FROM (SELECT 'a' AS account, * FROM sg.ips_usage) u WHERE account = 'b' AND group_name <> 'west'$$),
 	($$SELECT DISTINCT count(*) OVER (PARTITION BY group_name), rank() OVER (ORDER BY group_name), lag(group_name) OVER (ORDER BY group_name) FROM sg.ips_usage$$),
 	($$SELECT DISTINCT ON (group_name) group_name FROM sg.ips_usage ORDER BY group_name, ip$$),
 	($$SELECT group_name, count(*) FROM sg.ips_usage GROUP BY GROUPING SETS ((group_name), ())$$),

@@ -70,7 +70,7 @@ typedef struct Placement
 	SgipRelation *relation;
 	Bitmapset  *answered;		/* search columns that equal something
 								 * whatever the joins are */
-	List	   *clauses;		/* SgipClauses that are sent */
+	List	   *clauses;		/* SgipClauses that can be sent, or are known */
 	Relids		suppliers;		/* relations whose values it needs for that */
 } Placement;
 
@@ -119,12 +119,12 @@ set_selectivity(PlannerInfo *root, const SgipTable *table, List *parts, Restrict
 	rinfo->norm_selec = rinfo->outer_selec = Min(share, 1);
 }
 
-List *
-sgip_relation_clauses(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
+/* All that a clause says, whether it may be sent or not. */
+static List *
+parts_of(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
 {
 	SgipRelation *relation = rel->fdw_private;
 	KnownClause *known;
-	List	   *parts;
 	ListCell   *lc;
 
 	foreach(lc, relation->clauses)
@@ -135,15 +135,27 @@ sgip_relation_clauses(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
 	}
 	known = palloc0(sizeof(KnownClause));
 	known->rinfo = rinfo;
-	parts = sgip_clause_make(root, rel, relation->table, rinfo, true);
-	foreach(lc, parts)
-	{
-		if (sgip_enable_pushdown || !bms_is_empty(((SgipClause *) lfirst(lc))->search))
-			known->parts = lappend(known->parts, lfirst(lc));
-	}
-	set_selectivity(root, relation->table, parts, rinfo);
+	known->parts = sgip_clause_make(root, rel, relation->table, rinfo, true);
+	set_selectivity(root, relation->table, known->parts, rinfo);
 	relation->clauses = lappend(relation->clauses, known);
 	return known->parts;
+}
+
+List *
+sgip_relation_clauses(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
+{
+	List	   *parts = parts_of(root, rel, rinfo);
+	List	   *searching = NIL;
+	ListCell   *lc;
+
+	if (sgip_enable_pushdown)
+		return parts;
+	foreach(lc, parts)
+	{
+		if (!bms_is_empty(((SgipClause *) lfirst(lc))->search))
+			searching = lappend(searching, lfirst(lc));
+	}
+	return searching;
 }
 
 /* Callback: is this a member of the class that no clause was made for yet? */
@@ -499,6 +511,16 @@ refer_to_suppliers(Placement *placement)
 	add_referencers(root, all, bms_union(own, placement->top->lateral_referencers));
 }
 
+/* Is the clause a constant by which PostgreSQL does not execute the scan? */
+static bool
+is_never(const RestrictInfo *rinfo)
+{
+	const Const *value = (const Const *) rinfo->clause;
+
+	return rinfo->pseudoconstant && IsA(value, Const) &&
+		(value->constisnull || !DatumGetBool(value->constvalue));
+}
+
 void
 sgip_relation_place(PlannerInfo *root, RelOptInfo *rel)
 {
@@ -510,8 +532,13 @@ sgip_relation_place(PlannerInfo *root, RelOptInfo *rel)
 	if (!has_search_columns(table))
 		return;
 	foreach(lc, rel->baserestrictinfo)
-		placement.clauses = list_concat(placement.clauses,
-										sgip_relation_clauses(root, rel, lfirst_node(RestrictInfo, lc)));
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		if (is_never(rinfo))
+			return;
+		placement.clauses = list_concat(placement.clauses, parts_of(root, rel, rinfo));
+	}
 	foreach(lc, placement.clauses)
 	{
 		SgipClause *clause = lfirst(lc);
