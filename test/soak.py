@@ -12,8 +12,8 @@ one of those that README.md lists, 57014 only if it was cancelled, never XX000.
 With --limit N:SECONDS each server allows so many requests for each path only, and the sessions share that if the library
 is preloaded (-c 'shared_preload_libraries = sgip_fdw'), or PostgreSQL is 17 or later.
 
-After a warming up, descriptors of sockets and the like must not become more, nor what a session has from malloc by more
-than GROWTH_KB: the most that it holds in the second half is compared with the most in the first.  The size of its process
+After a warming up, descriptors of sockets and the like must not become more, nor what a session has from malloc and uses by
+more than GROWTH_KB: the most that it holds in the second half is compared with the most in the first.  The size of its process
 is printed beside it: what malloc keeps of a rare large piece does not come back, and is not a leak.
 """
 
@@ -139,9 +139,10 @@ class Worker(threading.Thread):
         others = sum(not link.startswith("/") for link in links)
         status = pathlib.Path("/proc/%d/status" % self.pid).read_text()
         anonymous = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:"))
-        row = self.psql.must("SELECT sum(total_bytes), coalesce(sum(total_bytes) FILTER (WHERE name LIKE 'sgip%'), 0) FROM pg_backend_memory_contexts")[0]
-        total, ours = map(int, row.split(FIELD))
-        heap = int(self.psql.must("SELECT heap_bytes()")[0])
+        row = self.psql.must("SELECT sum(total_bytes), sum(free_bytes), coalesce(sum(total_bytes) FILTER (WHERE name LIKE 'sgip%'), 0) FROM pg_backend_memory_contexts")[0]
+        total, free, ours = map(int, row.split(FIELD))
+        # a context whose blocks are full takes one of twice the size: what is free in it is not in use
+        heap = int(self.psql.must("SELECT heap_bytes()")[0]) - free
         self.samples.append((others, anonymous, total // 1024, ours, heap // 1024))
         self.pause.clear()
         self.paused.set()
