@@ -765,7 +765,7 @@ sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *ar
 
 	if (!again && !is_stored(share, task) && share->registry->index == NULL)
 	{
-		reader->direct = sgip_answer_begin(share->peer->client, task, arguments, parent, rows);
+		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, parent, rows);
 		return reader;
 	}
 	key = make_key(share, task, arguments, parent, false);
@@ -774,7 +774,7 @@ sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *ar
 	if (shared == NULL && strcmp(key, whole) != 0)
 		shared = find(share->registry, whole);
 	if (shared == NULL && !again && !is_stored(share, task))
-		reader->direct = sgip_answer_begin(share->peer->client, task, arguments, parent, rows);
+		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, parent, rows);
 	else if (shared == NULL)
 	{
 		make_room(share->registry, share);
@@ -809,10 +809,12 @@ next_direct(SgipReader *reader, const SgipElement **element)
 	SgipShare  *share = reader->share;
 	SgipAnswerResult result;
 
+	if (share->scope == OF_SCAN)
+		return sgip_answer_next(reader->direct, element);
 	(void) sgip_share_client(share);
 	result = sgip_answer_next(reader->direct, element);
 	/* another scan may use the client before the element has been used */
-	if (result == SGIP_ANSWER_ELEMENT && share->scope != OF_SCAN)
+	if (result == SGIP_ANSWER_ELEMENT)
 	{
 		sgip_store_copy(&reader->position, *element, &reader->element);
 		*element = &reader->element;

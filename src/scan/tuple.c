@@ -605,7 +605,6 @@ sgip_tuple_build(SgipTupleBuilder *builder, const SgipRow *row, const SgipSearch
 	if (builder->local != NULL && !search_locally(builder, row, position))
 		return false;
 
-	memset(values, 0, builder->column_count * sizeof(Datum));
 	memset(nulls, true, builder->column_count * sizeof(bool));
 	builder->element_number = row->element->number;
 	for (int i = 0; i < builder->count; i++)
