@@ -411,6 +411,20 @@ has_default_bundle(void)
 }
 
 /*
+ * Makes a handle for the transfer's lease, with the options that all requests
+ * share.  On failure the transfer has failed, and false is returned.
+ *
+ * HTTP/1.1, even where the server offers HTTP/2.  Transfers are paused all the
+ * time, which libcurl does not manage with several streams of HTTP/2: 7.88
+ * forgets what it read ahead until some timer fires, and some streams fail;
+ * 8.14 reads up to 10 MB ahead for each paused stream, and some fail.  A
+ * connection for each request in flight costs a handshake, once.
+ *
+ * ca_file adds to the system's trust anchors.  It replaces libcurl's default
+ * bundle file but not its default directory (CURLOPT_CAPATH), so both count
+ * where libcurl was built with a directory, as in Debian; elsewhere the file
+ * stands alone.
+ *
  * Credentials are part of the request, so a proxy may carry it only inside
  * TLS: see set_up.  Where the option names one, no_proxy of the environment
  * does not count.  GSSAPI of a SOCKS proxy would block.

@@ -318,37 +318,36 @@ static void
 release_token(SgipLimitToken *token, bool answered)
 {
 	SgipSharedKey key = sgip_shared_key(token->account, token->path);
-	TimestampTz now = GetCurrentTimestamp();
+	bool		has_limit = true;
+	TimestampTz now;
 	SgipEntry  *entry;
 
-	if (token->path != 0 && token->window != 0)
-	{
-		bool		has_limit = true;
-
-		sgip_shared_lock();
-		if (answered)
-		{
-			SgipAccountEntry *account = find_account(token->account, now);
-
-			account->answered = true;
-			has_limit = account->has_limit;
-		}
-		entry = sgip_shared_find(&key, false, now);
-		if (entry != NULL)
-		{
-			bool		probe = token->probe && token->window == entry->u.window.number;
-
-			end_request(&entry->u.window, token);
-			if (probe)
-				entry->u.window.probe_until = 0;
-			if (answered && (probe || !has_limit))
-				sgip_shared_forget(entry);
-			else if (probe)
-				sgip_shared_wake(entry);
-		}
-		sgip_shared_unlock();
-	}
 	token->path = 0;
+	if (key.path == 0 || token->window == 0)
+		return;
+	now = GetCurrentTimestamp();
+	sgip_shared_lock();
+	if (answered)
+	{
+		SgipAccountEntry *account = find_account(token->account, now);
+
+		account->answered = true;
+		has_limit = account->has_limit;
+	}
+	entry = sgip_shared_find(&key, false, now);
+	if (entry != NULL)
+	{
+		bool		probe = token->probe && token->window == entry->u.window.number;
+
+		end_request(&entry->u.window, token);
+		if (probe)
+			entry->u.window.probe_until = 0;
+		if (answered && (probe || !has_limit))
+			sgip_shared_forget(entry);
+		else if (probe)
+			sgip_shared_wake(entry);
+	}
+	sgip_shared_unlock();
 }
 
 void
