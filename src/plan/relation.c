@@ -256,6 +256,14 @@ add_relids(Relids *relids, const Bitmapset *more)
 static void
 add_referencers(PlannerInfo *root, Relids tables, Relids referencers)
 {
+	bool		known = true;
+	int			relid = -1;
+
+	while ((relid = bms_next_member(tables, relid)) >= 0)
+		known &= bms_is_subset(referencers, find_base_rel(root, relid)->lateral_referencers);
+	/* another part of the table has done it */
+	if (known)
+		return;
 	for (int i = 1; i < root->simple_rel_array_size; i++)
 	{
 		RelOptInfo *rel = root->simple_rel_array[i];
