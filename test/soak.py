@@ -139,7 +139,11 @@ class Worker(threading.Thread):
         others = sum(not link.startswith("/") for link in links)
         status = pathlib.Path("/proc/%d/status" % self.pid).read_text()
         anonymous = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:"))
-        row = self.psql.must("SELECT sum(total_bytes), sum(free_bytes), coalesce(sum(total_bytes) FILTER (WHERE name LIKE 'sgip%'), 0) FROM pg_backend_memory_contexts")[0]
+        # the options of a server are kept until one is changed; more than there are servers would be those that were changed
+        row = self.psql.must("""SELECT sum(total_bytes), sum(free_bytes),
+            coalesce(sum(total_bytes) FILTER (WHERE name LIKE 'sgip%' AND name NOT IN ('sgip_fdw server', 'sgip_fdw servers')), 0) +
+                greatest(count(*) FILTER (WHERE name = 'sgip_fdw server') - (SELECT count(*) FROM pg_foreign_server), 0)
+            FROM pg_backend_memory_contexts""")[0]
         total, free, ours = map(int, row.split(FIELD))
         # a context whose blocks are full takes one of twice the size: what is free in it is not in use
         heap = int(self.psql.must("SELECT heap_bytes()")[0]) - free

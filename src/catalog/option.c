@@ -34,7 +34,11 @@
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/varlena.h"
 
 #include "catalog/option.h"
@@ -131,6 +135,31 @@ static const OptionRow option_rows[] = {
 	OPTION("search_columns", ON_IMPORT, KIND_BOOLEAN),
 	OPTION("account", ON_IMPORT, KIND_TEXT)
 };
+
+/* A server whose options were read and checked, in a context of its own */
+typedef struct KnownServer
+{
+	MemoryContext context;
+	int			users;			/* who refer to its strings */
+	bool		stale;			/* was changed since; goes with its last user */
+	SgipServer	server;
+} KnownServer;
+
+typedef struct KnownServerEntry
+{
+	Oid			id;
+	KnownServer *known;
+} KnownServerEntry;
+
+/* What a user of it gets; its memory context ends the use */
+typedef struct UsedServer
+{
+	SgipServer	server;
+	MemoryContextCallback callback;
+} UsedServer;
+
+/* KnownServerEntries of this session that are not stale; NULL: not made yet */
+static HTAB *known_servers = NULL;
 
 PG_FUNCTION_INFO_V1(sgip_fdw_validator);
 
@@ -741,12 +770,12 @@ sgip_option_version_hint(const SgipServer *server, const char *commands)
 					sgip_task_api_name(other), sgip_option_alter_server(server, other));
 }
 
-SgipServer *
-sgip_option_server(Oid server_id)
+/* Reads and checks the options of a server; strings are palloc'd. */
+static void
+read_server(Oid server_id, SgipServer *server)
 {
 	ForeignServer *catalog = GetForeignServer(server_id);
 	List	   *options = catalog->options;
-	SgipServer *server = palloc0(sizeof(SgipServer));
 	size_t		len;
 
 	server->id = server_id;
@@ -774,11 +803,94 @@ sgip_option_server(Oid server_id)
 	server->analyzable = read_boolean(options, "analyzable", true);
 	server->startup_cost = read_cost(options, "fdw_startup_cost", SGIP_DEFAULT_STARTUP_COST);
 	server->tuple_cost = read_cost(options, "fdw_tuple_cost", SGIP_DEFAULT_TUPLE_COST);
-	/* the caller of a SECURITY DEFINER function sees its messages, too */
-	server->hides_values = !sgip_may_use_server(server_id, GetUserId()) ||
-		!sgip_may_use_server(server_id, GetOuterUserId());
 	check_server(options, server);
-	return server;
+}
+
+/* Nothing refers to it any more: frees it if it was changed. */
+static void
+release_server(KnownServer *known)
+{
+	if (known->stale && known->users == 0)
+		MemoryContextDelete(known->context);
+}
+
+/* Callback: some server was changed.  That is rare, so all are read again. */
+static void
+forget_servers(Datum arg, SgipCacheId cache_id, uint32 hash_value)
+{
+	HASH_SEQ_STATUS status;
+	KnownServerEntry *entry;
+
+	hash_seq_init(&status, known_servers);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		KnownServer *known = entry->known;
+
+		(void) hash_search(known_servers, &entry->id, HASH_REMOVE, NULL);
+		known->stale = true;
+		release_server(known);
+	}
+}
+
+/* The server as it was read last, or is read now. */
+static KnownServer *
+find_server(Oid server_id)
+{
+	KnownServerEntry *entry;
+	KnownServer *known;
+	MemoryContext context;
+	MemoryContext caller;
+
+	if (known_servers == NULL)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(KnownServerEntry)};
+		HTAB	   *servers = hash_create("sgip_fdw servers", 16, &ctl, HASH_ELEM | HASH_BLOBS);
+
+		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, forget_servers, (Datum) 0);
+		known_servers = servers;
+	}
+	entry = hash_search(known_servers, &server_id, HASH_FIND, NULL);
+	if (entry != NULL)
+		return entry->known;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw server", ALLOCSET_SMALL_SIZES);
+	caller = MemoryContextSwitchTo(context);
+	known = palloc0(sizeof(KnownServer));
+	known->context = context;
+	read_server(server_id, &known->server);
+	MemoryContextSwitchTo(caller);
+	/* no catalog is looked at from here on, so it is not forgotten meanwhile */
+	entry = hash_search(known_servers, &server_id, HASH_ENTER, NULL);
+	entry->known = known;
+	MemoryContextSetParent(context, CacheMemoryContext);
+	return known;
+}
+
+/* Callback: the memory of a server that was handed out is freed. */
+static void
+end_use(void *arg)
+{
+	KnownServer *known = arg;
+
+	known->users--;
+	release_server(known);
+}
+
+SgipServer *
+sgip_option_server(Oid server_id)
+{
+	UsedServer *used = palloc(sizeof(UsedServer));
+	KnownServer *known = find_server(server_id);
+
+	used->server = known->server;
+	known->users++;
+	used->callback.func = end_use;
+	used->callback.arg = known;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &used->callback);
+	/* the caller of a SECURITY DEFINER function sees its messages, too */
+	used->server.hides_values = !sgip_may_use_server(server_id, GetUserId()) ||
+		!sgip_may_use_server(server_id, GetOuterUserId());
+	return &used->server;
 }
 
 void

@@ -18,7 +18,7 @@
 #define SGIP_DEFAULT_STARTUP_COST 100.0
 #define SGIP_DEFAULT_TUPLE_COST 0.2
 
-/* Options of a foreign server; strings are palloc'd */
+/* Options of a foreign server */
 typedef struct SgipServer
 {
 	Oid			id;
@@ -74,8 +74,9 @@ typedef struct SgipImportOptions
 } SgipImportOptions;
 
 /*
- * The server's options; palloc'd.  Raises the validator's errors too, since a
- * wrapper can be created without it.
+ * The server's options; they live as long as the current memory context.  They
+ * are read once in a session, until a server is changed.  Raises the
+ * validator's errors too, since a wrapper can be created without it.
  */
 extern SgipServer *sgip_option_server(Oid server_id);
 
