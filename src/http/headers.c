@@ -19,26 +19,6 @@
 /* Digits of a Content-Length that fits into 64 bits for certain */
 #define MAX_LENGTH_DIGITS 18
 
-/* Headers that are kept as text */
-#define TEXT(header, member, cut) \
-	{header, offsetof(SgipHttpHead, member), sizeof(((SgipHttpHead *) NULL)->member), cut}
-
-static const struct
-{
-	const char *name;
-	size_t		offset;
-	size_t		size;
-	bool		cut;			/* may be truncated */
-}			texts[] = {
-
-	TEXT("Retry-After", retry_after, false),
-	TEXT("X-RateLimit-Limit", rate_limit, false),
-	TEXT("X-RateLimit-Remaining", rate_remaining, false),
-	TEXT("X-RateLimit-Reset", rate_reset, false),
-	TEXT("Date", date, false),
-	TEXT("Location", location, true)
-};
-
 /* Is this piece of text the word, whatever the case of its letters? */
 static bool
 is_word(const char *text, size_t len, const char *word)
@@ -262,22 +242,43 @@ take_transfer_encoding(SgipHttpHead *head, const char *value)
 	return NULL;
 }
 
+/* Headers that count: kept as text, or taken by a function */
+#define TEXT(header, member, truncate) \
+	{.name = header, .offset = offsetof(SgipHttpHead, member), .size = sizeof(((SgipHttpHead *) NULL)->member), .cut = truncate}
+
+static const struct
+{
+	const char *name;
+	const char *(*take) (SgipHttpHead *head, const char *value);
+	size_t		offset;
+	size_t		size;
+	bool		cut;			/* may be truncated */
+}			fields[] = {
+
+	TEXT("Retry-After", retry_after, false),
+	TEXT("X-RateLimit-Limit", rate_limit, false),
+	TEXT("X-RateLimit-Remaining", rate_remaining, false),
+	TEXT("X-RateLimit-Reset", rate_reset, false),
+	TEXT("Date", date, false),
+	TEXT("Location", location, true),
+	{.name = "Content-Length", .take = take_length},
+	{.name = "Content-Encoding", .take = take_encoding},
+	{.name = "Transfer-Encoding", .take = take_transfer_encoding},
+	{.name = "Link", .take = read_link}
+};
+
 const char *
 sgip_http_head_field(SgipHttpHead *head, const char *name, const char *value)
 {
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 	{
-		if (strcasecmp(name, texts[i].name) == 0)
-			copy_text((char *) head + texts[i].offset, texts[i].size, value, strlen(value), texts[i].cut);
+		if (strcasecmp(name, fields[i].name) != 0)
+			continue;
+		if (fields[i].take != NULL)
+			return fields[i].take(head, value);
+		copy_text((char *) head + fields[i].offset, fields[i].size, value, strlen(value), fields[i].cut);
+		break;
 	}
-	if (strcasecmp(name, "Content-Length") == 0)
-		return take_length(head, value);
-	if (strcasecmp(name, "Content-Encoding") == 0)
-		return take_encoding(head, value);
-	if (strcasecmp(name, "Transfer-Encoding") == 0)
-		return take_transfer_encoding(head, value);
-	if (strcasecmp(name, "Link") == 0)
-		return read_link(head, value);
 	return NULL;
 }
 
