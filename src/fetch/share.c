@@ -116,14 +116,21 @@ typedef struct IndexEntry
 /* Entry of a statement's wanted listings */
 typedef struct Wanted
 {
-	struct
-	{
-		Oid			server_id;
-		Oid			user_id;
-		uint32		path;		/* hash value: a collision only stores in vain */
-	}			key;
+	uint64		listing;		/* hash value: a collision only stores in vain */
 	int			scans;
+	char		status;			/* simplehash.h's */
 } Wanted;
+
+#define SH_PREFIX wanted
+#define SH_ELEMENT_TYPE Wanted
+#define SH_KEY_TYPE uint64
+#define SH_KEY listing
+#define SH_HASH_KEY(table, key) ((uint32) (key))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
 
 struct SgipShare
 {
@@ -180,7 +187,6 @@ SgipStatement *
 sgip_share_statement(EState *estate)
 {
 	SgipStatement *statement;
-	HASHCTL		control = {.keysize = sizeof(((Wanted *) 0)->key), .entrysize = sizeof(Wanted)};
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &statements)
@@ -191,9 +197,8 @@ sgip_share_statement(EState *estate)
 	}
 	statement = MemoryContextAllocZero(estate->es_query_cxt, sizeof(SgipStatement));
 	statement->estate = estate;
-	statement->context = control.hcxt = estate->es_query_cxt;
-	statement->wanted = hash_create("sgip_fdw listings", 8, &control,
-									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	statement->context = estate->es_query_cxt;
+	statement->wanted = wanted_create(statement->context, 8, NULL);
 	statement->cleanup.func = forget_statement;
 	statement->cleanup.arg = statement;
 	dlist_push_head(&statements, &statement->node);
@@ -203,18 +208,14 @@ sgip_share_statement(EState *estate)
 
 /* How many scans of the statement may read that task's listing. */
 static int *
-wanted(SgipShare *share, const SgipTask *task)
+count_wanted(SgipShare *share, const SgipTask *task)
 {
 	const char *path = task->path ? task->path : task->name;
-	Wanted		wanted;
-	Wanted	   *entry;
+	uint64		account = (uint64) share->table->server->id << 32 | share->user_id;
+	uint64		listing = hash_bytes_extended((const unsigned char *) path, strlen(path), account);
 	bool		found;
+	Wanted	   *entry = wanted_insert(share->statement->wanted, listing, &found);
 
-	memset(&wanted, 0, sizeof(wanted));
-	wanted.key.server_id = share->table->server->id;
-	wanted.key.user_id = share->user_id;
-	wanted.key.path = hash_bytes((const unsigned char *) path, strlen(path));
-	entry = hash_search(share->statement->wanted, &wanted.key, HASH_ENTER, &found);
 	if (!found)
 		entry->scans = 0;
 	return &entry->scans;
@@ -560,9 +561,9 @@ sgip_share_join(SgipStatement *statement, const SgipTable *table, Oid user_id,
 		const SgipTask *other = other_task(table->task);
 
 		statement->scans++;
-		(*wanted(share, table->task))++;
+		(*count_wanted(share, table->task))++;
 		if (other != NULL)
-			(*wanted(share, other))++;
+			(*count_wanted(share, other))++;
 	}
 	return share;
 }
@@ -664,7 +665,7 @@ choose_registry(SgipShare *share)
 		share->listed = true;
 		return transaction_registry;
 	}
-	if (*wanted(share, share->table->task) == 1 && (other == NULL || *wanted(share, other) == 1))
+	if (*count_wanted(share, share->table->task) == 1 && (other == NULL || *count_wanted(share, other) == 1))
 		return new_registry(share->context, OF_SCAN);
 	if (statement->registry == NULL)
 		statement->registry = new_registry(statement->context, OF_STATEMENT);
@@ -751,7 +752,7 @@ static bool
 is_stored(SgipShare *share, const SgipTask *task)
 {
 	return share->keep || share->scope == OF_TRANSACTION ||
-		(share->scope == OF_STATEMENT && *wanted(share, task) > 1);
+		(share->scope == OF_STATEMENT && *count_wanted(share, task) > 1);
 }
 
 SgipReader *

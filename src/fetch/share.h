@@ -22,7 +22,7 @@ typedef struct SgipStatement
 	const EState *estate;
 	MemoryContext context;
 	MemoryContextCallback cleanup;
-	struct HTAB *wanted;		/* listings, and how many scans may read each */
+	struct wanted_hash *wanted; /* listings, and how many scans may read each */
 	int			scans;			/* that have not ended */
 	SgipRegistry *registry;		/* answers that its scans share, or NULL */
 
