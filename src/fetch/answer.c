@@ -607,6 +607,9 @@ sgip_answer_next(SgipAnswer *answer, const SgipElement **element)
 				*element = &answer->element;
 				return SGIP_ANSWER_ELEMENT;
 			case PAGE_CHANGED:
+				/* others come while the next one, which may be there, is read */
+				(void) sgip_answer_send(answer, false);
+				sgip_client_drive(answer->client);
 				break;
 			case PAGE_REFUSED:
 				return SGIP_ANSWER_REFUSED;
