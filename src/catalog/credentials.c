@@ -39,15 +39,15 @@ typedef struct MappingOptions
 {
 	Oid			user_id;		/* whose mapping it is, InvalidOid for PUBLIC;
 								 * if there is none, whose was looked for */
-	char	   *api_user;
-	char	   *api_key;
-	char	   *api_key_file;
-	char	   *on_behalf_of;
+	const char *api_user;
+	const char *api_key;
+	const char *api_key_file;
+	const char *on_behalf_of;
 } MappingOptions;
 
 /* A text of the catalog in UTF-8, which is what the API reads. */
-static char *
-to_utf8(char *text)
+static const char *
+to_utf8(const char *text)
 {
 	/* the encoding is unknown, and a conversion error would quote the bytes */
 	return GetDatabaseEncoding() == PG_SQL_ASCII ? text :

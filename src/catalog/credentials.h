@@ -15,9 +15,9 @@ typedef struct SgipCredentials
 {
 	Oid			user_id;		/* whose mapping was looked for */
 	Oid			mapping_id;		/* the mapping found; PUBLIC's perhaps */
-	char	   *api_user;		/* v2 */
-	char	   *api_key;		/* never NULL or empty */
-	char	   *on_behalf_of;	/* v3, or NULL */
+	const char *api_user;		/* v2 */
+	const char *api_key;		/* never NULL or empty */
+	const char *on_behalf_of;	/* v3, or NULL */
 } SgipCredentials;
 
 /*

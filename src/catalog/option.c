@@ -776,17 +776,19 @@ read_server(Oid server_id, SgipServer *server)
 {
 	ForeignServer *catalog = GetForeignServer(server_id);
 	List	   *options = catalog->options;
+	char	   *base_url;
 	size_t		len;
 
 	server->id = server_id;
 	server->name = catalog->servername;
 	server->api = read_api(options);
-	server->base_url = read_text(options, "base_url",
-								 server->api == SGIP_API_V2 ? "https://sendgrid.com/api" :
-								 "https://api.sendgrid.com");
-	len = strlen(server->base_url);
-	while (len > 0 && server->base_url[len - 1] == '/')
-		server->base_url[--len] = '\0';
+	base_url = read_text(options, "base_url",
+						 server->api == SGIP_API_V2 ? "https://sendgrid.com/api" :
+						 "https://api.sendgrid.com");
+	len = strlen(base_url);
+	while (len > 0 && base_url[len - 1] == '/')
+		base_url[--len] = '\0';
+	server->base_url = base_url;
 	server->resource = read_text(options, "resource", "distributor.ip");
 	server->post = strcmp(read_text(options, "http_method", "get"), "post") == 0;
 	server->keep_connections = read_boolean(options, "keep_connections", true);

@@ -22,10 +22,10 @@
 typedef struct SgipServer
 {
 	Oid			id;
-	char	   *name;
+	const char *name;
 	SgipApi		api;
-	char	   *base_url;		/* without a trailing slash */
-	char	   *resource;		/* v2 */
+	const char *base_url;		/* without a trailing slash */
+	const char *resource;		/* v2 */
 	bool		post;			/* v2: parameters are sent in a form body */
 	bool		keep_connections;
 	int			connect_timeout_ms;
@@ -34,9 +34,9 @@ typedef struct SgipServer
 	int			max_retry_wait_ms;
 	int			max_concurrency;
 	int			page_size;		/* v3; at most the task's page_max */
-	char	   *ca_file;		/* or NULL */
-	char	   *proxy;			/* or NULL */
-	char	   *on_behalf_of;	/* v3, or NULL; in the database's encoding */
+	const char *ca_file;		/* or NULL */
+	const char *proxy;			/* or NULL */
+	const char *on_behalf_of;	/* v3, or NULL; in the database's encoding */
 	bool		async_capable;
 	bool		analyzable;
 	double		startup_cost;
