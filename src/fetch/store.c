@@ -245,6 +245,8 @@ sgip_store_add(SgipStore *store, const SgipElement *element)
 	char	   *record = add_record(store, header.size);
 
 	memcpy(record, &header, sizeof(header));
+	/* what rounding up adds goes to the file, too */
+	memset(record + header.size - MAXIMUM_ALIGNOF, 0, MAXIMUM_ALIGNOF);
 	sgip_element_pack(element, record + sizeof(header));
 }
 

@@ -63,6 +63,7 @@ typedef struct SgipNode
 	uint8_t		slot;			/* member of an element that has a shape: the
 								 * same for the same key in all elements of
 								 * that shape */
+	uint8_t		padding;		/* zero, since nodes are written to files */
 	uint32_t	size;			/* in nodes, with all that is in it: the next
 								 * item or member is so much further */
 	uint32_t	at;				/* STRING: where its decoded UTF-8, without

@@ -43,7 +43,7 @@ sgip_tape_add(SgipTape *tape, SgipValueKind kind, size_t at, size_t len)
 	node = &tape->nodes[tape->count++];
 	*node = (SgipNode)
 	{
-		(uint8_t) kind, 0, 0, 1, (uint32_t) at, (uint32_t) len, 0, 0
+		(uint8_t) kind, 0, 0, 0, 1, (uint32_t) at, (uint32_t) len, 0, 0
 	};
 	return node;
 }
