@@ -173,7 +173,12 @@ refund(SgipClient *client, TimestampTz now)
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &client->calls)
-		until = Max(until, dlist_container(SgipCall, node, iter.cur)->not_before);
+	{
+		SgipCall   *call = dlist_container(SgipCall, node, iter.cur);
+
+		if (call->charged)
+			until = Max(until, call->not_before);
+	}
 	less_ms = (client->waits_until - until) / 1000;
 	if (less_ms <= 0)
 		return;
@@ -197,6 +202,7 @@ pause_path(SgipClient *client, uint64 path, TimestampTz until)
 			continue;
 		call->not_before = until;
 		call->limited = false;
+		call->charged = true;
 	}
 }
 
@@ -211,32 +217,43 @@ is_paused(const SgipCall *call, TimestampTz now)
 static void
 end_pause(SgipCall *call, TimestampTz now)
 {
+	bool		limited = call->limited && call->charged;
+
 	call->not_before = 0;
-	if (call->limited)
+	call->limited = call->charged = false;
+	if (limited)
 		refund(call->client, now);
-	call->limited = false;
+}
+
+/* Charges the scan for what the call waits for its limit; false if that is more than it may wait. */
+static bool
+charge_limit(SgipCall *call, TimestampTz now)
+{
+	call->charged = charge(call->client, call->not_before, now, true);
+	return call->charged;
 }
 
 /*
  * Takes a part of what remains of the call's limit; false if it has to wait.
+ * A call that is sent ahead may wait for any time: nobody waits for it yet.
  */
 static bool
-take_limit(SgipCall *call, TimestampTz now)
+take_limit(SgipCall *call, bool ahead, TimestampTz now)
 {
 	SgipClient *client = call->client;
 	int64		paid_ms = Max((client->waits_until - now) / 1000, 0);
+	int64		left_ms = client->server->max_retry_wait_ms - client->counters->waited_ms + paid_ms;
 	int64		wait_ms;
 
 	if (client->lease == NULL)
 		open_lease(client);
-	wait_ms = sgip_limits_take(client->account, call->path,
-							   client->server->max_retry_wait_ms - client->counters->waited_ms + paid_ms,
-							   &call->token);
+	wait_ms = sgip_limits_take(client->account, call->path, ahead ? PG_INT64_MAX : left_ms, &call->token);
 	if (wait_ms == 0)
 		return true;
 	call->not_before = TimestampTzPlusMilliseconds(now, wait_ms);
 	call->limited = true;
-	(void) charge(client, call->not_before, now, true);
+	if (!ahead)
+		(void) charge_limit(call, now);
 	return false;
 }
 
@@ -266,14 +283,15 @@ sgip_client_may_send(SgipCall *call, bool ahead)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (is_paused(call, now))
+	/* one that was to be sent ahead is charged when it is waited for */
+	if (is_paused(call, now) && (ahead || !call->limited || charge_limit(call, now)))
 		return false;
 	if (ahead && !sgip_client_has_slot(call->client))
 	{
 		end_pause(call, now);
 		return false;
 	}
-	if (!take_limit(call, now))
+	if (!take_limit(call, ahead, now))
 		return false;
 	end_pause(call, now);
 	return true;

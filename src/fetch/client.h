@@ -71,6 +71,7 @@ typedef struct SgipCall
 	uint64		path;			/* by which limits count it */
 	TimestampTz not_before;		/* it is not sent before that; 0: at any time */
 	bool		limited;		/* because of a limit, which can change */
+	bool		charged;		/* the scan is charged for that wait */
 	SgipLimitToken token;		/* its part of the limit, once it was sent */
 	SgipTransfer *transfer;		/* NULL: not sent yet */
 	bool		repeat;			/* what has come is void: it is to be sent
