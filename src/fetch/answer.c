@@ -256,6 +256,16 @@ sgip_answer_end(SgipAnswer *answer)
 	MemoryContextDelete(answer->context);
 }
 
+/* Was the page refused for good?  Then nothing behind it will be read. */
+static bool
+is_refused(const AnswerPage *page)
+{
+	const SgipTransfer *transfer = sgip_client_transfer(&page->call);
+	int			status = transfer ? sgip_http_result(transfer)->head.status : 0;
+
+	return status != 0 && (status < 200 || status > 299);
+}
+
 /* Sends a page if it is to be sent and may be; false if it is and may not. */
 static bool
 send_page(SgipAnswer *answer, AnswerPage *page, bool ahead)
@@ -279,7 +289,9 @@ sgip_answer_send(SgipAnswer *answer, bool ahead)
 
 	dlist_foreach(iter, &answer->pages)
 	{
-		if (!send_page(answer, dlist_container(AnswerPage, node, iter.cur), ahead))
+		AnswerPage *page = dlist_container(AnswerPage, node, iter.cur);
+
+		if (!send_page(answer, page, ahead) || is_refused(page))
 			return false;
 		ahead = true;
 		count++;

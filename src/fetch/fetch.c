@@ -533,7 +533,11 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 		{
 			case SGIP_ANSWER_ELEMENT:
 				if (!take_element(fetch, source, fetch->element))
+				{
+					/* such elements can be many, and all of them there */
+					CHECK_FOR_INTERRUPTS();
 					break;
+				}
 				if (unnest)
 				{
 					sgip_items_begin(&fetch->items,
