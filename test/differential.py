@@ -1312,7 +1312,7 @@ def search_join(query, tables):
             "SELECT o.k, s.* FROM others o, LATERAL (SELECT %s FROM %s WHERE %s AND %s ORDER BY %s LIMIT 4) s" % (
                 facts, t, on, where[0], facts),
             "SELECT %s FROM %s WHERE %s IN (SELECT o.g FROM others o) AND %s" % (facts, t, group, where[0])
-            if not search.system and " AND " not in on else
+            if not search.system and " AND " not in on and " IN (VALUES" not in where[0] else  # a semijoin, too
             "SELECT o.k, count(*) FROM others o, %s WHERE %s AND %s GROUP BY o.k" % (t, on, where[0]),
             "SELECT %s, count(*) FROM others o JOIN %s ON %s WHERE %s GROUP BY %s" % (group, t, on, where[0], group),
         )[kind]
