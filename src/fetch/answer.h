@@ -45,7 +45,8 @@ extern SgipAnswerResult sgip_answer_next(SgipAnswer *answer, const SgipElement *
 
 /*
  * Sends what may be sent now; "ahead": other answers are read before this
- * one.  False if a page is not sent though it is known where it begins.
+ * one.  False if a page is not sent though it is known where it begins: it may
+ * not be yet, or one before it was refused.
  */
 extern bool sgip_answer_send(SgipAnswer *answer, bool ahead);
 

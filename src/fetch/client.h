@@ -104,7 +104,7 @@ extern void sgip_client_drop(SgipCall *call);
  * May this call be sent now?  If so, it must be.  The one whose answer is
  * read next may, unless the server asked to wait or nothing remains of a
  * limit; one that is "ahead" also takes a free slot among max_concurrency and
- * sgip_fdw.max_connections.
+ * sgip_fdw.max_connections, and what it waits is not charged to the scan.
  */
 extern bool sgip_client_may_send(SgipCall *call, bool ahead);
 
