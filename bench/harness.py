@@ -130,7 +130,8 @@ def status_kib(pid, name):
 class Peak:
     """The largest anonymous memory of a backend (malloc, palloc, stack) while the block runs, in MiB.
 
-    growth: above what it was before.  It is sampled, every 2 ms; what is shared with other backends does not count.
+    growth: above what it was before.  It is sampled, every 2 ms and where the block says; what is shared with other backends
+    does not count.
     """
 
     def __init__(self, pid):
@@ -145,13 +146,16 @@ class Peak:
 
     def watch(self):
         while self.going:
-            self.peak = max(self.peak, status_kib(self.pid, 'RssAnon'))
+            self.sample()
             time.sleep(0.002)
+
+    def sample(self):
+        self.peak = max(self.peak, status_kib(self.pid, 'RssAnon'))
 
     def __exit__(self, *_):
         self.going = False
         self.thread.join()
-        self.peak = max(self.peak, status_kib(self.pid, 'RssAnon'))
+        self.sample()
         self.growth = (self.peak - self.before) / 1024
 
 
