@@ -45,14 +45,6 @@ PG_MODULE_MAGIC;
 /* sgip_fdw.enable_pushdown: off sends no condition except search columns */
 bool		sgip_enable_pushdown = true;
 
-/* ForeignScanState.fdw_state */
-typedef struct SgipScanState
-{
-	SgipScan   *scan;
-	bool		async;			/* runs under an asynchronous Append */
-	bool		at_end;			/* the last row has been handed out */
-} SgipScanState;
-
 extern PGDLLEXPORT void _PG_init(void);
 
 PG_FUNCTION_INFO_V1(sgip_fdw_handler);
@@ -129,7 +121,6 @@ static void
 sgipBeginForeignScan(ForeignScanState *node, int eflags)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
-	SgipScanState *state;
 	SgipScanOrder order = {0};
 	ListCell   *lc;
 
@@ -148,60 +139,37 @@ sgipBeginForeignScan(ForeignScanState *node, int eflags)
 	order.rows = intVal(list_nth(plan->fdw_private, SGIP_PLAN_ROWS));
 	order.async = node->ss.ps.async_capable;
 
-	state = palloc0(sizeof(SgipScanState));
-	state->async = order.async;
-	state->scan = sgip_scan_begin(node->ss.ss_currentRelation, sgip_scan_user(node), &order);
-	node->fdw_state = state;
+	node->fdw_state = sgip_scan_begin(node->ss.ss_currentRelation, sgip_scan_user(node), &order);
 }
 
 /*
  * The next row.  Under an asynchronous Append an empty slot also says that
- * there is none yet; at_end tells the two apart.
+ * there is none yet; sgip_scan_has_ended tells the two apart.
  */
 static TupleTableSlot *
 sgipIterateForeignScan(ForeignScanState *node)
 {
-	SgipScanState *state = node->fdw_state;
+	SgipScan   *scan = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 
-	for (;;)
-	{
-		switch (sgip_scan_next(state->scan, slot))
-		{
-			case SGIP_SCAN_ROW:
-				return slot;
-			case SGIP_SCAN_END:
-				state->at_end = true;
-				return slot;
-			case SGIP_SCAN_WAIT:
-				if (state->async)
-					return slot;
-				sgip_scan_wait(state->scan);
-				break;
-		}
-	}
+	while (sgip_scan_next(scan, slot) == SGIP_SCAN_WAIT && !node->ss.ps.async_capable)
+		sgip_scan_wait(scan);
+	return slot;
 }
 
 /* Starts again, perhaps with other values of parameters. */
 static void
 sgipReScanForeignScan(ForeignScanState *node)
 {
-	SgipScanState *state = node->fdw_state;
-
-	if (state == NULL)
-		return;
-	state->at_end = false;
-	sgip_scan_restart(state->scan);
+	if (node->fdw_state != NULL)
+		sgip_scan_restart(node->fdw_state);
 }
 
 /* Ends the scan.  After an error the scan's memory context does it. */
 static void
 sgipEndForeignScan(ForeignScanState *node)
 {
-	SgipScanState *state = node->fdw_state;
-
-	if (state != NULL)
-		sgip_scan_end(state->scan);
+	sgip_scan_end(node->fdw_state);
 	node->fdw_state = NULL;
 }
 
@@ -209,13 +177,12 @@ sgipEndForeignScan(ForeignScanState *node)
 static void
 sgipExplainForeignScan(ForeignScanState *node, ExplainState *es)
 {
-	SgipScanState *state = node->fdw_state;
 	const SgipFetchCounters *counters;
 
 	sgip_explain_plan(node, es);
-	if (!es->analyze || state == NULL)
+	if (!es->analyze || node->fdw_state == NULL)
 		return;
-	counters = sgip_scan_counters(state->scan);
+	counters = sgip_scan_counters(node->fdw_state);
 	ExplainPropertyInteger("Requests", NULL, counters->requests, es);
 	ExplainPropertyInteger("Rows Received", NULL, counters->rows, es);
 	ExplainPropertyInteger("Bytes Received", NULL, counters->bytes, es);
@@ -245,8 +212,7 @@ scan_of(const AsyncRequest *areq)
 {
 	ForeignScanState *node = (ForeignScanState *) areq->requestee;
 
-	return node->fdwroutine->ForeignAsyncRequest == sgipForeignAsyncRequest ?
-		((SgipScanState *) node->fdw_state)->scan : NULL;
+	return node->fdwroutine->ForeignAsyncRequest == sgipForeignAsyncRequest ? node->fdw_state : NULL;
 }
 
 /*
@@ -361,13 +327,10 @@ sgipForeignAsyncNotify(AsyncRequest *areq)
 static void
 produce_async(AsyncRequest *areq)
 {
-	ForeignScanState *node = (ForeignScanState *) areq->requestee;
-	SgipScanState *state = node->fdw_state;
-	TupleTableSlot *slot;
-
 	/* applies the conditions and projects, as a synchronous call would */
-	slot = areq->requestee->ExecProcNodeReal(areq->requestee);
-	if (!TupIsNull(slot) || state->at_end)
+	TupleTableSlot *slot = areq->requestee->ExecProcNodeReal(areq->requestee);
+
+	if (!TupIsNull(slot) || sgip_scan_has_ended(scan_of(areq)))
 		ExecAsyncRequestDone(areq, TupIsNull(slot) ? NULL : slot);
 	else
 		ExecAsyncRequestPending(areq);

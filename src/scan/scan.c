@@ -328,6 +328,12 @@ sgip_scan_restart(SgipScan *scan)
  */
 
 bool
+sgip_scan_has_ended(const SgipScan *scan)
+{
+	return scan->started && scan->at_end;
+}
+
+bool
 sgip_scan_has_begun(const SgipScan *scan)
 {
 	return scan->started;

@@ -58,6 +58,9 @@ extern void sgip_scan_wait(SgipScan *scan);
 /* Starts again from the first row, perhaps with other values */
 extern void sgip_scan_restart(SgipScan *scan);
 
+/* Is it at its end, so that sgip_scan_next says nothing but SGIP_SCAN_END? */
+extern bool sgip_scan_has_ended(const SgipScan *scan);
+
 /* Has anything been requested yet? */
 extern bool sgip_scan_has_begun(const SgipScan *scan);
 
