@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "catalog/pg_type.h"
@@ -33,6 +34,13 @@
 /* Microseconds from 1970 to 2000 */
 #define UNIX_TO_POSTGRES_MICROS \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * USECS_PER_SEC)
+
+/*
+ * Largest power of ten of a whole number that is written with one.  The
+ * largest bigint has 19 digits; beyond this the digits, which a message would
+ * show, could be a hundred thousand.
+ */
+#define MAX_WHOLE_EXPONENT 40
 
 /* How values of a type are made */
 typedef enum Way
@@ -283,16 +291,27 @@ make_integer(Oid type, SgipSpan text, Datum *value)
 	return true;
 }
 
-/* A whole number that is written in another way, such as 1.0 or 1e6; false if it is none. */
+/*
+ * A whole number that is written in another way, such as 1.0 or 1e6; false if
+ * it is none.  What is no number, or one of more digits than any integer has,
+ * is left to the type, whose message shows it as it came.
+ */
 static bool
 make_whole(Maker *maker, SgipSpan text, Datum *value)
 {
 	char	   *copy = pnstrdup(text.data, text.len);
+	char	   *exponent = strpbrk(copy, "eE");
+	char	   *end;
 	Datum		number;
 	Datum		whole;
 
 	if (strspn(copy, "+-.0123456789eE") != text.len || strpbrk(copy, "0123456789") == NULL ||
 		strpbrk(copy, ".eE") == NULL)
+		return false;
+	if (exponent != NULL && labs(strtol(exponent + 1, NULL, 10)) > MAX_WHOLE_EXPONENT)
+		return false;
+	(void) strtod(copy, &end);
+	if (*end != '\0')
 		return false;
 	number = DirectFunctionCall3(numeric_in, CStringGetDatum(copy), ObjectIdGetDatum(InvalidOid),
 								 Int32GetDatum(-1));
