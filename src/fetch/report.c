@@ -447,7 +447,7 @@ sgip_report_stuck(const SgipErrorContext *failed)
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("listing of server \"%s\" does not advance", failed->server->name),
-			 errdetail("The server repeats rows that it has already given instead of the next ones."),
+			 errdetail("The server repeats rows or sends pages without any, and does not say that these are all."),
 			 request_context(failed)));
 }
 
