@@ -92,6 +92,25 @@ add_page(SgipAnswer *answer, const SgipPage *position)
 	return page;
 }
 
+/*
+ * A single id from a parent listing does not count: nothing wider can be
+ * requested instead.
+ */
+bool
+sgip_answer_is_narrowed(const SgipTask *task, const SgipArguments *arguments, const char *parent)
+{
+	for (int i = 0; i < task->field_count; i++)
+	{
+		const SgipField *field = &task->fields[i];
+		const char *value = arguments->values[i];
+
+		if (value != NULL && field->kind != SGIP_KIND_ARGUMENT &&
+			(field->many == 0 || parent == NULL || strchr(value, SGIP_VALUES_SEPARATOR) != NULL))
+			return true;
+	}
+	return false;
+}
+
 /* Copies the arguments, and determines what they do to the listing. */
 static void
 set_arguments(SgipAnswer *answer, const SgipArguments *arguments)
@@ -110,14 +129,6 @@ set_arguments(SgipAnswer *answer, const SgipArguments *arguments)
 			shown[i] = pstrdup(arguments->shown[i]);
 		if (field->kind == SGIP_KIND_PARENT)
 			answer->parent = answer->arguments.values[i];
-
-		/*
-		 * a single id from a parent listing does not count: nothing wider can
-		 * be requested instead
-		 */
-		answer->narrowed |= field->kind != SGIP_KIND_ARGUMENT &&
-			(field->many == 0 || answer->parent == NULL ||
-			 strchr(arguments->values[i], SGIP_VALUES_SEPARATOR) != NULL);
 		answer->inconclusive |= field->inconclusive;
 	}
 }
@@ -137,6 +148,7 @@ sgip_answer_begin(SgipClient *client, const SgipTask *task,
 	answer->client = client;
 	answer->task = task;
 	answer->parent = parent ? pstrdup(parent) : NULL;
+	answer->narrowed = sgip_answer_is_narrowed(task, arguments, parent);
 	set_arguments(answer, arguments);
 	answer->single = task->single || sgip_request_object(task, arguments, &id) != NULL;
 	answer->listing = sgip_listing_new(task, answer->parent, answer->single, client->server->page_size);

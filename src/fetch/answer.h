@@ -34,6 +34,13 @@ extern SgipAnswer *sgip_answer_begin(SgipClient *client, const SgipTask *task,
 									 const SgipArguments *arguments,
 									 const char *parent, int rows);
 
+/*
+ * May there be more without what these arguments ask for?  Only such an answer
+ * can be SGIP_ANSWER_REFUSED; where all is asked for, a refusal is an error.
+ */
+extern bool sgip_answer_is_narrowed(const SgipTask *task, const SgipArguments *arguments,
+									const char *parent);
+
 /* Stops its requests and frees it; NULL is harmless */
 extern void sgip_answer_end(SgipAnswer *answer);
 

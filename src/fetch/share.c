@@ -99,6 +99,8 @@ typedef struct SharedAnswer
 	char	   *key;
 	AnswerState state;
 	bool		busy;			/* being read on: an error leaves it so */
+	bool		narrowed;		/* see sgip_answer_is_narrowed */
+	bool		filled;			/* has an element: is not refused any more */
 	SgipClient *client;
 	SgipAnswer *answer;			/* while READING */
 	SgipStore  *store;
@@ -338,6 +340,7 @@ begin_shared(SgipRegistry *registry, SgipClient *client, const char *key, const 
 	shared->key = pstrdup(key);
 	shared->hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
 	shared->client = client;
+	shared->narrowed = sgip_answer_is_narrowed(task, arguments, parent);
 	dlist_init(&shared->readers);
 	shared->cleanup.func = detach_readers;
 	shared->cleanup.arg = shared;
@@ -383,7 +386,10 @@ advance(SharedAnswer *shared, SgipShare *share)
 	sgip_client_serve(shared->client, share->table->name, share->counters);
 	result = sgip_answer_next(shared->answer, &element);
 	if (result == SGIP_ANSWER_ELEMENT)
+	{
 		sgip_store_add(shared->store, element);
+		shared->filled = true;
+	}
 	else if (result != SGIP_ANSWER_WAIT)
 		complete(shared, result == SGIP_ANSWER_END ? ANSWER_COMPLETE : ANSWER_REFUSED);
 	shared->busy = false;
@@ -747,6 +753,26 @@ new_reader(SgipShare *share)
 	return reader;
 }
 
+/*
+ * The answer that such a reader can read, or NULL.  A search for an id is the
+ * same request as the listing of a parent with that id.  But it may be refused,
+ * and then the listing of parents is read instead, for which a refusal must be
+ * an error: else it would be read again and again.
+ */
+static SharedAnswer *
+find_for(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
+		 const char *parent, const char *key, const char *whole)
+{
+	SharedAnswer *shared = find(share->registry, key);
+
+	if (shared == NULL && strcmp(key, whole) != 0)
+		shared = find(share->registry, whole);
+	if (shared != NULL && shared->narrowed && !shared->filled && shared->state != ANSWER_COMPLETE &&
+		!sgip_answer_is_narrowed(task, arguments, parent))
+		return NULL;
+	return shared;
+}
+
 /* Is the answer to be stored, since it is read again or by others? */
 static bool
 is_stored(SgipShare *share, const SgipTask *task)
@@ -771,9 +797,7 @@ sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *ar
 	}
 	key = make_key(share, task, arguments, parent, false);
 	whole = make_key(share, task, arguments, parent, true);
-	shared = find(share->registry, key);
-	if (shared == NULL && strcmp(key, whole) != 0)
-		shared = find(share->registry, whole);
+	shared = find_for(share, task, arguments, parent, key, whole);
 	if (shared == NULL && !again && !is_stored(share, task))
 		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, parent, rows);
 	else if (shared == NULL)
