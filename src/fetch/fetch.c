@@ -309,6 +309,9 @@ fall_back(SgipFetch *fetch, Source *source)
 			whole.values[i] = source->search->arguments.values[i];
 	}
 	fetch->fell_back = fetch->searches->count > 1;
+	/* ids of an earlier search are asked for on its behalf */
+	while (fetch->parents != NIL)
+		(void) add_source(fetch, FOR_ROWS, task, fetch->parents_search, NULL);
 	other = add_search(fetch, source->search, &whole);
 	drop_source(source);
 	dlist_move_head(&fetch->sources, &other->node);
