@@ -29,6 +29,7 @@
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -402,6 +403,8 @@ finish(SharedAnswer *shared, SgipShare *share)
 {
 	while (shared->state == ANSWER_READING)
 	{
+		/* nothing is waited for where the server is as fast as we are */
+		CHECK_FOR_INTERRUPTS();
 		if (advance(shared, share) == SGIP_ANSWER_WAIT)
 			sgip_client_wait(shared->client);
 	}
