@@ -463,17 +463,19 @@ make_room(SgipRegistry *registry, SgipShare *share)
  * ----------------------------------------------------------------
  */
 
-/* The transaction ends: answers do not outlive it, nor their files its resource owner. */
+/*
+ * The transaction ends: answers do not outlive it, nor their files its resource
+ * owner.  That is at any event, whichever comes first: parallel workers have
+ * events of their own, and what other modules do before a commit can make a
+ * registry after ours was ended.
+ */
 static void
 end_transaction(XactEvent event, void *arg)
 {
 	SgipRegistry *registry = transaction_registry;
 
-	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE || event == XACT_EVENT_ABORT)
-	{
-		transaction_registry = NULL;
-		end_registry(registry);
-	}
+	transaction_registry = NULL;
+	end_registry(registry);
 }
 
 /* Is the answer read by a scan that goes on when that subtransaction has gone? */
