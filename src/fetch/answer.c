@@ -185,7 +185,8 @@ sgip_answer_error_context(const SgipAnswer *answer)
 	failed->credentials = answer->client->credentials;
 	failed->table = answer->client->table;
 	failed->request = sgip_request_show(failed->server, answer->task, &answer->arguments,
-										page ? &page->position : NULL);
+										page ? &page->position : NULL,
+										answer->client->hides_values);
 	if (page != NULL && page->call.transfer != NULL)
 		failed->head = &sgip_http_result(page->call.transfer)->head;
 	if (failed->head == NULL || failed->head->status != 429)
@@ -203,18 +204,19 @@ static void
 log_request(const SgipAnswer *answer, const AnswerPage *page)
 {
 	const SgipServer *server = answer->client->server;
+	bool		hidden = answer->client->hides_values;
 	const SgipHttpResult *result;
 	const char *amount = "";
 
 	if (page->call.transfer == NULL || !message_level_is_interesting(DEBUG1))
 		return;
 	result = sgip_http_result(page->call.transfer);
-	if (!server->hides_values)
+	if (!hidden)
 		amount = psprintf(UINT64_FORMAT " bytes, " INT64_FORMAT " elements, ",
 						  result->received, page->elements);
 	ereport(DEBUG1,
 			(errmsg_internal("sgip_fdw: %s, status %d, %s%ld ms, try %d, %s",
-							 sgip_request_show(server, answer->task, &answer->arguments, &page->position),
+							 sgip_request_show(server, answer->task, &answer->arguments, &page->position, hidden),
 							 result->head.status, amount,
 							 TimestampDifferenceMilliseconds(result->started_at,
 															 result->ended_at ? result->ended_at : GetCurrentTimestamp()),

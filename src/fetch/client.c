@@ -36,9 +36,10 @@ sgip_client_new(const SgipServer *server, Oid user_id)
 }
 
 void
-sgip_client_serve(SgipClient *client, const char *table, SgipFetchCounters *counters)
+sgip_client_serve(SgipClient *client, const SgipTable *table, SgipFetchCounters *counters)
 {
-	client->table = table;
+	client->table = table->name;
+	client->hides_values = table->server->hides_values;
 	client->counters = counters;
 }
 

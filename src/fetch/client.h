@@ -16,6 +16,7 @@
 #include "lib/ilist.h"
 
 #include "catalog/credentials.h"
+#include "catalog/table.h"
 #include "http/http.h"
 #include "limits/limits.h"
 #include "request/request.h"
@@ -42,6 +43,8 @@ typedef struct SgipClient
 
 	/* the scan it works for at the moment */
 	const char *table;			/* foreign table, named in errors */
+	bool		hides_values;	/* the role that reads messages may not see
+								 * them */
 	SgipFetchCounters *counters;
 
 	/* NULL while there is nothing to send */
@@ -88,10 +91,11 @@ typedef struct SgipCall
 extern SgipClient *sgip_client_new(const SgipServer *server, Oid user_id);
 
 /*
- * Lets the client work for that table, and count in *counters, until the next
- * call; both must live as long
+ * Lets the client work for a scan of that table, and count in *counters, until
+ * the next call; both must live as long.  Messages name the table, and hide
+ * values if its server does: the client may have been made for another role
  */
-extern void sgip_client_serve(SgipClient *client, const char *table, SgipFetchCounters *counters);
+extern void sgip_client_serve(SgipClient *client, const SgipTable *table, SgipFetchCounters *counters);
 
 /* Adds a call for a listing of that task with those arguments and parent (or NULL), to be sent */
 extern void sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task,

@@ -163,6 +163,9 @@ struct SgipReader
 	SgipAnswer *direct;			/* an answer that no other reads, or NULL */
 	SharedAnswer *shared;		/* or one of the registry; NULL if that has
 								 * gone */
+	char	   *request;		/* of an answer of the registry, as messages
+								 * for this scan's role show it; NULL: as
+								 * those of all do */
 	SgipStoreReader position;
 	SgipElement element;		/* that was handed out last */
 };
@@ -384,7 +387,7 @@ advance(SharedAnswer *shared, SgipShare *share)
 	 * the answer may be another scan's: make_room() drains the least recently
 	 * used
 	 */
-	sgip_client_serve(shared->client, share->table->name, share->counters);
+	sgip_client_serve(shared->client, share->table, share->counters);
 	result = sgip_answer_next(shared->answer, &element);
 	if (result == SGIP_ANSWER_ELEMENT)
 	{
@@ -733,7 +736,7 @@ sgip_share_client(SgipShare *share)
 {
 	SgipClient *client = share->peer->client;
 
-	sgip_client_serve(client, share->table->name, share->counters);
+	sgip_client_serve(client, share->table, share->counters);
 	return client;
 }
 
@@ -778,6 +781,22 @@ find_for(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
 	return shared;
 }
 
+/* The request for messages to a role that may not see values, in the share's context; else NULL. */
+static char *
+show_request(SgipShare *share, const SgipTask *task, const SgipArguments *arguments, const char *parent)
+{
+	SgipPage	page = {.parent = parent};
+	MemoryContext caller;
+	char	   *request;
+
+	if (!share->table->server->hides_values)
+		return NULL;
+	caller = MemoryContextSwitchTo(share->context);
+	request = sgip_request_show(share->table->server, task, arguments, &page, true);
+	MemoryContextSwitchTo(caller);
+	return request;
+}
+
 /* Is the answer to be stored, since it is read again or by others? */
 static bool
 is_stored(SgipShare *share, const SgipTask *task)
@@ -812,6 +831,7 @@ sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *ar
 	}
 	if (shared != NULL)
 	{
+		reader->request = show_request(share, task, arguments, parent);
 		reader->shared = shared;
 		dlist_push_tail(&shared->readers, &reader->shared_node);
 		dlist_move_tail(&share->registry->answers, &shared->node);
@@ -897,14 +917,21 @@ sgip_reader_error_context(const SgipReader *reader)
 {
 	SgipErrorContext *failed;
 
+	/* the scan that the client worked for last may have ended */
+	(void) sgip_share_client(reader->share);
 	if (reader->direct != NULL)
 		return sgip_answer_error_context(reader->direct);
 	if (reader->shared != NULL && reader->shared->answer != NULL)
-		return sgip_answer_error_context(reader->shared->answer);
-	failed = palloc0(sizeof(SgipErrorContext));
-	failed->server = reader->share->table->server;
-	failed->table = reader->share->table->name;
-	failed->request = reader->shared ? strchr(reader->shared->key, ' ') + 1 : "";
+		failed = sgip_answer_error_context(reader->shared->answer);
+	else
+	{
+		failed = palloc0(sizeof(SgipErrorContext));
+		failed->server = reader->share->table->server;
+		failed->table = reader->share->table->name;
+		failed->request = reader->shared ? strchr(reader->shared->key, ' ') + 1 : "";
+	}
+	if (reader->request != NULL)
+		failed->request = reader->request;
 	return failed;
 }
 
@@ -925,6 +952,9 @@ sgip_reader_close(SgipReader *reader)
 		dlist_delete(&reader->shared_node);
 		reader->shared = NULL;
 	}
+	if (reader->request != NULL)
+		pfree(reader->request);
+	reader->request = NULL;
 	dlist_delete(&reader->node);
 	dlist_push_head(&share->closed, &reader->node);
 }

@@ -315,7 +315,15 @@ sgip_request_describe(const SgipServer *server, const SgipTask *task,
 
 char *
 sgip_request_show(const SgipServer *server, const SgipTask *task,
-				  const SgipArguments *arguments, const SgipPage *page)
+				  const SgipArguments *arguments, const SgipPage *page, bool hidden)
 {
-	return describe(server, task, arguments, arguments->shown, page, server->hides_values);
+	const char *unknown[SGIP_MAX_FIELDS] = {NULL};
+
+	for (int i = 0; i < task->field_count; i++)
+	{
+		if (arguments->values[i] != NULL)
+			unknown[i] = "?";
+	}
+	return describe(server, task, arguments, hidden && arguments->shown == NULL ? unknown : arguments->shown,
+					page, hidden);
 }

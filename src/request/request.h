@@ -71,9 +71,13 @@ extern char *sgip_request_describe(const SgipServer *server, const SgipTask *tas
 extern const char *sgip_request_object(const SgipTask *task, const SgipArguments *arguments,
 									   const char **id);
 
-/* As sgip_request_describe, without what the current role may not see */
+/*
+ * As sgip_request_describe, for the messages of a role.  hidden: it may not see
+ * values; "shown" of the arguments stands for them, or a question mark if the
+ * scan that asks is another role's, which may.
+ */
 extern char *sgip_request_show(const SgipServer *server, const SgipTask *task,
-							   const SgipArguments *arguments, const SgipPage *page);
+							   const SgipArguments *arguments, const SgipPage *page, bool hidden);
 
 /* Appends text percent-encoded (RFC 3986: all but unreserved characters) */
 extern void sgip_request_encode(StringInfo buf, const char *text);
