@@ -87,8 +87,9 @@ add_page(SgipAnswer *answer, const SgipPage *position)
 	AnswerPage *page = MemoryContextAllocZero(answer->context, sizeof(AnswerPage));
 
 	page->position = *position;
-	dlist_push_tail(&answer->pages, &page->node);
 	sgip_client_add(answer->client, &page->call, answer->task, &answer->arguments, answer->parent);
+	/* the client had to have memory for it */
+	dlist_push_tail(&answer->pages, &page->node);
 	return page;
 }
 

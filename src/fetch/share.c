@@ -786,15 +786,15 @@ static char *
 show_request(SgipShare *share, const SgipTask *task, const SgipArguments *arguments, const char *parent)
 {
 	SgipPage	page = {.parent = parent};
-	MemoryContext caller;
 	char	   *request;
+	char	   *kept;
 
 	if (!share->table->server->hides_values)
 		return NULL;
-	caller = MemoryContextSwitchTo(share->context);
 	request = sgip_request_show(share->table->server, task, arguments, &page, true);
-	MemoryContextSwitchTo(caller);
-	return request;
+	kept = MemoryContextStrdup(share->context, request);
+	pfree(request);
+	return kept;
 }
 
 /* Is the answer to be stored, since it is read again or by others? */
