@@ -15,8 +15,7 @@ CREATE SERVER sendgrid FOREIGN DATA WRAPPER sgip_fdw;
 CREATE USER MAPPING FOR CURRENT_USER SERVER sendgrid OPTIONS (api_key 'SG.…');
 CREATE SCHEMA sg;
 IMPORT FOREIGN SCHEMA sendgrid FROM SERVER sendgrid INTO sg;
-SELECT count(*) AS tables, string_agg(foreign_table_name, ', ' ORDER BY foreign_table_name COLLATE "C") AS names
-FROM information_schema.foreign_tables WHERE foreign_table_schema = 'sg';
+SELECT foreign_table_name FROM information_schema.foreign_tables WHERE foreign_table_schema = 'sg' ORDER BY 1;
 \else
 \set ECHO none
 CREATE EXTENSION sgip_fdw;
@@ -116,7 +115,7 @@ SELECT * FROM sg2.ips_usage LIMIT 5;
 
 \set n `expr :n + 1`
 \echo
-\echo '===' :n. Who has how many IPs in 198.51.100.0/24?  (It must be asked for the IPs that SendGrid assigned, too)
+\echo '===' :n. Who has how many IPs in 198.51.100.0/24, those that SendGrid assigned included?  And who uses the group west?
 \echo
 SELECT c.name, count(*) AS ips
 FROM customers c JOIN sg2.ips_usage u ON u.username = c.sendgrid_user
