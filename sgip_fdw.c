@@ -64,7 +64,8 @@ static void sgipForeignAsyncNotify(AsyncRequest *areq);
 static SgipScan *scan_of(const AsyncRequest *areq);
 static bool is_waited_for(const AsyncRequest *areq, const SgipClient *client);
 static void look_at_news(AsyncRequest *areq);
-static bool has_room(const AsyncRequest *areq);
+static bool follows_another(const AsyncRequest *areq);
+static void pass_on(const AsyncRequest *areq);
 static void produce_async(AsyncRequest *areq);
 
 /* Module load: settings and callbacks of this backend. */
@@ -248,23 +249,32 @@ look_at_news(AsyncRequest *areq)
 }
 
 /*
- * Does the session have a free slot?  An Append of thousands of scans asks
- * for each of them, in order, whenever it is going to wait, and meanwhile
- * slots are only taken: so after a "no" the answer stays that until the next
- * wait.
+ * Is there a request before this one whose scan has not begun either?  Scans
+ * begin in order as the session has free slots, so an Append of thousands need
+ * not look at each of them whenever it waits: the first that has not begun
+ * stays pending, and the others follow it.
  */
 static bool
-has_room(const AsyncRequest *areq)
+follows_another(const AsyncRequest *areq)
 {
-	static const PlanState *append = NULL;
-	static int	position = 0;
-	static bool room = true;
-	bool		next_wait = areq->requestor != append || areq->request_index <= position;
+	const AppendState *append = (const AppendState *) areq->requestor;
+	int			before = bms_prev_member(append->as_valid_asyncplans, areq->request_index);
+	const SgipScan *scan = before < 0 ? NULL : scan_of(append->as_asyncrequests[before]);
 
-	append = areq->requestor;
-	position = areq->request_index;
-	room = (room || next_wait) && sgip_http_has_room();
-	return room;
+	return scan != NULL && !sgip_scan_has_begun(scan);
+}
+
+/* The request's scan has begun: the one that follows it may be next. */
+static void
+pass_on(const AsyncRequest *areq)
+{
+	const AppendState *append = (const AppendState *) areq->requestor;
+	int			after = bms_next_member(append->as_valid_asyncplans, areq->request_index);
+	AsyncRequest *next = after < 0 ? NULL : append->as_asyncrequests[after];
+	const SgipScan *scan = next == NULL ? NULL : scan_of(next);
+
+	if (scan != NULL && !sgip_scan_has_begun(scan))
+		next->callback_pending = true;
 }
 
 /*
@@ -291,10 +301,19 @@ sgipForeignAsyncConfigureWait(AsyncRequest *areq)
 	int			descriptor;
 
 	Assert(areq->callback_pending);
-	if (!sgip_scan_has_begun(scan) && !has_room(areq) &&
-		(GetNumRegisteredWaitEvents(set) > 1 || append->as_nasyncresults > 0))
-		return;
-	sgip_scan_begin_now(scan);
+	if (!sgip_scan_has_begun(scan))
+	{
+		if (follows_another(areq))
+		{
+			areq->callback_pending = false;
+			return;
+		}
+		if (!sgip_http_has_room() &&
+			(GetNumRegisteredWaitEvents(set) > 1 || append->as_nasyncresults > 0))
+			return;
+		sgip_scan_begin_now(scan);
+		pass_on(areq);
+	}
 	client = sgip_scan_client(scan);
 	events = client ? client->events : 0;
 	if (sgip_scan_has_news(scan))
