@@ -419,13 +419,31 @@ typedef struct Choice
 	Node	   *node;			/* the CASE or coalesce() itself */
 } Choice;
 
-/* Substitutes the argument of a CASE into its conditions. */
+/*
+ * The condition of the first WHEN.  That of "CASE argument WHEN value" stays
+ * in a CASE, since what stands for the argument in it is not told from what
+ * stands for something else, in another CASE or in the conversion of an array.
+ */
 static Node *
-fill_in_argument(Node *node, void *argument)
+first_condition(const CaseExpr *expr)
 {
-	if (node != NULL && IsA(node, CaseTestExpr))
-		return argument;
-	return expression_tree_mutator(node, fill_in_argument, argument);
+	CaseWhen   *first = linitial_node(CaseWhen, expr->args);
+	CaseWhen   *when;
+	CaseExpr   *condition;
+
+	if (expr->arg == NULL)
+		return (Node *) first->expr;
+	when = makeNode(CaseWhen);
+	when->expr = first->expr;
+	when->result = (Expr *) makeBoolConst(true, false);
+	when->location = -1;
+	condition = makeNode(CaseExpr);
+	condition->casetype = BOOLOID;
+	condition->arg = expr->arg;
+	condition->args = list_make1(when);
+	condition->defresult = (Expr *) makeBoolConst(false, false);
+	condition->location = -1;
+	return (Node *) condition;
 }
 
 /*
@@ -441,13 +459,7 @@ find_choice(Node *node, void *context)
 	if (node == NULL)
 		return false;
 	if (IsA(node, CaseExpr))
-	{
-		CaseExpr   *expr = (CaseExpr *) node;
-
-		known = (Node *) linitial_node(CaseWhen, expr->args)->expr;
-		if (expr->arg != NULL)
-			known = fill_in_argument(known, expr->arg);
-	}
+		known = first_condition((CaseExpr *) node);
 	else if (IsA(node, CoalesceExpr))
 	{
 		NullTest   *test = makeNode(NullTest);
