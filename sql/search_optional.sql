@@ -54,6 +54,10 @@ SELECT * FROM optional('(text)', '$1 IS NULL OR username IN ($1, ''acme-1'')', '
 SELECT * FROM optional('(text)', 'username = coalesce($1, username)', '(NULL)', '(''acme-9'')');
 -- what is not needed is not evaluated
 SELECT * FROM optional('(text)', '$1 = '''' OR ip = $1::inet', '('''')', '(''198.51.100.7'')');
+-- ... nor is what a CASE or coalesce() evaluates for some rows only
+SET app.share = '0';
+SELECT * FROM optional('', 'CASE WHEN username = ''zero'' THEN coalesce(100 / current_setting(''app.share'')::int, length(username)) > 5 ELSE username = ''acme-9'' END', '');
+SELECT * FROM optional('', 'coalesce(username, CASE WHEN 100 / current_setting(''app.share'')::int > 5 THEN username END) = ''acme-9''', '');
 -- a CASE and the conversion of an array in the value of a CASE have arguments of their own
 SELECT * FROM optional('(text, text)', 'CASE $1 WHEN (CASE $2 WHEN ''a'' THEN ''b'' ELSE ''c'' END) THEN username = ''acme-9'' ELSE true END', '(''b'', ''a'')', '(''c'', ''a'')', '(''a'', ''x'')', '(''c'', ''x'')');
 SELECT * FROM optional('(int, numeric[])', 'CASE $1 WHEN array_length($2::int[], 1) THEN username = ''acme-9'' ELSE true END', '(2, ''{1,2}'')', '(5, ''{1,2}'')');

@@ -448,35 +448,45 @@ first_condition(const CaseExpr *expr)
 
 /*
  * Finds CASE WHEN known ..., and coalesce(known, ...).  A null test of the
- * argument is what coalesce() decides by.
+ * argument is what coalesce() decides by.  What another CASE or coalesce()
+ * evaluates for some rows only is not looked into: it could fail for others.
  */
 static bool
 find_choice(Node *node, void *context)
 {
 	Choice	   *choice = context;
-	Node	   *known = NULL;
+	Node	   *known;
+	Node	   *first;
 
 	if (node == NULL)
 		return false;
 	if (IsA(node, CaseExpr))
-		known = first_condition((CaseExpr *) node);
+	{
+		CaseExpr   *expr = (CaseExpr *) node;
+
+		known = first_condition(expr);
+		first = (Node *) list_make2(expr->arg, linitial_node(CaseWhen, expr->args)->expr);
+	}
 	else if (IsA(node, CoalesceExpr))
 	{
 		NullTest   *test = makeNode(NullTest);
 
-		test->arg = linitial(((CoalesceExpr *) node)->args);
+		first = linitial(((CoalesceExpr *) node)->args);
+		test->arg = (Expr *) first;
 		test->nulltesttype = IS_NOT_NULL;
 		test->argisrow = false;
 		test->location = -1;
 		known = (Node *) test;
 	}
-	if (known != NULL && has_columns(choice->subject, node) && is_known(choice->subject, known))
+	else
+		return expression_tree_walker(node, find_choice, context);
+	if (has_columns(choice->subject, node) && is_known(choice->subject, known))
 	{
 		choice->known = known;
 		choice->node = node;
 		return true;
 	}
-	return expression_tree_walker(node, find_choice, context);
+	return find_choice(first, context);
 }
 
 /* Replaces a choice by one of its sides. */
