@@ -54,6 +54,7 @@ SELECT * FROM optional('(text)', '$1 IS NULL OR username IN ($1, ''acme-1'')', '
 SELECT * FROM optional('(text)', 'username = coalesce($1, username)', '(NULL)', '(''acme-9'')');
 -- what is not needed is not evaluated
 SELECT * FROM optional('(text)', '$1 = '''' OR ip = $1::inet', '('''')', '(''198.51.100.7'')');
+SELECT * FROM optional('(int)', '($1 <> 0 AND username = ''acme-9'' AND 100 / $1 > 5) OR username = ''acme-1''', '(0)', '(1)');
 -- ... nor is what a CASE or coalesce() evaluates for some rows only
 SET app.share = '0';
 SELECT * FROM optional('', 'CASE WHEN username = ''zero'' THEN coalesce(100 / current_setting(''app.share'')::int, length(username)) > 5 ELSE username = ''acme-9'' END', '');

@@ -1461,7 +1461,7 @@ def optional(query, tables):
         form = rng.choice(forms)
         given = form.format(c=column, p=argument)
         around = rng.choice(("{p} IS NULL OR {c}", "{c} OR {p} IS NULL", "coalesce({p}, '') = '' OR {c}", "CASE WHEN {p} IS NULL THEN true ELSE {c} END",
-                             "CASE WHEN {p} IS NOT NULL THEN {c} ELSE true END", "({p} IS NULL OR {c}) IS TRUE", "NOT ({p} IS NOT NULL AND NOT {c})",
+                             "CASE WHEN {p} IS NOT NULL THEN {c} ELSE true END", "({p} IS NULL OR {p} IS NOT NULL AND {c})", "({p} IS NULL OR {c}) IS TRUE", "NOT ({p} IS NOT NULL AND NOT {c})",
                              "CASE coalesce({p}, '-') WHEN CASE coalesce({p}, 'x') WHEN 'x' THEN '-' ELSE {p} || '!' END THEN true ELSE {c} END"))
         leaves.append(Leaf("(%s)" % around.format(p=argument, c=given), form.format(c=column, p=literal) if value is not None else "true", fixed=True))
     query.slots.append(query.conjuncts(table, "t", 1) + leaves)

@@ -402,12 +402,20 @@ build_or(const Subject *subject, List *nodes)
 static SgipClause *
 build_and(const Subject *subject, List *nodes)
 {
-	SgipClause *all = make_known(makeBoolConst(true, false));
+	SgipClause *known = make_known(makeBoolConst(true, false));
+	SgipClause *rest = NULL;
 	ListCell   *lc;
 
 	foreach(lc, nodes)
-		all = join(SGIP_CLAUSE_AND, all, build(subject, lfirst(lc)));
-	return all;
+	{
+		SgipClause *clause = build(subject, lfirst(lc));
+
+		if (clause->kind == SGIP_CLAUSE_KNOWN)
+			known = join(SGIP_CLAUSE_AND, known, clause);
+		else
+			rest = rest == NULL ? clause : join(SGIP_CLAUSE_AND, rest, clause);
+	}
+	return rest == NULL ? known : join(SGIP_CLAUSE_AND, known, rest);
 }
 
 /* A choice between two expressions that is known when the scan starts */
