@@ -53,6 +53,12 @@ FROM unnest(ARRAY['include_system', 'include_system = true', 'true = include_sys
 	'NOT NOT include_system', 'NOT include_system', 'include_system = false', 'include_system IS FALSE', 'include_system IS NOT TRUE',
 	'include_system IN (true, false)', 'include_system = NULL', 'include_system = ''on''',
 	'include_system AND ip >= ''198.51.100.20''']) WITH ORDINALITY AS x(c, o), count_all(c) f ORDER BY o;
+-- ... also of a domain
+CREATE DOMAIN flag AS boolean;
+CREATE FOREIGN TABLE flagged (ip inet, include_system flag) SERVER sg OPTIONS (task 'all');
+SELECT (SELECT count(*) FROM flagged WHERE include_system) AS "with", (SELECT count(*) FROM flagged WHERE include_system = true) AS with_too,
+	(SELECT count(*) FROM flagged WHERE NOT include_system) AS without;
+SELECT request FROM requests();
 
 -- a value known at run time only
 PREPARE by_group(text) AS SELECT count(*) FROM sg.ips_usage WHERE group_name = $1;

@@ -347,7 +347,7 @@ classify_function(const Subject *subject, FuncExpr *expr)
 	return make_condition(&operand, SGIP_CONDITION_STARTS, lsecond(expr->args));
 }
 
-/* boolean column that must be true, or false */
+/* boolean column that must be true, or false; of a domain it is relabelled */
 static SgipCondition *
 classify_truth(const Subject *subject, Node *node, bool truth)
 {
@@ -412,6 +412,7 @@ sgip_pushdown_classify(PlannerInfo *root, RelOptInfo *rel,
 			condition = classify_function(&subject, (FuncExpr *) clause);
 			break;
 		case T_Var:
+		case T_RelabelType:
 			condition = classify_truth(&subject, (Node *) clause, true);
 			break;
 		case T_BooleanTest:
