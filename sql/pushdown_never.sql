@@ -106,3 +106,24 @@ EXPLAIN (COSTS OFF) SELECT * FROM (SELECT DISTINCT ON (ip) ip, username FROM sg.
 EXPLAIN (COSTS OFF) SELECT * FROM (SELECT ip, username FROM sg.ips_usage LIMIT 5) s WHERE username = 'acme-9';
 -- but one below them does, where PostgreSQL moves it there
 SELECT explain('COSTS OFF', $$SELECT * FROM (SELECT username, count(*) FROM sg.ips_usage GROUP BY username) s WHERE username = 'acme-9'$$);
+
+-- nor is one sent where the column does not hold what the API compares
+CALL import_from('today', 'rows=300', '', 'v3');
+CREATE FOREIGN TABLE as_number (username bigint) SERVER today OPTIONS (task 'subusers');
+CREATE FOREIGN TABLE as_flag (username boolean) SERVER today OPTIONS (task 'subusers');
+CREATE FOREIGN TABLE as_address (username inet) SERVER today OPTIONS (task 'subusers');
+CREATE FOREIGN TABLE as_moment (username timestamptz) SERVER today OPTIONS (task 'subusers');
+CREATE FOREIGN TABLE as_written (added_at text, pool_ids text[]) SERVER today OPTIONS (task 'addresses');
+CREATE FUNCTION asked_today(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN SELECT FROM ' || query LOOP
+		CONTINUE WHEN line !~ 'Request: ';
+		RETURN left(substring(line FROM '/v3/(.*)'), 60);
+	END LOOP;
+END $$;
+SELECT q AS query, asked_today(q) AS request FROM unnest(ARRAY[
+	$$as_number WHERE username = 7$$, $$as_number WHERE username IN (7, 8)$$, $$as_flag WHERE username$$,
+	$$as_address WHERE username = '10.0.0.1'$$, $$as_address WHERE username << '10.0.0.0/8'$$, $$as_moment WHERE username > '2024-05-01'$$,
+	$$as_written WHERE added_at = '2024-05-01'$$, $$as_written WHERE added_at = '1714521599~'$$, $$as_written WHERE '20002' = ANY (pool_ids)$$]) WITH ORDINALITY x(q, o) ORDER BY o;

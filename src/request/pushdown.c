@@ -149,10 +149,38 @@ is_comparable(Oid type)
 }
 
 /*
+ * Does a column of that type hold what the API compares?  Text holds what the
+ * answer has, but a time is rewritten; any other type only where it is the
+ * field's own: to bigint the usernames 7 and 007 are the same.
+ */
+static bool
+holds_compared(const SgipField *field, Oid type)
+{
+	switch (type)
+	{
+		case TEXTOID:
+			return field->kind != SGIP_KIND_TIME;
+		case TEXTARRAYOID:
+			return true;
+		case INETOID:
+			return strcmp(field->type, "inet") == 0;
+		case BOOLOID:
+			return strcmp(field->type, "boolean") == 0;
+		case INT8OID:
+			return strcmp(field->type, "bigint") == 0;
+		case INT8ARRAYOID:
+			return strcmp(field->type, "bigint[]") == 0;
+		case TIMESTAMPTZOID:
+			return field->kind == SGIP_KIND_TIME;
+	}
+	return false;
+}
+
+/*
  * Is the node a column that the API can be asked about?  It must be a field
- * with a search parameter (or a search column), of a type whose comparison
- * is that of the API's text: text and varchar, inet, boolean, whole numbers,
- * lists of numbers or texts, times.
+ * with a search parameter, of a type that holds what the API compares (or a
+ * search column, which holds what is sent): text and varchar, inet, boolean,
+ * whole numbers, lists of numbers or texts, times.
  */
 static bool
 match_column(const Subject *subject, Node *node, Operand *operand)
@@ -183,7 +211,8 @@ match_column(const Subject *subject, Node *node, Operand *operand)
 			return false;
 		type = TEXTOID;
 	}
-	if (!is_comparable(type) || (field->kind == SGIP_KIND_LIST) != OidIsValid(get_element_type(type)))
+	if (!is_comparable(type) || (field->kind == SGIP_KIND_LIST) != OidIsValid(get_element_type(type)) ||
+		(field->kind != SGIP_KIND_ARGUMENT && !holds_compared(field, type)))
 		return false;
 
 	operand->attnum = var->varattno;
