@@ -107,13 +107,17 @@ EXPLAIN (COSTS OFF) SELECT * FROM (SELECT ip, username FROM sg.ips_usage LIMIT 5
 -- but one below them does, where PostgreSQL moves it there
 SELECT explain('COSTS OFF', $$SELECT * FROM (SELECT username, count(*) FROM sg.ips_usage GROUP BY username) s WHERE username = 'acme-9'$$);
 
--- nor is one sent where the column does not hold what the API compares
+-- nor is one sent where the column does not hold what the API compares, where
+-- a part of the value would be taken for the whole of it, or where the
+-- parameter cannot have the value
 CALL import_from('today', 'rows=300', '', 'v3');
 CREATE FOREIGN TABLE as_number (username bigint) SERVER today OPTIONS (task 'subusers');
 CREATE FOREIGN TABLE as_flag (username boolean) SERVER today OPTIONS (task 'subusers');
 CREATE FOREIGN TABLE as_address (username inet) SERVER today OPTIONS (task 'subusers');
 CREATE FOREIGN TABLE as_moment (username timestamptz) SERVER today OPTIONS (task 'subusers');
 CREATE FOREIGN TABLE as_written (added_at text, pool_ids text[]) SERVER today OPTIONS (task 'addresses');
+CREATE FOREIGN TABLE as_whole (username text OPTIONS (match 'exact'), region text) SERVER today OPTIONS (task 'subusers');
+CREATE FOREIGN TABLE as_id (id text) SERVER today OPTIONS (task 'reverse_dns');
 CREATE FUNCTION asked_today(query text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	line text;
@@ -126,4 +130,8 @@ END $$;
 SELECT q AS query, asked_today(q) AS request FROM unnest(ARRAY[
 	$$as_number WHERE username = 7$$, $$as_number WHERE username IN (7, 8)$$, $$as_flag WHERE username$$,
 	$$as_address WHERE username = '10.0.0.1'$$, $$as_address WHERE username << '10.0.0.0/8'$$, $$as_moment WHERE username > '2024-05-01'$$,
-	$$as_written WHERE added_at = '2024-05-01'$$, $$as_written WHERE added_at = '1714521599~'$$, $$as_written WHERE '20002' = ANY (pool_ids)$$]) WITH ORDINALITY x(q, o) ORDER BY o;
+	$$as_written WHERE added_at = '2024-05-01'$$, $$as_written WHERE added_at = '1714521599~'$$, $$as_written WHERE '20002' = ANY (pool_ids)$$,
+	$$as_whole WHERE username = 'acme-9'$$, $$as_whole WHERE username LIKE 'acme-9'$$, $$as_whole WHERE username LIKE 'müller'$$, $$as_whole WHERE username = 'müller'$$,
+	$$as_whole WHERE username LIKE rpad('x', 2001, 'x')$$, $$as_whole WHERE username = rpad('x', 2001, 'x')$$,
+	$$as_whole WHERE region LIKE 'eu'$$, $$as_whole WHERE region LIKE 'mars'$$, $$as_whole WHERE region = 'mars'$$,
+	$$as_id WHERE id = '503'$$, $$as_id WHERE id = '..'$$]) WITH ORDINALITY x(q, o) ORDER BY o;

@@ -48,6 +48,7 @@ NAMES = [
     "\U0001f600", "x\U0001f600y", "e\u0301", "\u00e9", "\u0130stanbul", "istanbul", "\u200b", "\ufeffbom",
     "", "null", "NULL", "true", "0", "-1", "10.2.3.4", "{a,b}", "{}", "a,b", "$1", ":x", ":'x'", "--", "/*", "~", "<b>",
     "long-" + "0123456789" * 29 + "-tail", "long-" + "0123456789" * 29 + "-tale", "\u6f22" * 150,
+    "y" * 2100,
 ]
 GROUPS = [
     "west", "West", "WEST", "west-2", "northwest", "we", "east", "a", "ab", "aab", "b", "100%", "%", "_", "a_b", "axb", "\\",
@@ -89,7 +90,7 @@ def make_account():
             rows.append(row(ip))
     unique = len(rows)
     rows += [row(rng.choice(rows)["ip"]) for _ in range(25)]
-    subusers = [{"username": name, "disabled": k % 5 == 3, "region": "eu" if k % 4 == 1 else "global"}
+    subusers = [{"username": name, "disabled": k % 5 == 3 and len(name) < 512, "region": "eu" if k % 4 == 1 else "global"}
                 for k, name in enumerate(NAMES)]
     for each in rows:
         each["is_parent_assigned"] = bool(each["groups"])
@@ -298,6 +299,9 @@ def make_tables(unique):
                            ("v3_subusers_ignored", "username_filter=ignored")):
         tables.append(Table(name, "subusers", people, "l_subusers", {"user": "folded"}, switches=switches,
                             v3=True, cheap=True, param={"user": "username", "region": "region"}))
+    # nothing is promised: a value beyond ASCII is not sent
+    tables.append(Table("v3_subusers_exact", "subusers", people, "l_subusers", {"user": None}, column_options={"user": "match 'exact'"},
+                        switches="username_filter=exact", v3=True, cheap=True, param={"user": "username", "region": "region"}))
     tables.append(Table("v3_reverse_dns", "reverse_dns", collections.OrderedDict(ip=("ip", "inet"), rdns=("rdns", "text")),
                         "l_reverse_dns", {"ip": "prefix"}, switches=first, v3=True, cheap=True, param=param, rows=only))
     tables.append(Table("v3_members", "pool_members", collections.OrderedDict(pool=("pool_name", "text"), ip=("ip", "inet")),
@@ -1461,8 +1465,9 @@ def optional(query, tables):
         form = rng.choice(forms)
         given = form.format(c=column, p=argument)
         around = rng.choice(("{p} IS NULL OR {c}", "{c} OR {p} IS NULL", "coalesce({p}, '') = '' OR {c}", "CASE WHEN {p} IS NULL THEN true ELSE {c} END",
-                             "CASE WHEN {p} IS NOT NULL THEN {c} ELSE true END", "({p} IS NULL OR {p} IS NOT NULL AND {c})", "({p} IS NULL OR {c}) IS TRUE", "NOT ({p} IS NOT NULL AND NOT {c})",
-                             "CASE coalesce({p}, '-') WHEN CASE coalesce({p}, 'x') WHEN 'x' THEN '-' ELSE {p} || '!' END THEN true ELSE {c} END"))
+                             "CASE WHEN {p} IS NOT NULL THEN {c} ELSE true END", "({p} IS NULL OR {p} IS NOT NULL AND {c})",
+                             "CASE coalesce({p}, '-') WHEN CASE coalesce({p}, 'x') WHEN 'x' THEN '-' ELSE {p} || '!' END THEN true ELSE {c} END",
+                             "({p} IS NULL OR {c}) IS TRUE", "NOT ({p} IS NOT NULL AND NOT {c})"))
         leaves.append(Leaf("(%s)" % around.format(p=argument, c=given), form.format(c=column, p=literal) if value is not None else "true", fixed=True))
     query.slots.append(query.conjuncts(table, "t", 1) + leaves)
     columns = ", ".join(table.column(r, "t") for r in table.columns)

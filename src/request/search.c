@@ -132,9 +132,9 @@ is_canonical_ipv4(const char *text)
  * beginning, of an overlong one the beginning.
  */
 static char *
-usable_part(const SgipField *field, const SgipCondition *condition, char *text, int len)
+usable_part(const SgipField *field, const SgipCondition *condition, const char *text)
 {
-	char	   *part = pnstrdup(text, len);
+	char	   *part = pstrdup(text);
 
 	if (OidIsValid(condition->text_form))
 	{
@@ -160,17 +160,40 @@ usable_part(const SgipField *field, const SgipCondition *condition, char *text, 
 }
 
 /*
- * What to send for rows whose field equals the value; NULL if nothing may be
- * sent.  Where the API compares whole values, only a whole value will do.
+ * What to send for rows whose field has the text, in UTF-8, in it; NULL if
+ * nothing may be sent.  Where the API compares whole values, the text is the
+ * whole value, and only all of it will do.
  */
+static char *
+sendable_text(const SgipTable *table, const SgipCondition *condition, const char *text)
+{
+	const SgipField *field = sgip_table_field(table, condition->attnum);
+	char	   *part = usable_part(field, condition, text);
+
+	if (part == NULL)
+		return NULL;
+	if (table->columns[condition->attnum - 1].match == SGIP_MATCH_EXACT)
+	{
+		if (strcmp(part, text) != 0 ||
+			(is_address(field) && !is_canonical_ipv4(part)))
+			return NULL;
+		/* a path cannot hold "." or ".." */
+		if ((field->kind == SGIP_KIND_PARENT || field->object_path != NULL) && part[strspn(part, ".")] == '\0')
+			return NULL;
+	}
+	if (field->values != NULL && !sgip_task_has_word(field->values, part))
+		return NULL;
+	if (field->many > 0 && strchr(part, SGIP_VALUES_SEPARATOR) != NULL)
+		return NULL;
+	return part;
+}
+
+/* What to send for rows whose field equals the value; NULL if nothing may be sent. */
 static char *
 sendable_value(const SgipTable *table, const SgipCondition *condition,
 			   const SgipDatum *datum, char *printed)
 {
-	const SgipField *field = sgip_table_field(table, condition->attnum);
-	SgipMatch	match = table->columns[condition->attnum - 1].match;
 	char	   *utf8;
-	char	   *part;
 
 	if (datum->type == INETOID)
 	{
@@ -185,25 +208,9 @@ sendable_value(const SgipTable *table, const SgipCondition *condition,
 	utf8 = to_utf8(printed);
 	if (utf8 == NULL)
 		return NULL;
-	if (field->kind == SGIP_KIND_ARGUMENT)
+	if (sgip_table_field(table, condition->attnum)->kind == SGIP_KIND_ARGUMENT)
 		return utf8;
-	part = usable_part(field, condition, utf8, strlen(utf8));
-	if (part == NULL)
-		return NULL;
-	if (match == SGIP_MATCH_EXACT)
-	{
-		if (strcmp(part, utf8) != 0 ||
-			(is_address(field) && !is_canonical_ipv4(part)))
-			return NULL;
-		/* a path cannot hold "." or ".." */
-		if (field->kind == SGIP_KIND_PARENT && part[strspn(part, ".")] == '\0')
-			return NULL;
-	}
-	if (field->values != NULL && !sgip_task_has_word(field->values, part))
-		return NULL;
-	if (field->many > 0 && strchr(part, SGIP_VALUES_SEPARATOR) != NULL)
-		return NULL;
-	return part;
+	return sendable_text(table, condition, utf8);
 }
 
 /* Adds a value unless it was seen before. */
@@ -494,7 +501,12 @@ choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *cond
 	else
 		fragment = pattern_fragment(text, match);
 	if (fragment != NULL)
-		fragment = usable_part(field, condition, fragment, strlen(fragment));
+	{
+		/* the mask of an address as text is no part of the field */
+		if (OidIsValid(condition->text_form))
+			fragment[strcspn(fragment, "/")] = '\0';
+		fragment = sendable_text(table, condition, fragment);
+	}
 	keep_longer(choice, fragment);
 }
 
