@@ -139,9 +139,9 @@ convert(Maker *maker, char *text)
 	return InputFunctionCall(&maker->input, text, maker->ioparam, maker->typmod);
 }
 
-/* How values of a type are made, if it has no modifier. */
+/* How values of a type that is no domain are made, if it has no modifier. */
 static Way
-way_of(Oid type)
+way_of_base(Oid type)
 {
 	switch (type)
 	{
@@ -163,6 +163,20 @@ way_of(Oid type)
 			return WAY_JSON;
 	}
 	return WAY_INPUT;
+}
+
+/*
+ * How values of a type are made, if it has no modifier.  The input function of
+ * a domain checks its constraints; what it is given is the same as for the
+ * type below it.
+ */
+static Way
+way_of(Oid type)
+{
+	Oid			base = getBaseType(type);
+	Way			way = way_of_base(base);
+
+	return base == type || way == WAY_INTEGER || way == WAY_JSON ? way : WAY_INPUT;
 }
 
 /* Looks up how values of a type are made. */
