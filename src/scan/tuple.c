@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inet.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -449,6 +450,21 @@ make_list(const SgipTupleBuilder *builder, Converter *converter, const SgipEleme
 	return convert(&converter->maker, OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array)));
 }
 
+/* The text of a field that is no part of the answer, as JSON. */
+static Datum
+make_given_json(SgipTupleBuilder *builder, Converter *converter, SgipSpan text)
+{
+	StringInfoData json;
+
+	if (strcmp(converter->field->type, "text") != 0)
+		return input_value(builder, &converter->maker, text);
+	initStringInfo(&json);
+	escape_json(&json, pnstrdup(text.data, text.len));
+	text.data = json.data;
+	text.len = json.len;
+	return input_value(builder, &converter->maker, text);
+}
+
 /* A value as JSON; a list that is null is an empty one. */
 static Datum
 make_json(SgipTupleBuilder *builder, Converter *converter, const SgipElement *element,
@@ -509,7 +525,10 @@ make_field(SgipTupleBuilder *builder, Converter *converter, const SgipRow *row,
 	if (field->kind == SGIP_KIND_ARGUMENT || field->kind == SGIP_KIND_PARENT)
 	{
 		*isnull = !given_text(builder, converter, row, search, &text);
-		return *isnull ? (Datum) 0 : make_value(builder, &converter->maker, text);
+		if (*isnull)
+			return (Datum) 0;
+		return converter->maker.way == WAY_JSON ? make_given_json(builder, converter, text) :
+			make_value(builder, &converter->maker, text);
 	}
 	node = sgip_row_node(row, converter->field_index);
 	*isnull = node == NULL || (node->kind == SGIP_VALUE_NULL && field->kind != SGIP_KIND_LIST);
