@@ -82,7 +82,8 @@ typedef struct Converter
 	bool		takes_null;		/* the type's input function is called for
 								 * NULL */
 	bool		is_array;
-	Maker		item;			/* of a list: if it is none, of text */
+	Maker		item;			/* of an array, or a domain over one; else of
+								 * text */
 	Datum		constant;		/* where there is no field */
 } Converter;
 
@@ -199,16 +200,16 @@ static void
 prepare_column(SgipTupleBuilder *builder, Converter *converter, AttrNumber attnum)
 {
 	const SgipColumn *column = &builder->table->columns[attnum - 1];
-	Oid			item_type = get_element_type(column->type);
+	Oid			item_type = get_base_element_type(column->type);
 
 	converter->attnum = attnum;
 	converter->name = column->name;
 	converter->field = sgip_table_field(builder->table, attnum);
 	converter->field_index = column->field;
-	converter->is_array = OidIsValid(item_type);
+	converter->is_array = OidIsValid(get_element_type(column->type));
 	prepare_maker(&converter->maker, column->type, column->typmod);
 	converter->takes_null = !converter->maker.input.fn_strict;
-	if (converter->is_array)
+	if (OidIsValid(item_type))
 		prepare_maker(&converter->item, item_type, column->typmod);
 	else
 		prepare_maker(&converter->item, TEXTOID, -1);
