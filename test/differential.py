@@ -899,6 +899,24 @@ class Query:
         pairs = ["(%s%s, %s)" % (quote(self.rng.choice(ADDRESSES)), cast, quote(self.rng.choice(NAMES))) for _ in range(3)]
         return Leaf("(%s, %s) %s" % (ip, user, self.rng.choice(("IN (%s)" % ", ".join(pairs), "= " + pairs[0], "> " + pairs[0]))))
 
+    def choice(self, table, alias, depth=0):
+        """Text of a condition in which something known when the scan starts chooses between conditions on columns, or they between that."""
+        rng = self.rng
+        if depth > 2 or depth and rng.random() < 0.7:
+            return self.leaf(table, alias).sql(False) if rng.random() < 0.6 else "true"
+
+        def text():
+            return known(self, rng.choice(("a", "b", None)))
+        one, two = (self.choice(table, alias, depth + 1) for _ in range(2))
+        fact = rng.choice(("%s = 'a'", "%s IS NULL", "%s <> 'b'", "coalesce(%s, 'a') = 'a'", "CASE %s WHEN 'a' THEN true WHEN 'b' THEN false END")) % text()
+        simple = rng.choice((text(), "coalesce(%s, 'a')" % text(), "CASE %s WHEN 'a' THEN 'b' WHEN 'b' THEN 'a' ELSE 'c' END" % text(),
+                             "CASE coalesce(%s, 'a') WHEN 'b' THEN 'a' ELSE 'b' END" % text()))
+        return rng.choice(("CASE WHEN {k} THEN {a} ELSE {b} END", "CASE WHEN {a} THEN {k} ELSE {b} END", "CASE WHEN {a} THEN {b} WHEN {k} THEN true END",
+                           "CASE {t} WHEN {v} THEN {a} WHEN 'b' THEN {b} ELSE {k} END", *("CASE {t} WHEN {v} THEN {a} ELSE {b} END",) * 3,
+                           "coalesce({k}, {a})", "coalesce({a}, {k})", "coalesce(nullif({k}, false), {a})", "({k} AND {a} OR {b})", "({a} AND {k} OR NOT {k} AND {b})",
+                           "({k} OR {a}) IS TRUE", "({a} AND {k}) IS NOT FALSE", "NOT ({k} AND NOT ({a}))", "({a}) IS NOT DISTINCT FROM ({k})", "({k}) = ({a})")).format(
+                               k="(%s)" % fact, a="(%s)" % one, b="(%s)" % two, t=text(), v=simple)
+
     def tree(self, table, alias, depth=0):
         rng = self.rng
         kind = rng.random()
@@ -1486,7 +1504,19 @@ def self_name(rng):
     return rng.choice([name for name in NAMES if name])
 
 
-KINDS = ((plain, 42), (lookup, 4), (join_local, 13), (semi, 8), (join_foreign, 7), (combined, 7), (search_join, 7), (refused, 7), (elsewhere, 6), (optional, 7))
+def chosen(query, tables):
+    """Choices that are known when the scan starts, and others, inside each other."""
+    table = rng_choice(query, tables)
+    query.slots.append([Leaf(query.choice(table, "t")) for _ in range(query.rng.choice((1, 1, 2)))])
+    columns = ", ".join(table.column(r, "t") for r in table.columns)
+
+    def build(local, where):
+        return "SELECT %s FROM %s t WHERE %s" % (columns, table_text(table, Search(), local), where[0])
+    query.tables = [table]
+    query.build = build
+
+
+KINDS = ((plain, 38), (chosen, 4), (lookup, 4), (join_local, 13), (semi, 8), (join_foreign, 7), (combined, 7), (search_join, 7), (refused, 7), (elsewhere, 6), (optional, 7))
 # those that are run under each of these settings
 STEADY = ("search_join", "refused", "elsewhere", "optional")
 STEADY_SETTINGS = [["%s = off" % name] for name in (
@@ -1854,7 +1884,7 @@ def report(run, failed, args):
     names = {"plain": "one table", "lookup": "a search for each outer row", "join_local": "joins with local tables", "semi": "semijoins, antijoins, subselects, LATERAL",
              "join_foreign": "joins of foreign tables", "combined": "UNION and its like, CTEs, subqueries",
              "search_join": "search columns in joins", "refused": "questions refused with 0A000",
-             "elsewhere": "search columns that nothing is asked about", "optional": "optional arguments"}
+             "chosen": "choices inside each other", "elsewhere": "search columns that nothing is asked about", "optional": "optional arguments"}
     for kind, count in sorted(run.kinds.items()):
         print("%s - %s: %d queries, %d differences" % ("not ok" if failed[kind] else "ok", names[kind], count, failed[kind]))
     print("%s - conditions that should be sent: %d, were sent: %d" % ("ok" if promised == fulfilled else "not ok", promised, fulfilled))
