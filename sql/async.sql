@@ -106,6 +106,13 @@ COMMIT;
 CALL switch('one', 'rows=20;delay_ms=100');
 SELECT account, count(*) FROM (SELECT * FROM part_one UNION ALL
 	SELECT * FROM everyones WHERE account <> 'one' AND username <> (SELECT 'nobody')) s GROUP BY 1 ORDER BY 1;
+-- scans begin one after the other, whichever of them a rescan leaves
+SELECT a, b, (SELECT count(*) FROM everyones e WHERE e.account IN (a, b) AND e.username > b)
+FROM (VALUES ('one', 'two'), ('two', 'three'), ('three', 'three'), ('none', 'none'), ('two', 'one')) v (a, b);
+SET enable_async_append = off;
+SELECT a, b, (SELECT count(*) FROM everyones e WHERE e.account IN (a, b) AND e.username > b)
+FROM (VALUES ('one', 'two'), ('two', 'three'), ('three', 'three'), ('none', 'none'), ('two', 'one')) v (a, b);
+RESET enable_async_append;
 -- another wrapper's scans can wait in the same Append
 CREATE EXTENSION postgres_fdw;
 CREATE SERVER loopback FOREIGN DATA WRAPPER postgres_fdw OPTIONS (async_capable 'true');
