@@ -51,7 +51,8 @@ struct SgipStore
 {
 	MemoryContext context;
 	SgipStoreBudget *budget;
-	ResourceOwner owner;
+	ResourceOwner owner;		/* of the file's owner; NULL: the current one */
+	ResourceOwner file_owner;	/* of the file alone */
 	int64		bytes;			/* in all */
 	Chunk	  **chunks;			/* what is in memory: with a file, the last
 								 * bytes alone */
@@ -76,13 +77,32 @@ sgip_store_new(SgipStoreBudget *budget, ResourceOwner owner)
 	return store;
 }
 
+/*
+ * Closes the file, by way of its owner.  BufFileClose would first write what
+ * it has gathered, which nobody reads, and that can fail: in an abort, for the
+ * second time.
+ */
+static void
+close_file(SgipStore *store)
+{
+	ResourceOwner owner = store->file_owner;
+
+	store->file = NULL;
+	store->file_owner = NULL;
+	if (owner == NULL)
+		return;
+	ResourceOwnerRelease(owner, RESOURCE_RELEASE_BEFORE_LOCKS, false, false);
+	ResourceOwnerRelease(owner, RESOURCE_RELEASE_LOCKS, false, false);
+	ResourceOwnerRelease(owner, RESOURCE_RELEASE_AFTER_LOCKS, false, false);
+	ResourceOwnerDelete(owner);
+}
+
 void
 sgip_store_end(SgipStore *store)
 {
 	if (store == NULL)
 		return;
-	if (store->file != NULL)
-		BufFileClose(store->file);
+	close_file(store);
 	store->budget->used -= store->charged;
 	MemoryContextDelete(store->context);
 }
@@ -123,8 +143,8 @@ write_chunks(SgipStore *store)
 		ResourceOwner caller = CurrentResourceOwner;
 		MemoryContext context = MemoryContextSwitchTo(store->context);
 
-		if (store->owner != NULL)
-			CurrentResourceOwner = store->owner;
+		store->file_owner = ResourceOwnerCreate(store->owner ? store->owner : caller, "sgip_fdw store");
+		CurrentResourceOwner = store->file_owner;
 		store->file = BufFileCreateTemp(false);
 		CurrentResourceOwner = caller;
 		MemoryContextSwitchTo(context);
