@@ -366,6 +366,12 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 	size_t		n = size * count;
 
 	transfer->silence = 0;
+	if (transfer->result.head.status == 0)
+	{
+		/* libcurl hands out what follows status 101, and nothing would read it */
+		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, "the answer has no final status", NULL);
+		return 0;
+	}
 	if (transfer->len + n > transfer->target && !transfer->resuming)
 	{
 		transfer->paused = true;
