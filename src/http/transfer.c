@@ -635,6 +635,8 @@ sgip_transfer_restart(SgipTransfer *transfer)
 		begin_connecting(transfer);
 		transfer->result.sent = false;
 		transfer->silence = 0;
+		transfer->header_lines = 0;
+		transfer->header_bytes = 0;
 		sgip_http_head_clear(&transfer->result.head);
 		CHECK_SETOPT(transfer, CURLOPT_FRESH_CONNECT, 1L, return false);
 	}
