@@ -35,12 +35,31 @@ sgip_client_new(const SgipServer *server, Oid user_id)
 	return client;
 }
 
+/*
+ * Refunds what the scan was charged for a wait that has ended early, perhaps
+ * while the client worked for another scan.
+ */
+static void
+settle(SgipClient *client)
+{
+	SgipFetchCounters *counters = client->counters;
+	TimestampTz until = Max(client->waits_until, counters->waited_from);
+	int64		less_ms = (counters->waited_until - until) / 1000;
+
+	if (counters->waited_for != client || less_ms <= 0)
+		return;
+	counters->waited_ms -= less_ms;
+	counters->limited_ms -= Min(less_ms, counters->limited_ms);
+	counters->waited_until = until;
+}
+
 void
 sgip_client_serve(SgipClient *client, const SgipTable *table, SgipFetchCounters *counters)
 {
 	client->table = table->name;
 	client->hides_values = table->server->hides_values;
 	client->counters = counters;
+	settle(client);
 }
 
 /* Brings the counters up to date. */
@@ -151,7 +170,8 @@ static bool
 charge(SgipClient *client, TimestampTz until, TimestampTz now, bool for_limit)
 {
 	SgipFetchCounters *counters = client->counters;
-	int64		more_ms = (until - Max(now, client->waits_until) + 999) / 1000;
+	TimestampTz from = Max(now, client->waits_until);
+	int64		more_ms = (until - from + 999) / 1000;
 
 	if (more_ms <= 0)
 		return true;
@@ -161,11 +181,14 @@ charge(SgipClient *client, TimestampTz until, TimestampTz now, bool for_limit)
 	client->usage.waited_us += more_ms * 1000;
 	if (for_limit)
 		counters->limited_ms += more_ms;
-	client->waits_until = until;
+	if (counters->waited_for != client || counters->waited_until < from)
+		counters->waited_from = from;
+	counters->waited_for = client;
+	counters->waited_until = client->waits_until = until;
 	return true;
 }
 
-/* The wait for a limit has ended, perhaps early: refunds what was charged for longer. */
+/* The wait for a limit has ended, perhaps early: what was charged for longer is refunded. */
 static void
 refund(SgipClient *client, TimestampTz now)
 {
@@ -183,10 +206,9 @@ refund(SgipClient *client, TimestampTz now)
 	less_ms = (client->waits_until - until) / 1000;
 	if (less_ms <= 0)
 		return;
-	client->counters->waited_ms -= less_ms;
-	client->counters->limited_ms -= less_ms;
 	client->usage.waited_us -= less_ms * 1000;
 	client->waits_until = until;
+	settle(client);
 }
 
 /* Sends no call on that path before then. */

@@ -33,6 +33,11 @@ typedef struct SgipFetchCounters
 	int64		connections;	/* opened */
 	int64		waited_ms;		/* before further tries, and for limits */
 	int64		limited_ms;		/* of that, for limits */
+
+	/* the wait that was counted last, which can end early */
+	const void *waited_for;		/* its client; only to be compared */
+	TimestampTz waited_from;
+	TimestampTz waited_until;
 } SgipFetchCounters;
 
 typedef struct SgipClient
@@ -92,7 +97,8 @@ extern SgipClient *sgip_client_new(const SgipServer *server, Oid user_id);
 
 /*
  * Lets the client work for a scan of that table, and count in *counters, until
- * the next call; both must live as long.  Messages name the table, and hide
+ * the next call; both must live as long.  Refunds what the scan was charged
+ * for a wait that ended early since.  Messages name the table, and hide
  * values if its server does: the client may have been made for another role
  */
 extern void sgip_client_serve(SgipClient *client, const SgipTable *table, SgipFetchCounters *counters);

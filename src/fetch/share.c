@@ -734,8 +734,11 @@ sgip_share_start(SgipShare *share)
 SgipClient *
 sgip_share_client(SgipShare *share)
 {
-	SgipClient *client = share->peer->client;
+	SgipClient *client;
 
+	if (share->peer == NULL)
+		return NULL;
+	client = share->peer->client;
 	sgip_client_serve(client, share->table, share->counters);
 	return client;
 }

@@ -62,7 +62,7 @@ extern void sgip_share_keep(SgipShare *share);
  */
 extern bool sgip_share_start(SgipShare *share);
 
-/* The client that reads for the scan, set up to work for it; after sgip_share_start */
+/* The client that reads for the scan, set up to work for it; NULL before sgip_share_start */
 extern SgipClient *sgip_share_client(SgipShare *share);
 
 /*

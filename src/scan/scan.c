@@ -361,6 +361,8 @@ sgip_scan_client(SgipScan *scan)
 const SgipFetchCounters *
 sgip_scan_counters(SgipScan *scan)
 {
+	/* of what it was charged for, some may have been refunded since it waited */
+	(void) sgip_share_client(scan->share);
 	return &scan->counters;
 }
 
