@@ -368,7 +368,7 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 	transfer->silence = 0;
 	if (transfer->result.head.status == 0)
 	{
-		/* libcurl hands out what follows status 101, and nothing would read it */
+		/* libcurl hands out what follows status 101; nothing would read it */
 		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, "the answer has no final status", NULL);
 		return 0;
 	}
