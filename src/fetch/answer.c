@@ -593,7 +593,11 @@ read_page(SgipAnswer *answer, AnswerPage *page)
 			return result;
 		data = sgip_http_window(transfer, &len);
 		if (is_null(answer, page, data, len, &result))
+		{
+			if (sgip_http_result(transfer)->state == SGIP_HTTP_FAILED)
+				return handle_failure(answer, page);
 			return result == PAGE_CHANGED ? finish_page(answer, page) : result;
+		}
 		page->accepted = len > MAX_NULL_BYTES || sgip_http_result(transfer)->state != SGIP_HTTP_RUNNING;
 	}
 
