@@ -161,7 +161,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body, status, headers = made if isinstance(made, tuple) else (made, 200, {})
         body = (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(status)
-        if status != 204:
+        if status != 204 and 'Content-Length' not in headers:
             self.send_header('Content-Length', str(len(body)))
         for name, value in headers.items():
             self.send_header(name, str(value))

@@ -353,16 +353,23 @@ try_again(SgipAnswer *answer, AnswerPage *page, int64 asked_ms)
 		sgip_client_try_again(&page->call, asked_ms);
 }
 
+/* Did the connection fail, before the answer or within it? */
+static bool
+lost_connection(const AnswerPage *page)
+{
+	const SgipHttpResult *result = sgip_http_result(page->call.transfer);
+
+	return result->state == SGIP_HTTP_FAILED &&
+		(result->failure == SGIP_HTTP_CONNECT || result->failure == SGIP_HTTP_LOST);
+}
+
 /* The transfer failed: another try if that can help, else an error. */
 static PageResult
 handle_failure(SgipAnswer *answer, AnswerPage *page)
 {
-	const SgipHttpResult *result = sgip_http_result(page->call.transfer);
-
-	if ((result->failure == SGIP_HTTP_CONNECT || result->failure == SGIP_HTTP_LOST) &&
-		try_again(answer, page, -1))
+	if (lost_connection(page) && try_again(answer, page, -1))
 		return PAGE_CHANGED;
-	sgip_report_transfer(sgip_answer_error_context(answer), result);
+	sgip_report_transfer(sgip_answer_error_context(answer), sgip_http_result(page->call.transfer));
 	return PAGE_CHANGED;		/* keep compiler quiet */
 }
 
@@ -398,11 +405,17 @@ handle_status(SgipAnswer *answer, AnswerPage *page, const char *body, size_t len
 	if (sgip_retry_status(status))
 		sgip_report_retries(sgip_answer_error_context(answer), page->call.tries,
 							sgip_retry_asked_ms(head), body, len);
-	if (status == 404 && answer->parent != NULL && answer->elements == 0 && says_no_account(body, len))
+	if (status == 404 && answer->parent != NULL && answer->elements == 0)
 	{
-		drop_following(answer);
-		drop_page(answer, page);
-		return PAGE_CHANGED;
+		if (says_no_account(body, len))
+		{
+			drop_following(answer);
+			drop_page(answer, page);
+			return PAGE_CHANGED;
+		}
+		/* its words decide: they may have been cut short */
+		if (lost_connection(page) && try_again(answer, page, -1))
+			return PAGE_CHANGED;
 	}
 	/* with a wrong key the whole listing would be refused, too */
 	if (status >= 400 && status <= 499 && status != 401 && answer->narrowed && answer->elements == 0)
