@@ -131,7 +131,7 @@ class Emulator:
         return [line.split('\t') for line in self.get(f'/~{switches}/_control/tsv/{table}').splitlines()]
 
 
-Request = collections.namedtuple('Request', 'path query number at')
+Request = collections.namedtuple('Request', 'path query number at pairs')       # pairs: the query, with what comes several times
 
 
 class Api:
@@ -155,7 +155,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         with self.api.lock:
-            request = Request(url.path, dict(urllib.parse.parse_qsl(url.query)), len(self.api.requests) + 1, time.monotonic())
+            pairs = urllib.parse.parse_qsl(url.query)
+            request = Request(url.path, dict(pairs), len(self.api.requests) + 1, time.monotonic(), pairs)
             self.api.requests.append(request)
         made = self.api.answer(request)
         body, status, headers = made if isinstance(made, tuple) else (made, 200, {})

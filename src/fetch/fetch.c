@@ -35,6 +35,16 @@ typedef enum Purpose
 	FOR_DISABLED				/* subusers, to learn which are disabled */
 } Purpose;
 
+/* An id whose rows are still to be asked for */
+typedef struct Parent
+{
+	const SgipSearch *search;	/* whose rows these are */
+	bool		listed;			/* it comes from a listing, not from the search */
+	bool		lacking;		/* an answer about several lacked it: it is to be
+								 * named alone */
+	char		id[FLEXIBLE_ARRAY_MEMBER];
+} Parent;
+
 /* One listing to be read */
 typedef struct Source
 {
@@ -44,11 +54,11 @@ typedef struct Source
 	const SgipSearch *search;	/* whose rows these are, or NULL */
 	char	   *parent;			/* id of the parent's row that it belongs to,
 								 * or NULL */
-	List	   *named;			/* ids that the request names, where it can
-								 * name many */
+	List	   *named;			/* Parents that the request names, where it
+								 * can name many */
 	SgipStringSet *seen;		/* of those, the ones that rows have come for */
-	bool		lacking;		/* it names one that an answer about several
-								 * lacked */
+	const char *wanted;			/* FOR_PARENTS: the only id to be taken; NULL:
+								 * all are */
 	SgipMembers members;		/* of its elements, and what they have to be */
 } Source;
 
@@ -65,11 +75,7 @@ struct SgipFetch
 
 	dlist_head	sources;		/* in the order of their rows */
 	int			next_search;	/* first search without a source */
-	List	   *parents;		/* ids whose listings are still to be read */
-	const SgipSearch *parents_search;
-	bool		listed;			/* they come from a listing, not from a search */
-	int			alone;			/* how many of them are to be named alone,
-								 * since an answer lacked them */
+	List	   *parents;		/* Parents without a source */
 	bool		one_by_one;		/* an answer about several ids is not complete */
 	bool		fell_back;		/* to a listing that other searches may fall
 								 * back to */
@@ -112,32 +118,46 @@ head_source(SgipFetch *fetch)
 		dlist_head_element(Source, node, &fetch->sources);
 }
 
+/* An id for a search; it may be one of a listing. */
+static Parent *
+new_parent(const SgipSearch *search, const char *id, size_t len, bool listed)
+{
+	Parent	   *parent = palloc0(offsetof(Parent, id) + len + 1);
+
+	parent->search = search;
+	parent->listed = listed;
+	memcpy(parent->id, id, len);
+	return parent;
+}
+
 /*
- * Takes the ids that the next request names out of those of parents, and puts
- * them into the arguments.
+ * Takes the ids that the next request names, which have all in common, out of
+ * those of parents, and puts them into the arguments.
  */
 static void
 name_parents(SgipFetch *fetch, Source *source, int field, SgipArguments *arguments)
 {
-	int			many = fetch->table->task->fields[field].many;
+	const Parent *first = linitial(fetch->parents);
+	int			many = fetch->one_by_one || first->lacking ? 1 : fetch->table->task->fields[field].many;
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	source->lacking = fetch->alone > 0;
-	if (fetch->one_by_one || source->lacking)
-		many = 1;
-	fetch->alone = Max(fetch->alone - 1, 0);
-	while (fetch->parents != NIL && list_length(source->named) < many &&
-		   (buf.len == 0 || buf.len + strlen(linitial(fetch->parents)) < MAX_IDS_BYTES))
+	while (fetch->parents != NIL && list_length(source->named) < many)
 	{
+		Parent	   *parent = linitial(fetch->parents);
+
+		if (parent != first &&
+			(parent->search != first->search || parent->listed != first->listed || parent->lacking ||
+			 buf.len + strlen(parent->id) >= MAX_IDS_BYTES))
+			break;
 		if (buf.len > 0)
 			appendStringInfoChar(&buf, SGIP_VALUES_SEPARATOR);
-		appendStringInfoString(&buf, linitial(fetch->parents));
-		source->named = lappend(source->named, linitial(fetch->parents));
+		appendStringInfoString(&buf, parent->id);
+		source->named = lappend(source->named, parent);
 		fetch->parents = list_delete_first(fetch->parents);
 	}
 	source->seen = sgip_string_set_new();
-	source->parent = fetch->listed ? pstrdup(linitial(source->named)) : NULL;
+	source->parent = first->listed ? pstrdup(first->id) : NULL;
 	arguments->values[field] = buf.data;
 }
 
@@ -158,13 +178,16 @@ add_source(SgipFetch *fetch, Purpose purpose, const SgipTask *task,
 		asked = *arguments;
 	if (parent_field >= 0 && task->fields[parent_field].many > 0)
 		name_parents(fetch, source, parent_field, &asked);
-	else if (fetch->parents != NIL)
-	{
-		source->parent = linitial(fetch->parents);
-		fetch->parents = list_delete_first(fetch->parents);
-	}
-	else if (parent_field >= 0)
+	else if (parent_field >= 0 && asked.values[parent_field] != NULL)
 		source->parent = pstrdup(asked.values[parent_field]);
+	else if (parent_field >= 0)
+	{
+		Parent	   *parent = linitial(fetch->parents);
+
+		source->parent = pstrdup(parent->id);
+		fetch->parents = list_delete_first(fetch->parents);
+		pfree(parent);
+	}
 	source->reader = sgip_reader_open(fetch->share, task, &asked,
 									  source->parent, purpose == FOR_ROWS ? fetch->rows : 0,
 									  fetch->fell_back);
@@ -172,6 +195,15 @@ add_source(SgipFetch *fetch, Purpose purpose, const SgipTask *task,
 	dlist_push_tail(&fetch->sources, &source->node);
 	MemoryContextSwitchTo(caller);
 	return source;
+}
+
+/* The next ids get a source. */
+static void
+add_parents(SgipFetch *fetch)
+{
+	const Parent *first = linitial(fetch->parents);
+
+	(void) add_source(fetch, FOR_ROWS, fetch->table->task, first->search, NULL);
 }
 
 /* The ids that a search names, to be asked for as if they were listed. */
@@ -183,12 +215,10 @@ take_named(SgipFetch *fetch, const SgipSearch *search, const char *names)
 	for (const char *end;; names = end + 1)
 	{
 		end = strchrnul(names, SGIP_VALUES_SEPARATOR);
-		fetch->parents = lappend(fetch->parents, pnstrdup(names, end - names));
+		fetch->parents = lappend(fetch->parents, new_parent(search, names, end - names, false));
 		if (*end == '\0')
 			break;
 	}
-	fetch->parents_search = search;
-	fetch->listed = false;
 	MemoryContextSwitchTo(caller);
 }
 
@@ -230,7 +260,7 @@ add_next(SgipFetch *fetch)
 		return false;
 	if (fetch->parents != NIL)
 	{
-		add_source(fetch, FOR_ROWS, task, fetch->parents_search, NULL);
+		add_parents(fetch);
 		return true;
 	}
 	if (fetch->next_search < fetch->searches->count)
@@ -256,12 +286,15 @@ ask_again(SgipFetch *fetch, Source *source)
 
 	foreach(lc, list_length(source->named) > 1 ? source->named : NIL)
 	{
-		SgipSpan	name = {lfirst(lc), strlen(lfirst(lc))};
+		Parent	   *parent = lfirst(lc);
+		SgipSpan	name = {parent->id, strlen(parent->id)};
 
-		if (!sgip_string_set_has(source->seen, name))
-			missing = lappend(missing, pstrdup(lfirst(lc)));
+		if (sgip_string_set_has(source->seen, name))
+			continue;
+		parent = new_parent(parent->search, parent->id, name.len, parent->listed);
+		parent->lacking = true;
+		missing = lappend(missing, parent);
 	}
-	fetch->alone += list_length(missing);
 	fetch->parents = list_concat(missing, fetch->parents);
 	MemoryContextSwitchTo(caller);
 }
@@ -289,6 +322,15 @@ name_alone(SgipFetch *fetch, Source *source)
 	drop_source(source);
 }
 
+/* The one id that a source asks for, in the fetch's context. */
+static char *
+take_id(SgipFetch *fetch, const Source *source)
+{
+	const Parent *parent = source->named != NIL ? linitial(source->named) : NULL;
+
+	return MemoryContextStrdup(fetch->context, parent ? parent->id : source->parent);
+}
+
 /*
  * What a search was narrowed by was refused, or its empty answer proves
  * nothing: reads the listing with nothing but what decides which rows there
@@ -308,11 +350,10 @@ fall_back(SgipFetch *fetch, Source *source)
 		if (task->fields[i].kind == SGIP_KIND_ARGUMENT)
 			whole.values[i] = source->search->arguments.values[i];
 	}
-	fetch->fell_back = fetch->searches->count > 1;
-	/* ids of an earlier search are asked for on its behalf */
-	while (fetch->parents != NIL)
-		(void) add_source(fetch, FOR_ROWS, task, fetch->parents_search, NULL);
+	fetch->fell_back |= fetch->searches->count > 1 || source->named != NIL;
 	other = add_search(fetch, source->search, &whole);
+	if (other->purpose == FOR_PARENTS)
+		other->wanted = take_id(fetch, source);
 	drop_source(source);
 	dlist_move_head(&fetch->sources, &other->node);
 }
@@ -378,27 +419,13 @@ check_element(Source *source, const SgipElement *element)
 	sgip_report_invalid(failed, problem);
 }
 
-/* Is the id one of those, or are all wanted? */
-static bool
-is_wanted(const char *wanted, SgipSpan id)
-{
-	for (const char *end; wanted != NULL; wanted = end + 1)
-	{
-		end = strchrnul(wanted, SGIP_VALUES_SEPARATOR);
-		if ((size_t) (end - wanted) == id.len && memcmp(wanted, id.data, id.len) == 0)
-			return true;
-		if (*end == '\0')
-			return false;
-	}
-	return true;
-}
-
 /* A row of the parent listing: its id gets a listing of its own. */
 static void
 take_parent(SgipFetch *fetch, Source *source, const SgipElement *element)
 {
-	int			field = sgip_task_parent_field(fetch->table->task);
-	SgipValue	id = sgip_json_member(element, fetch->table->task->fields[field].key);
+	const SgipTask *task = fetch->table->task;
+	const SgipField *field = &task->fields[sgip_task_parent_field(task)];
+	SgipValue	id = sgip_json_member(element, field->key);
 	MemoryContext caller;
 
 	if ((id.kind != SGIP_VALUE_STRING && id.kind != SGIP_VALUE_NUMBER) ||
@@ -406,12 +433,11 @@ take_parent(SgipFetch *fetch, Source *source, const SgipElement *element)
 		sgip_report_invalid(sgip_reader_error_context(source->reader),
 							psprintf("Element %ld has no usable id.", element->number));
 	/* the listing may stand in for a search that the API refused */
-	if (!is_wanted(source->search->arguments.values[field], id.text))
+	if (source->wanted != NULL &&
+		(strlen(source->wanted) != id.text.len || memcmp(source->wanted, id.text.data, id.text.len) != 0))
 		return;
 	caller = MemoryContextSwitchTo(fetch->context);
-	fetch->parents = lappend(fetch->parents, pnstrdup(id.text.data, id.text.len));
-	fetch->parents_search = source->search;
-	fetch->listed = true;
+	fetch->parents = lappend(fetch->parents, new_parent(source->search, id.text.data, id.text.len, true));
 	MemoryContextSwitchTo(caller);
 }
 
@@ -425,13 +451,15 @@ take_named_row(SgipFetch *fetch, Source *source, const SgipElement *element)
 
 	foreach(lc, source->named)
 	{
-		if (strlen(lfirst(lc)) == id.len && memcmp(lfirst(lc), id.data, id.len) == 0)
+		const Parent *parent = lfirst(lc);
+
+		if (strlen(parent->id) == id.len && memcmp(parent->id, id.data, id.len) == 0)
 		{
 			/*
 			 * one that an answer about several lacked: they must be asked for
 			 * one by one
 			 */
-			fetch->one_by_one |= source->lacking;
+			fetch->one_by_one |= parent->lacking;
 			return sgip_string_set_add(source->seen, id);
 		}
 	}
