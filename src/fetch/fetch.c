@@ -429,7 +429,8 @@ take_parent(SgipFetch *fetch, Source *source, const SgipElement *element)
 	MemoryContext caller;
 
 	if ((id.kind != SGIP_VALUE_STRING && id.kind != SGIP_VALUE_NUMBER) ||
-		id.text.len == 0 || id.text.len > MAX_ID_BYTES)
+		id.text.len == 0 || id.text.len > MAX_ID_BYTES ||
+		(field->many > 0 && memchr(id.text.data, SGIP_VALUES_SEPARATOR, id.text.len) != NULL))
 		sgip_report_invalid(sgip_reader_error_context(source->reader),
 							psprintf("Element %ld has no usable id.", element->number));
 	/* the listing may stand in for a search that the API refused */
