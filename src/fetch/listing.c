@@ -145,17 +145,23 @@ sgip_listing_knows_repeats(const SgipListing *listing)
 }
 
 /*
- * OFFSET: the next page begins behind the rows received.  The end is an empty
- * page, or a Link header that speaks of pages and has no next one, unless its
- * last one lies behind what was received.  What was learnt is forgotten where
- * it proves to be wrong.
+ * OFFSET: the next page begins behind the rows received; behind an empty page,
+ * where its Link header says.  The end is an empty page, or a Link header that
+ * speaks of pages, if it has no next one and its last one does not lie behind
+ * what was received.  What was learnt is forgotten where it proves to be wrong.
  */
 static SgipNextPage
 next_by_offset(SgipListing *listing, const SgipPage *page, int64 elements,
 			   const SgipHttpHead *head, SgipPage *next)
 {
 	int64		last = url_parameter(head->link_last, "offset");
+	int64		named = url_parameter(head->link_next, "offset");
 
+	if (elements == 0 && named > page->offset)
+	{
+		next->offset = named;
+		return SGIP_NEXT_PAGE;
+	}
 	if (elements == 0)
 		return last > page->offset ? SGIP_NEXT_STUCK : SGIP_NEXT_END;
 	next->offset += elements;
