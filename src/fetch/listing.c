@@ -146,9 +146,10 @@ sgip_listing_knows_repeats(const SgipListing *listing)
 
 /*
  * OFFSET: the next page begins behind the rows received; behind an empty page,
- * where its Link header says.  The end is an empty page, or a Link header that
- * speaks of pages, if it has no next one and its last one does not lie behind
- * what was received.  What was learnt is forgotten where it proves to be wrong.
+ * where its Link header says, unless that is behind the last one.  The end is
+ * an empty page, or a Link header that speaks of pages, if it has no next one
+ * and its last one does not lie behind what was received.  What was learnt is
+ * forgotten where it proves to be wrong.
  */
 static SgipNextPage
 next_by_offset(SgipListing *listing, const SgipPage *page, int64 elements,
@@ -157,7 +158,7 @@ next_by_offset(SgipListing *listing, const SgipPage *page, int64 elements,
 	int64		last = url_parameter(head->link_last, "offset");
 	int64		named = url_parameter(head->link_next, "offset");
 
-	if (elements == 0 && named > page->offset)
+	if (elements == 0 && named > page->offset && (last < 0 || last > page->offset))
 	{
 		next->offset = named;
 		return SGIP_NEXT_PAGE;
