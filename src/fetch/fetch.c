@@ -39,9 +39,9 @@ typedef enum Purpose
 typedef struct Parent
 {
 	const SgipSearch *search;	/* whose rows these are */
-	bool		listed;			/* it comes from a listing, not from the search */
-	bool		lacking;		/* an answer about several lacked it: it is to be
-								 * named alone */
+	bool		listed;			/* it comes from a listing */
+	bool		lacking;		/* to be named alone, since an answer about
+								 * several lacked it */
 	char		id[FLEXIBLE_ARRAY_MEMBER];
 } Parent;
 
