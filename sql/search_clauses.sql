@@ -31,6 +31,11 @@ SELECT ip FROM declared WHERE include_system = 'yes'; -- ERROR
 SELECT count(*), count(*) FILTER (WHERE include_system = 'true') FROM declared WHERE include_system IN ('true', 'false') AND whole = 'west';
 SELECT * FROM requests() ORDER BY length(request) DESC;
 
+-- ... and of a length: what the column holds is what was asked for, not what the API has
+CREATE FOREIGN TABLE of_length (ip inet, team varchar(30) OPTIONS (field 'group', match 'exact')) SERVER sg OPTIONS (task 'usage');
+SELECT team, count(*) FROM of_length WHERE team IN ('west', 'west-2', repeat('x', 31)) GROUP BY 1 ORDER BY 1;
+SELECT * FROM requests() ORDER BY request;
+
 -- every query here must be refused when it is planned, and send nothing
 CREATE TABLE refused (id serial, query text);
 INSERT INTO refused (query) VALUES

@@ -205,9 +205,12 @@ match_column(const Subject *subject, Node *node, Operand *operand)
 	type = getBaseType(var->vartype);
 	if (type == VARCHAROID)
 	{
-		/* varchar(n) cuts blanks off the end, so the API's text may be longer */
-		if (subject->table->columns[var->varattno - 1].match == SGIP_MATCH_EXACT &&
-			declared_length(var) >= 0)
+		/*
+		 * varchar(n) cuts blanks off the end, so the API's text may be
+		 * longer; what a search column holds is not of the API
+		 */
+		if (field->kind != SGIP_KIND_ARGUMENT && declared_length(var) >= 0 &&
+			subject->table->columns[var->varattno - 1].match == SGIP_MATCH_EXACT)
 			return false;
 		type = TEXTOID;
 	}
