@@ -154,6 +154,7 @@ INSERT INTO answered (query) VALUES
 	($$SELECT count(*) FROM sg.ips_usage WHERE group_name = 'east' AND (username = 'acme-9' OR group_name = 'west' OR ip < '198.51.100.9')$$),
 	($$SELECT count(*) FROM sg.ips_usage WHERE group_name = 'east' AND group_name IS NULL$$),
 	($$SELECT count(*) FROM sg.ips_usage u LEFT JOIN teams t ON u.group_name = t.team WHERE u.group_name = 'east'$$),
+	($$SELECT count(*) FROM sg.ips_usage WHERE group_name = current_setting('app.team') AND group_name LIKE 'w_st'$$),
 	-- the same column in each alternative
 	($$SELECT group_name, username, count(*) FROM sg.ips_usage WHERE (group_name, username) IN (('east', 'acme-9'), ('west', 'acme-9')) GROUP BY 1, 2$$),
 	($$SELECT count(*) FROM sg.ips_usage WHERE group_name IS NOT DISTINCT FROM 'east'$$),
@@ -211,6 +212,7 @@ INSERT INTO answered (query) VALUES
 	($$SELECT count(*) FROM sg.ips_usage WHERE group_name IN (SELECT team FROM teams)$$),
 	($$SELECT count(*) FROM sg.ips_usage u JOIN sg.ips_all a USING (ip) WHERE group_name = ANY (ARRAY(SELECT team FROM teams))$$),
 	($$SELECT count(*) FROM (SELECT * FROM sg.ips_usage UNION ALL SELECT * FROM sg.ips_usage) u JOIN teams t ON t.team = u.group_name$$);
+SET app.team = 'west';
 UPDATE answered SET result = answer(query);
 SELECT result, query FROM answered ORDER BY id;
 SELECT count(*) AS forgotten FROM requests()

@@ -767,17 +767,24 @@ drop_conflicts(SgipSearches *searches, const SgipTask *task)
 	}
 }
 
-/* Is there an equality on the column among the conditions? */
+/*
+ * Is the condition about a search column that equals something by another of
+ * the conditions?  Then it is not sent: rows that hold the value asked for are
+ * judged by it.
+ */
 static bool
-has_equality(List *conditions, AttrNumber attnum)
+is_judged(const SgipTable *table, List *conditions, const SgipCondition *condition)
 {
 	ListCell   *lc;
 
+	if (condition->kind == SGIP_CONDITION_EQUAL ||
+		sgip_table_field(table, condition->attnum)->kind != SGIP_KIND_ARGUMENT)
+		return false;
 	foreach(lc, conditions)
 	{
-		SgipCondition *condition = lfirst(lc);
+		SgipCondition *other = lfirst(lc);
 
-		if (condition->attnum == attnum && condition->kind == SGIP_CONDITION_EQUAL)
+		if (other->attnum == condition->attnum && other->kind == SGIP_CONDITION_EQUAL)
 			return true;
 	}
 	return false;
@@ -797,13 +804,10 @@ sgip_search_evaluate(const SgipTable *table, List *conditions, int max_searches)
 	foreach(lc, conditions)
 	{
 		SgipCondition *condition = lfirst(lc);
-		int			field = table->columns[condition->attnum - 1].field;
 
-		/* rows that hold the value asked for are judged by it */
-		if (condition->kind != SGIP_CONDITION_EQUAL &&
-			task->fields[field].kind == SGIP_KIND_ARGUMENT && has_equality(conditions, condition->attnum))
-			continue;
-		possible &= choose(table, &choices[field], condition, max_searches);
+		if (!is_judged(table, conditions, condition))
+			possible &= choose(table, &choices[table->columns[condition->attnum - 1].field],
+							   condition, max_searches);
 	}
 	for (int i = 0; i < task->field_count; i++)
 	{
@@ -877,7 +881,7 @@ sgip_search_check(const SgipTable *table, List *conditions)
 		SgipCondition *condition = lfirst(lc);
 
 		if (sgip_table_field(table, condition->attnum)->kind == SGIP_KIND_ARGUMENT &&
-			sgip_search_is_constant(condition))
+			sgip_search_is_constant(condition) && !is_judged(table, conditions, condition))
 			constants = lappend(constants, condition);
 	}
 	if (constants != NIL)
