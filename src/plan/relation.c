@@ -68,6 +68,7 @@ typedef struct Placement
 	RelOptInfo *rel;
 	const RelOptInfo *top;		/* rel, or the table that it is a part of */
 	SgipRelation *relation;
+	Relids		later;			/* relations that only come after it in a join */
 	Bitmapset  *answered;		/* search columns that equal something
 								 * whatever the joins are */
 	List	   *clauses;		/* SgipClauses that can be sent, or are known */
@@ -302,6 +303,38 @@ need_answers(const Placement *placement, List *parts)
 }
 
 /*
+ * The relations that a join can have only once it has the relation: what outer
+ * joins add to its rows, and what refers to that laterally.
+ */
+static Relids
+later_relations(PlannerInfo *root, const RelOptInfo *top)
+{
+	Relids		later = bms_copy(top->relids);
+	int			count;
+	int			relid;
+	ListCell   *lc;
+
+	do
+	{
+		count = bms_num_members(later);
+		foreach(lc, root->join_info_list)
+		{
+			SpecialJoinInfo *sjinfo = lfirst(lc);
+
+			if (sjinfo->jointype != JOIN_SEMI && bms_overlap(sjinfo->min_lefthand, later))
+				later = bms_add_members(later, sjinfo->min_righthand);
+		}
+		relid = -1;
+		while ((relid = bms_next_member(root->all_baserels, relid)) >= 0)
+		{
+			if (bms_overlap(find_base_rel(root, relid)->lateral_relids, later))
+				later = bms_add_member(later, relid);
+		}
+	} while (bms_num_members(later) > count);
+	return bms_del_members(later, top->relids);
+}
+
+/*
  * Can the relation be looked up for each row of that sub-select?  It is a
  * semijoin whose rows can be made unique, and there is nothing else to join.
  */
@@ -322,15 +355,11 @@ static bool
 can_supply(Placement *placement, const RestrictInfo *rinfo)
 {
 	Relids		suppliers = bms_intersect(rinfo->clause_relids, placement->root->all_baserels);
-	int			relid = -1;
 	ListCell   *lc;
 
 	suppliers = bms_del_member(suppliers, placement->rel->relid);
-	while ((relid = bms_next_member(suppliers, relid)) >= 0)
-	{
-		if (bms_is_member(placement->top->relid, find_base_rel(placement->root, relid)->lateral_relids))
-			return false;
-	}
+	if (bms_overlap(suppliers, placement->later))
+		return false;
 	foreach(lc, placement->root->join_info_list)
 	{
 		SpecialJoinInfo *sjinfo = lfirst(lc);
@@ -539,6 +568,7 @@ sgip_relation_place(PlannerInfo *root, RelOptInfo *rel)
 
 	if (!has_search_columns(table))
 		return;
+	placement.later = later_relations(root, placement.top);
 	foreach(lc, rel->baserestrictinfo)
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
