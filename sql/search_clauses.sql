@@ -103,6 +103,7 @@ INSERT INTO refused (query) VALUES
 	($$SELECT t.id FROM sg.ips_usage u LEFT JOIN members m ON m.name = u.username LEFT JOIN teams t ON t.team = m.team WHERE u.group_name = coalesce(t.team, 'west')$$),
 	($$SELECT s.g FROM sg.ips_usage u LEFT JOIN teams t ON t.team = u.username, LATERAL (SELECT t.team || '' AS g OFFSET 0) s WHERE u.group_name = s.g$$),
 	($$SELECT a.ip FROM sg.ips_all a LEFT JOIN teams t ON t.team = host(a.ip) JOIN members m ON a.include_system OR t.team = m.team$$),
+	($$SELECT t.id FROM sg.ips_usage u LEFT JOIN teams t ON false WHERE u.group_name <> 'west'$$),
 	($$SELECT a.ip FROM sg.ips_usage a JOIN sg.ips_usage b ON a.group_name = b.group_name$$),
 	($$SELECT a.ip FROM sg.ips_usage a JOIN sg.ips_usage b USING (group_name, include_system)$$),
 	($$SELECT a.ip FROM sg.ips_usage a, sg.ips_usage b, sg.ips_usage c WHERE a.group_name = b.group_name || '' AND b.group_name = c.group_name || '' AND c.group_name = a.group_name || ''$$),
@@ -160,6 +161,12 @@ INSERT INTO answered (query) VALUES
 	($$SELECT count(*) FROM sg.ips_usage WHERE group_name = 'east' AND group_name IS NULL$$),
 	($$SELECT count(*) FROM sg.ips_usage u LEFT JOIN teams t ON u.group_name = t.team WHERE u.group_name = 'east'$$),
 	($$SELECT count(*) FROM sg.ips_usage WHERE group_name = current_setting('app.team') AND group_name LIKE 'w_st'$$),
+	-- no row is wanted, and what else is said does not matter
+	($$SELECT count(*) FROM sg.ips_usage u LEFT JOIN teams t ON t.team = u.group_name WHERE u.group_name = 'west' AND false$$),
+	($$SELECT count(*) FROM sg.ips_usage u JOIN teams t ON t.team <> u.group_name WHERE u.group_name = 'west' AND false$$),
+	($$SELECT count(*) FROM sg.ips_all a LEFT JOIN teams t ON t.team = host(a.ip) JOIN members m ON a.include_system OR t.team = m.team WHERE a.include_system AND false$$),
+	($$SELECT count(*) FROM teams t LEFT JOIN sg.ips_usage u ON u.group_name = 'west' AND false WHERE coalesce(u.group_name, 'west') = t.team$$),
+	($$SELECT count(*) FROM teams t WHERE NOT EXISTS (SELECT FROM sg.ips_usage u WHERE u.group_name <> t.team AND u.group_name = 'west' AND false)$$),
 	-- the same column in each alternative
 	($$SELECT group_name, username, count(*) FROM sg.ips_usage WHERE (group_name, username) IN (('east', 'acme-9'), ('west', 'acme-9')) GROUP BY 1, 2$$),
 	($$SELECT count(*) FROM sg.ips_usage WHERE group_name IS NOT DISTINCT FROM 'east'$$),

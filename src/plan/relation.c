@@ -548,14 +548,26 @@ refer_to_suppliers(Placement *placement)
 	add_referencers(root, all, bms_union(own, placement->top->lateral_referencers));
 }
 
-/* Is the clause a constant by which PostgreSQL does not execute the scan? */
+/*
+ * Is there a constant among the clauses for which no row of the relation is
+ * wanted?  That of an outer join leaves the rows of its outer side.
+ */
 static bool
-is_never(const RestrictInfo *rinfo)
+is_never(const RelOptInfo *rel, List *clauses)
 {
-	const Const *value = (const Const *) rinfo->clause;
+	ListCell   *lc;
 
-	return rinfo->pseudoconstant && IsA(value, Const) &&
-		(value->constisnull || !DatumGetBool(value->constvalue));
+	foreach(lc, clauses)
+	{
+		const RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		const Const *value = (const Const *) rinfo->clause;
+
+		if (IsA(value, Const) &&
+			(value->constisnull || !DatumGetBool(value->constvalue)) &&
+			!bms_is_member(rel->relid, rinfo->outer_relids))
+			return true;
+	}
+	return false;
 }
 
 void
@@ -566,17 +578,11 @@ sgip_relation_place(PlannerInfo *root, RelOptInfo *rel)
 	SgipDecision decision;
 	ListCell   *lc;
 
-	if (!has_search_columns(table))
+	if (!has_search_columns(table) || is_never(rel, rel->baserestrictinfo) || is_never(rel, rel->joininfo))
 		return;
 	placement.later = later_relations(root, placement.top);
 	foreach(lc, rel->baserestrictinfo)
-	{
-		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-
-		if (is_never(rinfo))
-			return;
-		placement.clauses = list_concat(placement.clauses, parts_of(root, rel, rinfo));
-	}
+		placement.clauses = list_concat(placement.clauses, parts_of(root, rel, lfirst_node(RestrictInfo, lc)));
 	foreach(lc, placement.clauses)
 	{
 		SgipClause *clause = lfirst(lc);
