@@ -215,6 +215,7 @@ INSERT INTO answered (query) VALUES
 	($$SELECT count(*) FROM teams t JOIN sg.ips_usage u ON u.group_name = t.team AND u.include_system = (t.id = 1)$$),
 	($$SELECT count(*) FROM teams t JOIN sg.ips_usage u ON u.group_name LIKE '%' || t.team || '%'$$),
 	($$SELECT count(*) FROM teams t JOIN sg.ips_usage a ON a.group_name = t.team JOIN sg.ips_usage b ON b.group_name = a.group_name AND b.ip = a.ip$$),
+	($$SELECT count(*) FROM teams t CROSS JOIN sg.ips_usage a JOIN sg.ips_usage b ON b.group_name = a.group_name WHERE a.group_name = t.team || '-2'$$),
 	($$SELECT count(*) FROM (teams t LEFT JOIN members m ON m.name = t.team) JOIN sg.ips_usage u ON u.group_name = coalesce(m.team, t.team)$$),
 	($$SELECT count(*) FROM teams t JOIN sg.ips_usage u ON t.team IS NULL OR u.group_name = t.team$$),
 	($$SELECT id FROM teams t WHERE EXISTS (SELECT FROM sg.ips_usage u WHERE u.group_name = t.team)$$),

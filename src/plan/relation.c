@@ -450,6 +450,63 @@ add_undecided(Placement *placement, Bitmapset *search)
 	placement->clauses = lappend(placement->clauses, clause);
 }
 
+/* Appends the relations of a join tree in the order in which they stand. */
+static void
+list_relations(Node *node, List **relids)
+{
+	ListCell   *lc;
+
+	if (node == NULL)
+		return;
+	if (IsA(node, RangeTblRef))
+		*relids = lappend_int(*relids, ((RangeTblRef *) node)->rtindex);
+	else if (IsA(node, JoinExpr))
+	{
+		list_relations(((JoinExpr *) node)->larg, relids);
+		list_relations(((JoinExpr *) node)->rarg, relids);
+	}
+	else
+	{
+		foreach(lc, ((FromExpr *) node)->fromlist)
+			list_relations(lfirst(lc), relids);
+	}
+}
+
+/*
+ * Puts clauses first whose other relations stand before this one.  Where the
+ * order of joins is fixed (join_collapse_limit), no others can be sure to
+ * supply values: a relation cannot come before one that it is joined to.
+ */
+static List *
+sort_by_place(const Placement *placement, List *clauses)
+{
+	List	   *relids = NIL;
+	Relids		before = NULL;
+	List	   *first = NIL;
+	List	   *last = NIL;
+	ListCell   *lc;
+
+	list_relations((Node *) placement->root->parse->jointree, &relids);
+	foreach(lc, relids)
+	{
+		if (lfirst_int(lc) == (int) placement->top->relid)
+			break;
+		before = bms_add_member(before, lfirst_int(lc));
+	}
+	before = bms_add_member(before, placement->rel->relid);
+	foreach(lc, clauses)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		Relids		others = bms_intersect(rinfo->clause_relids, placement->root->all_baserels);
+
+		if (bms_is_subset(others, before))
+			first = lappend(first, rinfo);
+		else
+			last = lappend(last, rinfo);
+	}
+	return list_concat(first, last);
+}
+
 /* Considers equalities: another member of the class supplies the value. */
 static void
 place_equivalences(Placement *placement)
@@ -466,7 +523,7 @@ place_equivalences(Placement *placement)
 		/* a class of this relation alone only serves sorting */
 		if (bms_is_empty(columns) || bms_is_subset(search.class->ec_relids, placement->top->relids))
 			continue;
-		foreach(lc, implied)
+		foreach(lc, sort_by_place(placement, implied))
 		{
 			RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 
