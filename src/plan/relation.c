@@ -304,7 +304,9 @@ need_answers(const Placement *placement, List *parts)
 
 /*
  * The relations that a join can have only once it has the relation: what outer
- * joins add to its rows, and what refers to that laterally.
+ * joins add to its rows, and what refers to that laterally.  Outer joins are
+ * taken as they stand in the query; that PostgreSQL may make some of them
+ * earlier does not hold for a fixed order (join_collapse_limit).
  */
 static Relids
 later_relations(PlannerInfo *root, const RelOptInfo *top)
@@ -321,8 +323,8 @@ later_relations(PlannerInfo *root, const RelOptInfo *top)
 		{
 			SpecialJoinInfo *sjinfo = lfirst(lc);
 
-			if (sjinfo->jointype != JOIN_SEMI && bms_overlap(sjinfo->min_lefthand, later))
-				later = bms_add_members(later, sjinfo->min_righthand);
+			if (sjinfo->jointype != JOIN_SEMI && bms_overlap(sjinfo->syn_lefthand, later))
+				later = bms_add_members(later, sjinfo->syn_righthand);
 		}
 		relid = -1;
 		while ((relid = bms_next_member(root->all_baserels, relid)) >= 0)
