@@ -1319,10 +1319,15 @@ def search_join(query, tables):
         on += " AND %s" % join_condition(query, table, "t", "o")
     query.slots.append(conditions)
     facts = ", ".join(table.column(r, "t") for r in table.columns if r not in ("system",))
-    kind = rng.randrange(10)
+    kind = rng.randrange(12)
+    truth = known(query, rng.choice(("true", "true", "false", None)), "boolean")
+    pattern = quote(rng.choice(("w_s%", "%", "_", "%a%", "%a%s%")))
+    other = Search()
+    other.group = "whole"
 
     def build(local, where):
         t = table_text(table, search, local) + " t"
+        z = table_text(table, other, local) + " z"
         return (
             "SELECT o.k, %s FROM others o JOIN %s ON %s WHERE %s" % (facts, t, on, where[0]),
             "SELECT o.k, %s FROM %s JOIN others o ON %s WHERE %s" % (facts, t, on, where[0]),
@@ -1337,6 +1342,11 @@ def search_join(query, tables):
             if not search.system and " AND " not in on and " IN (VALUES" not in where[0] else  # a semijoin, too
             "SELECT o.k, count(*) FROM others o, %s WHERE %s AND %s GROUP BY o.k" % (t, on, where[0]),
             "SELECT %s, count(*) FROM others o JOIN %s ON %s WHERE %s GROUP BY %s" % (group, t, on, where[0], group),
+            # once it has a value any condition is possible, and so is one that no row can satisfy
+            "SELECT o.k, p.k, %s FROM others o JOIN %s ON %s LEFT JOIN others p ON p.g = %s AND p.k > 15 WHERE %s AND %s AND %s LIKE %s" % (
+                facts, t, on, group, where[0], truth, group, pattern),
+            "SELECT o.k, %s, count(*) FROM others o CROSS JOIN %s JOIN %s ON %s = %s WHERE %s AND %s AND o.k < 4 GROUP BY o.k, %s" % (
+                facts, t, z, table.column("group", "z"), group, on, where[0], facts),
         )[kind]
     query.tables = [table]
     query.build = build
@@ -1364,6 +1374,8 @@ REFUSED_QUERIES = (
     "SELECT * FROM {t} JOIN {f} z ON {g} = z.\"{G}\"", "SELECT {u} FROM {t} LEFT JOIN others o ON {u} = o.name AND {g} = 'west' WHERE {w}",
     "SELECT o.k FROM {t} JOIN others o ON {g} > o.g", "SELECT o.k FROM {t} JOIN others o ON {g} = o.g OR {u} = o.name",
     "SELECT o.k FROM others o LEFT JOIN {t} ON {u} = o.name WHERE {g} = o.g OR o.k = 3",
+    "SELECT {u} FROM {t} LEFT JOIN others o ON {u} = o.name WHERE {g} = coalesce(o.g, 'west') AND {w}",
+    "SELECT {u} FROM {t} LEFT JOIN others o ON {u} = o.name WHERE {g} = 'west' OR o.k IS NULL",
     "SELECT {u} FROM {t} JOIN others o ON {g} || '' = o.g WHERE {w}", "SELECT {g} FROM {t} WHERE {w} GROUP BY 1 HAVING {g} <> 'west'",
     "SELECT {u} FROM {t} JOIN others o ON {u} = o.name WHERE {g} IN (SELECT g FROM others)",
     "SELECT * FROM (SELECT DISTINCT {g} FROM {t}) s WHERE \"{G}\" <> 'west'",
