@@ -1698,6 +1698,10 @@ def check_pushed(query, entries, run):
         if pushed.several and (not table.cheap and pushed.role not in ("group",) or len(several) > 1):
             run.unpromised += 1
             continue
+        if pushed.several and any(isinstance(c, Tree) and c.word == "OR" and about(c, table, role) for c in conditions
+                                  for role in ("ip", "user") if table.has(role) and role != pushed.role):
+            run.unpromised += 1                 # alternatives may come to a list of another column that is shorter
+            continue
         # a condition that is not promised alone may be narrower; then it is the one to be sent
         run.promised[pushed.role] += 1
         sent = {request.get(name) for request in requests}
