@@ -190,7 +190,7 @@
 			...STATES.map(state => [state.key, capacity[state.key], state.name, percent(capacity[state.key], all)]),
 			['available_count', capacity.available_count, 'may be handed out', 'free or idle'],
 			['warming_up_count', capacity.warming_up_count, 'warming up', percent(capacity.warming_up_count, all)],
-			['missing_count', data.missing_count, 'without reverse DNS', 'of those in use or in a pool'],
+			['missing_count', data.missing_count, 'without valid reverse DNS', 'of those in use or in a pool'],
 			['can_be_added', capacity.can_be_added, 'can be added', offer],
 		];
 		card('figures').append(...shown.filter(([, value]) => value !== null).map(([key, value, name, of]) =>
