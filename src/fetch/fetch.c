@@ -564,22 +564,21 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 		switch (sgip_reader_next(source->reader, &fetch->element))
 		{
 			case SGIP_ANSWER_ELEMENT:
-				if (!take_element(fetch, source, fetch->element))
+				if (take_element(fetch, source, fetch->element))
 				{
-					/* such elements can be many, and all of them there */
-					CHECK_FOR_INTERRUPTS();
-					break;
-				}
-				if (unnest)
-				{
+					if (!unnest)
+					{
+						show_row(fetch, source, row, search);
+						return SGIP_FETCH_ROW;
+					}
 					sgip_items_begin(&fetch->items,
 									 sgip_members_list(&source->members, source->members.unnest));
-					if (!next_item(fetch, source, row, search))
-						break;
+					if (next_item(fetch, source, row, search))
+						return SGIP_FETCH_ROW;
 				}
-				else
-					show_row(fetch, source, row, search);
-				return SGIP_FETCH_ROW;
+				/* such elements can be many, and all of them there */
+				CHECK_FOR_INTERRUPTS();
+				break;
 			case SGIP_ANSWER_END:
 				ask_again(fetch, source);
 				drop_source(source);

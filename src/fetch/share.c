@@ -30,11 +30,14 @@
 #include "catalog/pg_user_mapping.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "storage/proc.h"
+#include "tcop/pquery.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
+#include "utils/timeout.h"
 
 #include "compat.h"
 #include "fetch/share.h"
@@ -400,10 +403,27 @@ advance(SharedAnswer *shared, SgipShare *share)
 	return result;
 }
 
+/*
+ * Starts statement_timeout where PostgreSQL does not have it run: within a
+ * COMMIT, and when the client closes a portal.  Returns whether it has; an
+ * error ends all timeouts.
+ */
+static bool
+start_timeout(void)
+{
+	if (ActivePortal != NULL || MyProcPort == NULL ||
+		StatementTimeout <= 0 || get_timeout_active(STATEMENT_TIMEOUT))
+		return false;
+	enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+	return true;
+}
+
 /* Reads to the end, so that the answer holds. */
 static void
 finish(SharedAnswer *shared, SgipShare *share)
 {
+	bool		timed = shared->state == ANSWER_READING && start_timeout();
+
 	while (shared->state == ANSWER_READING)
 	{
 		/* nothing is waited for where the server is as fast as we are */
@@ -411,6 +431,8 @@ finish(SharedAnswer *shared, SgipShare *share)
 		if (advance(shared, share) == SGIP_ANSWER_WAIT)
 			sgip_client_wait(shared->client);
 	}
+	if (timed)
+		disable_timeout(STATEMENT_TIMEOUT, false);
 }
 
 /* Reads to the end if that is near, as it is of most answers to a value. */

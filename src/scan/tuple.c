@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -619,6 +620,8 @@ search_locally(SgipTupleBuilder *builder, const SgipRow *row, size_t *position)
 	{
 		SgipSpan	text = sgip_node_text(row->element, item);
 
+		/* repeats of an item can be many, behind many others */
+		CHECK_FOR_INTERRUPTS();
 		if (index < *position || !finds_item(builder, text) || is_repeated(row, list, index, text))
 			continue;
 		*position = builder->local->values == NULL ? 0 : index + 1;
