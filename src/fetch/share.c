@@ -18,7 +18,7 @@
  * have some, because PostgreSQL applies the conditions anyway.
  *
  * Answers of a transaction belong to it: they survive a savepoint if they are
- * complete or read from outside of it, and go before the transaction ends.
+ * complete or were read outside of it, and go before the transaction ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -106,6 +106,7 @@ typedef struct SharedAnswer
 	SgipAnswer *answer;			/* while READING */
 	SgipStore  *store;
 	const SgipFetchCounters *asker; /* the scan that read on last */
+	SubTransactionId subid;		/* outermost one of those that had a reader */
 	dlist_head	readers;
 } SharedAnswer;
 
@@ -137,9 +138,6 @@ typedef struct Wanted
 
 struct SgipShare
 {
-	dlist_node	node;			/* in those that share in a transaction, once
-								 * started */
-	bool		listed;
 	MemoryContext context;
 	MemoryContextCallback cleanup;
 	SgipStatement *statement;	/* or NULL */
@@ -150,7 +148,7 @@ struct SgipShare
 	SgipRegistry *registry;		/* NULL before the start */
 	Scope		scope;			/* of that */
 	Peer	   *peer;
-	SubTransactionId subid;		/* that it runs in */
+	SubTransactionId subid;		/* that it began in */
 	dlist_head	readers;
 	dlist_head	closed;			/* readers to be used again */
 };
@@ -174,7 +172,6 @@ struct SgipReader
 static bool share_listings = true;
 
 static dlist_head statements = DLIST_STATIC_INIT(statements);
-static dlist_head transaction_shares = DLIST_STATIC_INIT(transaction_shares);
 static SgipRegistry *transaction_registry = NULL;
 
 /* ----------------------------------------------------------------
@@ -481,51 +478,25 @@ end_transaction(XactEvent event, void *arg)
 	end_registry(registry);
 }
 
-/* Is the answer read by a scan that goes on when that subtransaction has gone? */
-static bool
-is_read_outside(const SharedAnswer *shared, SubTransactionId subid)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &unconstify(SharedAnswer *, shared)->readers)
-	{
-		if (dlist_container(SgipReader, shared_node, iter.cur)->share->subid != subid)
-			return true;
-	}
-	return false;
-}
-
 /*
  * A subtransaction ends.  If it is rolled back, what is not complete goes,
- * unless a cursor outside reads it; else all that is in it is its parent's.
+ * unless it was read outside and an error has not interrupted that.  Whatever
+ * began in it, or in one that was released into it, has the same number or a
+ * later one.
  */
 static void
 end_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
 {
 	dlist_mutable_iter next;
-	dlist_iter	iter;
 
-	if (transaction_registry == NULL)
+	if (event != SUBXACT_EVENT_ABORT_SUB || transaction_registry == NULL)
 		return;
-	if (event == SUBXACT_EVENT_ABORT_SUB)
+	dlist_foreach_modify(next, &transaction_registry->answers)
 	{
-		dlist_foreach_modify(next, &transaction_registry->answers)
-		{
-			SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
+		SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
 
-			if (shared->state == ANSWER_READING && !is_read_outside(shared, subid))
-				forget(shared);
-		}
-	}
-	else if (event == SUBXACT_EVENT_COMMIT_SUB)
-	{
-		dlist_foreach(iter, &transaction_shares)
-		{
-			SgipShare  *share = dlist_container(SgipShare, node, iter.cur);
-
-			if (share->subid == subid)
-				share->subid = parent;
-		}
+		if (shared->state == ANSWER_READING && (shared->busy || shared->subid >= subid))
+			forget(shared);
 	}
 }
 
@@ -541,8 +512,6 @@ detach_scan(void *arg)
 	SgipShare  *share = arg;
 	dlist_iter	iter;
 
-	if (share->listed)
-		dlist_delete(&share->node);
 	dlist_foreach(iter, &share->readers)
 	{
 		SgipReader *reader = dlist_container(SgipReader, node, iter.cur);
@@ -675,8 +644,6 @@ choose_registry(SgipShare *share)
 	{
 		if (transaction_registry == NULL)
 			transaction_registry = new_registry(TopTransactionContext, OF_TRANSACTION);
-		dlist_push_tail(&transaction_shares, &share->node);
-		share->listed = true;
 		return transaction_registry;
 	}
 	if (*count_wanted(share, share->table->task) == 1 && (other == NULL || *count_wanted(share, other) == 1))
@@ -831,11 +798,13 @@ sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *ar
 	{
 		make_room(share->registry, share);
 		shared = begin_shared(share->registry, share->peer->client, key, task, arguments, parent);
+		shared->subid = share->subid;
 	}
 	if (shared != NULL)
 	{
 		reader->request = show_request(share, task, arguments, parent);
 		reader->shared = shared;
+		shared->subid = Min(shared->subid, share->subid);
 		dlist_push_tail(&shared->readers, &reader->shared_node);
 		dlist_move_tail(&share->registry->answers, &shared->node);
 	}
