@@ -13,8 +13,8 @@
  * that needs an element that is not there yet reads on in the answer.  So
  * no scan waits for another.
  *
- * An answer is identified by server, user, their options as they are now,
- * path and arguments.  An answer to no arguments also serves readers that
+ * An answer is identified by server, user mapping, their options as they are
+ * now, path and arguments.  An answer to no arguments also serves readers that
  * have some, because PostgreSQL applies the conditions anyway.
  *
  * Answers of a transaction belong to it: they survive a savepoint if they are
@@ -60,11 +60,11 @@ typedef enum Scope
 	OF_TRANSACTION
 } Scope;
 
-/* Server and user: all answers of a registry that agree in these share a client */
+/* Server and user mapping: all answers of a registry that agree in these share a client */
 typedef struct Peer
 {
 	Oid			server_id;
-	Oid			user_id;
+	Oid			mapped_user;	/* InvalidOid: PUBLIC's mapping */
 	uint64		fingerprint;	/* of their options */
 	SgipClient *client;
 } Peer;
@@ -143,6 +143,7 @@ struct SgipShare
 	SgipStatement *statement;	/* or NULL */
 	const SgipTable *table;
 	Oid			user_id;
+	Oid			counted_user;	/* whose mapping that user had when it began */
 	bool		keep;
 	SgipFetchCounters *counters;
 	SgipRegistry *registry;		/* NULL before the start */
@@ -214,7 +215,7 @@ static int *
 count_wanted(SgipShare *share, const SgipTask *task)
 {
 	const char *path = task->path ? task->path : task->name;
-	uint64		account = (uint64) share->table->server->id << 32 | share->user_id;
+	uint64		account = (uint64) share->table->server->id << 32 | share->counted_user;
 	uint64		listing = hash_bytes_extended((const unsigned char *) path, strlen(path), account);
 	bool		found;
 	Wanted	   *entry = wanted_insert(share->statement->wanted, listing, &found);
@@ -531,6 +532,7 @@ sgip_share_join(SgipStatement *statement, const SgipTable *table, Oid user_id,
 	share->statement = statement;
 	share->table = table;
 	share->user_id = user_id;
+	share->counted_user = sgip_credentials_owner(table->server->id, user_id);
 	share->keep = keep;
 	share->counters = counters;
 	share->subid = GetCurrentSubTransactionId();
@@ -576,10 +578,10 @@ sgip_share_keep(SgipShare *share)
 
 /*
  * What the answers of a server depend on besides the request: the options of
- * the server and of the user's mapping as they are now.
+ * the server and of the mapping as they are now.
  */
 static uint64
-fingerprint(Oid server_id, Oid user_id)
+fingerprint(Oid server_id, Oid mapped_user)
 {
 	uint64		hash = 0;
 	HeapTuple	tuple = SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(server_id));
@@ -595,19 +597,21 @@ fingerprint(Oid server_id, Oid user_id)
 		}
 		if (i > 0)
 			break;
-		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user_id), ObjectIdGetDatum(server_id));
-		if (!HeapTupleIsValid(tuple))
-			tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server_id));
+		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(mapped_user), ObjectIdGetDatum(server_id));
 	}
 	return hash;
 }
 
-/* The client that the registry has for the scan's server and user. */
+/*
+ * The client that the registry has for the scan's server and mapping.  It asks
+ * with the mapping that it was made for, whoever reads.
+ */
 static Peer *
 find_peer(SgipRegistry *registry, SgipShare *share)
 {
 	SgipServer *server = share->table->server;
-	uint64		options = registry->scope == OF_TRANSACTION ? fingerprint(server->id, share->user_id) : 0;
+	Oid			mapped_user = sgip_credentials_owner(server->id, share->user_id);
+	uint64		options = registry->scope == OF_TRANSACTION ? fingerprint(server->id, mapped_user) : 0;
 	MemoryContext caller;
 	Peer	   *peer;
 	ListCell   *lc;
@@ -615,17 +619,17 @@ find_peer(SgipRegistry *registry, SgipShare *share)
 	foreach(lc, registry->peers)
 	{
 		peer = lfirst(lc);
-		if (peer->server_id == server->id && peer->user_id == share->user_id && peer->fingerprint == options)
+		if (peer->server_id == server->id && peer->mapped_user == mapped_user && peer->fingerprint == options)
 			return peer;
 	}
 	caller = MemoryContextSwitchTo(registry->context);
 	peer = palloc(sizeof(Peer));
 	peer->server_id = server->id;
-	peer->user_id = share->user_id;
+	peer->mapped_user = mapped_user;
 	peer->fingerprint = options;
 	/* the scan's own would not live long enough */
 	peer->client = sgip_client_new(registry->scope == OF_SCAN ? server : sgip_option_server(server->id),
-								   share->user_id);
+								   mapped_user);
 	registry->peers = lappend(registry->peers, peer);
 	MemoryContextSwitchTo(caller);
 	return peer;
@@ -654,7 +658,7 @@ choose_registry(SgipShare *share)
 }
 
 /*
- * The key of an answer: server, user and request.  "whole": without arguments
+ * The key of an answer: server, mapping and request.  "whole": without arguments
  * that narrow the listing.
  */
 static char *
