@@ -33,6 +33,7 @@
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 
@@ -106,7 +107,7 @@ typedef struct SharedAnswer
 	SgipAnswer *answer;			/* while READING */
 	SgipStore  *store;
 	const SgipFetchCounters *asker; /* the scan that read on last */
-	SubTransactionId subid;		/* outermost one of those that had a reader */
+	SubTransactionId subid;		/* the outermost of its readers, ever */
 	dlist_head	readers;
 } SharedAnswer;
 
@@ -149,7 +150,7 @@ struct SgipShare
 	SgipRegistry *registry;		/* NULL before the start */
 	Scope		scope;			/* of that */
 	Peer	   *peer;
-	SubTransactionId subid;		/* that it began in */
+	SubTransactionId subid;		/* with whose rollback it ends */
 	dlist_head	readers;
 	dlist_head	closed;			/* readers to be used again */
 };
@@ -187,6 +188,30 @@ forget_statement(void *arg)
 	dlist_delete(&((SgipStatement *) arg)->node);
 }
 
+/*
+ * The subtransaction with which goes what is in that context: the present one
+ * or, if the context is below a portal's, that in which the portal was created.
+ * A cursor can be read in other subtransactions than its own, and its functions
+ * begin statements there.
+ */
+static SubTransactionId
+owning_subtransaction(MemoryContext context)
+{
+	Portal		unnamed = GetPortalByName("");
+
+	for (; context != NULL; context = MemoryContextGetParent(context))
+	{
+		/* a portal's context is identified by its name */
+		Portal		portal = context->ident ? GetPortalByName(context->ident) : NULL;
+
+		if (portal == NULL || portal->portalContext != context)
+			portal = unnamed;
+		if (portal != NULL && portal->portalContext == context)
+			return Min(portal->createSubid, GetCurrentSubTransactionId());
+	}
+	return GetCurrentSubTransactionId();
+}
+
 SgipStatement *
 sgip_share_statement(EState *estate)
 {
@@ -202,6 +227,7 @@ sgip_share_statement(EState *estate)
 	statement = MemoryContextAllocZero(estate->es_query_cxt, sizeof(SgipStatement));
 	statement->estate = estate;
 	statement->context = estate->es_query_cxt;
+	statement->subid = owning_subtransaction(estate->es_query_cxt);
 	statement->wanted = wanted_create(statement->context, 8, NULL);
 	statement->cleanup.func = forget_statement;
 	statement->cleanup.arg = statement;
@@ -535,7 +561,7 @@ sgip_share_join(SgipStatement *statement, const SgipTable *table, Oid user_id,
 	share->counted_user = sgip_credentials_owner(table->server->id, user_id);
 	share->keep = keep;
 	share->counters = counters;
-	share->subid = GetCurrentSubTransactionId();
+	share->subid = statement ? statement->subid : GetCurrentSubTransactionId();
 	dlist_init(&share->readers);
 	dlist_init(&share->closed);
 	share->cleanup.func = detach_scan;
@@ -911,6 +937,17 @@ sgip_reader_error_context(const SgipReader *reader)
 	return failed;
 }
 
+/*
+ * Does the scan go if there is an error now?  A cursor of an outer
+ * subtransaction survives the rollback.  If closing it failed, PostgreSQL would
+ * take it for open, and crash at the next FETCH.
+ */
+static bool
+may_fail(const SgipShare *share)
+{
+	return share->subid >= GetCurrentSubTransactionId();
+}
+
 void
 sgip_reader_close(SgipReader *reader)
 {
@@ -922,7 +959,7 @@ sgip_reader_close(SgipReader *reader)
 	sgip_store_reader_end(&reader->position);
 	if (shared != NULL)
 	{
-		if (share->scope == OF_TRANSACTION && !shared->busy &&
+		if (share->scope == OF_TRANSACTION && !shared->busy && may_fail(share) &&
 			dlist_head_node(&shared->readers) == dlist_tail_node(&shared->readers))
 			finish(shared, share);
 		dlist_delete(&reader->shared_node);
