@@ -76,6 +76,19 @@ read_mapping_options(Datum datum, MappingOptions *options)
 	}
 }
 
+/* Has the user, or PUBLIC for InvalidOid, a mapping of their own at the server? */
+static bool
+is_mapped(Oid server_id, Oid user_id)
+{
+	return SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user_id), ObjectIdGetDatum(server_id));
+}
+
+Oid
+sgip_credentials_owner(Oid server_id, Oid user_id)
+{
+	return !is_mapped(server_id, user_id) && is_mapped(server_id, InvalidOid) ? InvalidOid : user_id;
+}
+
 /*
  * The user's mapping for the server, else PUBLIC's; InvalidOid if neither
  * exists.  (GetUserMapping would raise its own error instead of the one that

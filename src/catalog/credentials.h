@@ -20,6 +20,9 @@ typedef struct SgipCredentials
 	const char *on_behalf_of;	/* v3, or NULL */
 } SgipCredentials;
 
+/* Whose mapping the user has at the server: InvalidOid for PUBLIC's; the user's own if there is none */
+extern Oid	sgip_credentials_owner(Oid server_id, Oid user_id);
+
 /*
  * Credentials that this user has for the server, from a mapping of their own
  * or PUBLIC's; palloc'd.  api_key_file is read now.  Raises 28000 if there are

@@ -196,6 +196,9 @@ refund(SgipClient *client, TimestampTz now)
 	int64		less_ms;
 	dlist_iter	iter;
 
+	/* not more than was charged, if the clock was set back */
+	if (client->counters->waited_for == client)
+		until = Max(until, client->counters->waited_from);
 	dlist_foreach(iter, &client->calls)
 	{
 		SgipCall   *call = dlist_container(SgipCall, node, iter.cur);
@@ -226,6 +229,26 @@ pause_path(SgipClient *client, uint64 path, TimestampTz until)
 		call->not_before = until;
 		call->limited = false;
 		call->charged = true;
+	}
+}
+
+/*
+ * A wait that is longer than a scan can be charged for was begun before the
+ * clock was set back: it ends now.
+ */
+static void
+heed_clock(SgipClient *client, TimestampTz now)
+{
+	dlist_iter	iter;
+
+	if ((client->waits_until - now) / 1000 <= client->server->max_retry_wait_ms)
+		return;
+	client->waits_until = now;
+	dlist_foreach(iter, &client->calls)
+	{
+		SgipCall   *call = dlist_container(SgipCall, node, iter.cur);
+
+		call->not_before = Min(call->not_before, now);
 	}
 }
 
@@ -306,6 +329,7 @@ sgip_client_may_send(SgipCall *call, bool ahead)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	heed_clock(call->client, now);
 	/* one that was to be sent ahead is charged when it is waited for */
 	if (is_paused(call, now) && (ahead || !call->limited || charge_limit(call, now)))
 		return false;
@@ -433,6 +457,7 @@ next_wake_ms(SgipClient *client, bool *for_limit)
 	dlist_iter	iter;
 
 	*for_limit = false;
+	heed_clock(client, now);
 	dlist_foreach(iter, &client->calls)
 	{
 		SgipCall   *call = dlist_container(SgipCall, node, iter.cur);

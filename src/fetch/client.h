@@ -90,7 +90,8 @@ typedef struct SgipCall
 } SgipCall;
 
 /*
- * A client in a child of the current context.  "server" must live as long.
+ * A client in a child of the current context.  "server" must live as long;
+ * user_id may be InvalidOid, for PUBLIC's mapping.
  * Nothing is looked up or opened before the first request.
  */
 extern SgipClient *sgip_client_new(const SgipServer *server, Oid user_id);

@@ -13,12 +13,12 @@
  * that needs an element that is not there yet reads on in the answer.  So
  * no scan waits for another.
  *
- * An answer is identified by server, user, their options as they are now,
- * path and arguments.  An answer to no arguments also serves readers that
+ * An answer is identified by server, user mapping, their options as they are
+ * now, path and arguments.  An answer to no arguments also serves readers that
  * have some, because PostgreSQL applies the conditions anyway.
  *
  * Answers of a transaction belong to it: they survive a savepoint if they are
- * complete or read from outside of it, and go before the transaction ends.
+ * complete or were read outside of it, and go before the transaction ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,6 +35,7 @@
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "utils/timeout.h"
@@ -63,11 +64,11 @@ typedef enum Scope
 	OF_TRANSACTION
 } Scope;
 
-/* Server and user: all answers of a registry that agree in these share a client */
+/* Server and user mapping: all answers of a registry that agree in these share a client */
 typedef struct Peer
 {
 	Oid			server_id;
-	Oid			user_id;
+	Oid			mapped_user;	/* InvalidOid: PUBLIC's mapping */
 	uint64		fingerprint;	/* of their options */
 	SgipClient *client;
 } Peer;
@@ -109,6 +110,7 @@ typedef struct SharedAnswer
 	SgipAnswer *answer;			/* while READING */
 	SgipStore  *store;
 	const SgipFetchCounters *asker; /* the scan that read on last */
+	SubTransactionId subid;		/* the outermost of its readers, ever */
 	dlist_head	readers;
 } SharedAnswer;
 
@@ -140,20 +142,18 @@ typedef struct Wanted
 
 struct SgipShare
 {
-	dlist_node	node;			/* in those that share in a transaction, once
-								 * started */
-	bool		listed;
 	MemoryContext context;
 	MemoryContextCallback cleanup;
 	SgipStatement *statement;	/* or NULL */
 	const SgipTable *table;
 	Oid			user_id;
+	Oid			counted_user;	/* whose mapping that user had when it began */
 	bool		keep;
 	SgipFetchCounters *counters;
 	SgipRegistry *registry;		/* NULL before the start */
 	Scope		scope;			/* of that */
 	Peer	   *peer;
-	SubTransactionId subid;		/* that it runs in */
+	SubTransactionId subid;		/* with whose rollback it ends */
 	dlist_head	readers;
 	dlist_head	closed;			/* readers to be used again */
 };
@@ -177,7 +177,6 @@ struct SgipReader
 static bool share_listings = true;
 
 static dlist_head statements = DLIST_STATIC_INIT(statements);
-static dlist_head transaction_shares = DLIST_STATIC_INIT(transaction_shares);
 static SgipRegistry *transaction_registry = NULL;
 
 /* ----------------------------------------------------------------
@@ -190,6 +189,30 @@ static void
 forget_statement(void *arg)
 {
 	dlist_delete(&((SgipStatement *) arg)->node);
+}
+
+/*
+ * The subtransaction with which goes what is in that context: the present one
+ * or, if the context is below a portal's, that in which the portal was created.
+ * A cursor can be read in other subtransactions than its own, and its functions
+ * begin statements there.
+ */
+static SubTransactionId
+owning_subtransaction(MemoryContext context)
+{
+	Portal		unnamed = GetPortalByName("");
+
+	for (; context != NULL; context = MemoryContextGetParent(context))
+	{
+		/* a portal's context is identified by its name */
+		Portal		portal = context->ident ? GetPortalByName(context->ident) : NULL;
+
+		if (portal == NULL || portal->portalContext != context)
+			portal = unnamed;
+		if (portal != NULL && portal->portalContext == context)
+			return Min(portal->createSubid, GetCurrentSubTransactionId());
+	}
+	return GetCurrentSubTransactionId();
 }
 
 SgipStatement *
@@ -207,6 +230,7 @@ sgip_share_statement(EState *estate)
 	statement = MemoryContextAllocZero(estate->es_query_cxt, sizeof(SgipStatement));
 	statement->estate = estate;
 	statement->context = estate->es_query_cxt;
+	statement->subid = owning_subtransaction(estate->es_query_cxt);
 	statement->wanted = wanted_create(statement->context, 8, NULL);
 	statement->cleanup.func = forget_statement;
 	statement->cleanup.arg = statement;
@@ -220,7 +244,7 @@ static int *
 count_wanted(SgipShare *share, const SgipTask *task)
 {
 	const char *path = task->path ? task->path : task->name;
-	uint64		account = (uint64) share->table->server->id << 32 | share->user_id;
+	uint64		account = (uint64) share->table->server->id << 32 | share->counted_user;
 	uint64		listing = hash_bytes_extended((const unsigned char *) path, strlen(path), account);
 	bool		found;
 	Wanted	   *entry = wanted_insert(share->statement->wanted, listing, &found);
@@ -503,51 +527,25 @@ end_transaction(XactEvent event, void *arg)
 	end_registry(registry);
 }
 
-/* Is the answer read by a scan that goes on when that subtransaction has gone? */
-static bool
-is_read_outside(const SharedAnswer *shared, SubTransactionId subid)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &unconstify(SharedAnswer *, shared)->readers)
-	{
-		if (dlist_container(SgipReader, shared_node, iter.cur)->share->subid != subid)
-			return true;
-	}
-	return false;
-}
-
 /*
  * A subtransaction ends.  If it is rolled back, what is not complete goes,
- * unless a cursor outside reads it; else all that is in it is its parent's.
+ * unless it was read outside and an error has not interrupted that.  Whatever
+ * began in it, or in one that was released into it, has the same number or a
+ * later one.
  */
 static void
 end_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
 {
 	dlist_mutable_iter next;
-	dlist_iter	iter;
 
-	if (transaction_registry == NULL)
+	if (event != SUBXACT_EVENT_ABORT_SUB || transaction_registry == NULL)
 		return;
-	if (event == SUBXACT_EVENT_ABORT_SUB)
+	dlist_foreach_modify(next, &transaction_registry->answers)
 	{
-		dlist_foreach_modify(next, &transaction_registry->answers)
-		{
-			SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
+		SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
 
-			if (shared->state == ANSWER_READING && !is_read_outside(shared, subid))
-				forget(shared);
-		}
-	}
-	else if (event == SUBXACT_EVENT_COMMIT_SUB)
-	{
-		dlist_foreach(iter, &transaction_shares)
-		{
-			SgipShare  *share = dlist_container(SgipShare, node, iter.cur);
-
-			if (share->subid == subid)
-				share->subid = parent;
-		}
+		if (shared->state == ANSWER_READING && (shared->busy || shared->subid >= subid))
+			forget(shared);
 	}
 }
 
@@ -563,8 +561,6 @@ detach_scan(void *arg)
 	SgipShare  *share = arg;
 	dlist_iter	iter;
 
-	if (share->listed)
-		dlist_delete(&share->node);
 	dlist_foreach(iter, &share->readers)
 	{
 		SgipReader *reader = dlist_container(SgipReader, node, iter.cur);
@@ -584,9 +580,10 @@ sgip_share_join(SgipStatement *statement, const SgipTable *table, Oid user_id,
 	share->statement = statement;
 	share->table = table;
 	share->user_id = user_id;
+	share->counted_user = sgip_credentials_owner(table->server->id, user_id);
 	share->keep = keep;
 	share->counters = counters;
-	share->subid = GetCurrentSubTransactionId();
+	share->subid = statement ? statement->subid : GetCurrentSubTransactionId();
 	dlist_init(&share->readers);
 	dlist_init(&share->closed);
 	share->cleanup.func = detach_scan;
@@ -629,10 +626,10 @@ sgip_share_keep(SgipShare *share)
 
 /*
  * What the answers of a server depend on besides the request: the options of
- * the server and of the user's mapping as they are now.
+ * the server and of the mapping as they are now.
  */
 static uint64
-fingerprint(Oid server_id, Oid user_id)
+fingerprint(Oid server_id, Oid mapped_user)
 {
 	uint64		hash = 0;
 	HeapTuple	tuple = SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(server_id));
@@ -648,19 +645,21 @@ fingerprint(Oid server_id, Oid user_id)
 		}
 		if (i > 0)
 			break;
-		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user_id), ObjectIdGetDatum(server_id));
-		if (!HeapTupleIsValid(tuple))
-			tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server_id));
+		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(mapped_user), ObjectIdGetDatum(server_id));
 	}
 	return hash;
 }
 
-/* The client that the registry has for the scan's server and user. */
+/*
+ * The client that the registry has for the scan's server and mapping.  It asks
+ * with the mapping that it was made for, whoever reads.
+ */
 static Peer *
 find_peer(SgipRegistry *registry, SgipShare *share)
 {
 	SgipServer *server = share->table->server;
-	uint64		options = registry->scope == OF_TRANSACTION ? fingerprint(server->id, share->user_id) : 0;
+	Oid			mapped_user = sgip_credentials_owner(server->id, share->user_id);
+	uint64		options = registry->scope == OF_TRANSACTION ? fingerprint(server->id, mapped_user) : 0;
 	MemoryContext caller;
 	Peer	   *peer;
 	ListCell   *lc;
@@ -668,17 +667,17 @@ find_peer(SgipRegistry *registry, SgipShare *share)
 	foreach(lc, registry->peers)
 	{
 		peer = lfirst(lc);
-		if (peer->server_id == server->id && peer->user_id == share->user_id && peer->fingerprint == options)
+		if (peer->server_id == server->id && peer->mapped_user == mapped_user && peer->fingerprint == options)
 			return peer;
 	}
 	caller = MemoryContextSwitchTo(registry->context);
 	peer = palloc(sizeof(Peer));
 	peer->server_id = server->id;
-	peer->user_id = share->user_id;
+	peer->mapped_user = mapped_user;
 	peer->fingerprint = options;
 	/* the scan's own would not live long enough */
 	peer->client = sgip_client_new(registry->scope == OF_SCAN ? server : sgip_option_server(server->id),
-								   share->user_id);
+								   mapped_user);
 	registry->peers = lappend(registry->peers, peer);
 	MemoryContextSwitchTo(caller);
 	return peer;
@@ -697,8 +696,6 @@ choose_registry(SgipShare *share)
 	{
 		if (transaction_registry == NULL)
 			transaction_registry = new_registry(TopTransactionContext, OF_TRANSACTION);
-		dlist_push_tail(&transaction_shares, &share->node);
-		share->listed = true;
 		return transaction_registry;
 	}
 	if (*count_wanted(share, share->table->task) == 1 && (other == NULL || *count_wanted(share, other) == 1))
@@ -709,7 +706,7 @@ choose_registry(SgipShare *share)
 }
 
 /*
- * The key of an answer: server, user and request.  "whole": without arguments
+ * The key of an answer: server, mapping and request.  "whole": without arguments
  * that narrow the listing.
  */
 static char *
@@ -853,11 +850,13 @@ sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *ar
 	{
 		make_room(share->registry, share);
 		shared = begin_shared(share->registry, share->peer->client, key, task, arguments, parent);
+		shared->subid = share->subid;
 	}
 	if (shared != NULL)
 	{
 		reader->request = show_request(share, task, arguments, parent);
 		reader->shared = shared;
+		shared->subid = Min(shared->subid, share->subid);
 		dlist_push_tail(&shared->readers, &reader->shared_node);
 		dlist_move_tail(&share->registry->answers, &shared->node);
 	}
@@ -960,6 +959,17 @@ sgip_reader_error_context(const SgipReader *reader)
 	return failed;
 }
 
+/*
+ * Does the scan go if there is an error now?  A cursor of an outer
+ * subtransaction survives the rollback.  If closing it failed, PostgreSQL would
+ * take it for open, and crash at the next FETCH.
+ */
+static bool
+may_fail(const SgipShare *share)
+{
+	return share->subid >= GetCurrentSubTransactionId();
+}
+
 void
 sgip_reader_close(SgipReader *reader)
 {
@@ -971,7 +981,7 @@ sgip_reader_close(SgipReader *reader)
 	sgip_store_reader_end(&reader->position);
 	if (shared != NULL)
 	{
-		if (share->scope == OF_TRANSACTION && !shared->busy &&
+		if (share->scope == OF_TRANSACTION && !shared->busy && may_fail(share) &&
 			dlist_head_node(&shared->readers) == dlist_tail_node(&shared->readers))
 			finish(shared, share);
 		dlist_delete(&reader->shared_node);

@@ -21,6 +21,7 @@ typedef struct SgipStatement
 	dlist_node	node;			/* in those of this backend */
 	const EState *estate;
 	MemoryContext context;
+	SubTransactionId subid;		/* with whose rollback it ends */
 	MemoryContextCallback cleanup;
 	struct wanted_hash *wanted; /* listings, and how many scans may read each */
 	int			scans;			/* that have not ended */
@@ -80,7 +81,8 @@ extern SgipErrorContext *sgip_reader_error_context(const SgipReader *reader);
 
 /*
  * Ends reading.  A listing that has to hold until the transaction ends is read
- * to its end first if no other scan reads it, which may wait.
+ * to its end first if no other scan reads it, which may wait and fail.  Neither
+ * happens to a scan of a cursor that would survive the failure.
  */
 extern void sgip_reader_close(SgipReader *reader);
 

@@ -26,7 +26,7 @@
 typedef struct SgipHttpPeer
 {
 	Oid			server_id;		/* foreign server */
-	Oid			user_id;		/* user whose mapping is used */
+	Oid			user_id;		/* whose mapping is used; InvalidOid: PUBLIC's */
 	Oid			mapping_id;		/* user mapping, or InvalidOid */
 	const char *ca_file;		/* extra trust anchors, or NULL */
 	const char *proxy;			/* proxy URL, "" for none, or NULL for what

@@ -147,7 +147,8 @@ take_from(SgipWindow *window, TimestampTz now, int64 max_wait_ms, SgipLimitToken
 			if (wait_ms <= max_wait_ms)
 				return wait_ms;
 		}
-		if (now < window->probe_until)
+		/* not if the clock was set back meanwhile */
+		if (now < window->probe_until && window->probe_until - now <= PROBE_MS * 1000)
 			return Min(ms_until(window->probe_until, now), max_wait_ms);
 		window->probe_until = now + PROBE_MS * 1000;
 		token->probe = true;

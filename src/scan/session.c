@@ -40,7 +40,7 @@ PG_FUNCTION_INFO_V1(sgip_fdw_stats);
 PG_FUNCTION_INFO_V1(sgip_fdw_stats_reset);
 
 /*
- * One row for each set of connections: its number, server and user (NULL if dropped),
+ * One row for each set of connections: its number, server and mapped user (NULL if dropped),
  * connections open, whether a scan uses it, whether it may be used again,
  * requests served, age.
  */
@@ -56,7 +56,7 @@ sgip_fdw_connections(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 	{
 		ForeignServer *server = GetForeignServerExtended(infos[i].server_id, FSV_MISSING_OK);
-		char	   *user = GetUserNameFromId(infos[i].user_id, true);
+		char	   *user = OidIsValid(infos[i].user_id) ? GetUserNameFromId(infos[i].user_id, true) : "public";
 		Interval	age = {.time = GetCurrentTimestamp() - infos[i].created_at};
 		Datum		values[CONNECTION_COLUMNS];
 		bool		nulls[CONNECTION_COLUMNS] = {false};
