@@ -117,8 +117,8 @@ get_peer(SgipHttpPeer *peer, const char *name)
 static HeapTuple
 result_tuple(TupleDesc desc, Reading *reading, const SgipHttpCounters *counters)
 {
-	Datum		values[11];
-	bool		nulls[11] = {0};
+	Datum		values[10];
+	bool		nulls[10] = {0};
 	const SgipHttpResult *result = sgip_http_result(reading->transfer);
 	const SgipHttpHead *head = &result->head;
 	bool		failed = result->state == SGIP_HTTP_FAILED;
@@ -130,13 +130,12 @@ result_tuple(TupleDesc desc, Reading *reading, const SgipHttpCounters *counters)
 	values[4] = failed ? CStringGetTextDatum(failure_names[result->failure]) : (Datum) 0;
 	values[5] = failed ? CStringGetTextDatum(result->failure_text) : (Datum) 0;
 	nulls[4] = nulls[5] = !failed;
-	values[6] = BoolGetDatum(result->sent);
-	values[7] = Int32GetDatum((int32) TimestampDifferenceMilliseconds(result->started_at, result->ended_at));
-	values[8] = Int64GetDatum((int64) counters->connections_opened);
-	values[9] = CStringGetTextDatum(head->link_next ? head->link_next : "");
-	values[10] = CStringGetTextDatum(psprintf("%s|%s|%s|%s|%s", head->content_length,
-											  head->retry_after, head->rate_reset,
-											  head->location, head->link_last ? head->link_last : ""));
+	values[6] = Int32GetDatum((int32) TimestampDifferenceMilliseconds(result->started_at, result->ended_at));
+	values[7] = Int64GetDatum((int64) counters->connections_opened);
+	values[8] = CStringGetTextDatum(head->link_next ? head->link_next : "");
+	values[9] = CStringGetTextDatum(psprintf("%s|%s|%s|%s|%s", head->content_length,
+											 head->retry_after, head->rate_reset,
+											 head->location, head->link_last ? head->link_last : ""));
 	return heap_form_tuple(desc, values, nulls);
 }
 

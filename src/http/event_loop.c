@@ -350,7 +350,7 @@ take_result(SgipTransfer *transfer, CURLcode code)
 	 * expires before ours, start over; ours goes on.
 	 */
 	if ((transfer->stale ||
-		 (code == CURLE_OPERATION_TIMEDOUT && !result->sent && transfer->silence < silence_limit(transfer))) &&
+		 (code == CURLE_OPERATION_TIMEDOUT && transfer->connecting && transfer->silence < silence_limit(transfer))) &&
 		sgip_transfer_restart(transfer))
 		return;
 

@@ -71,7 +71,6 @@ typedef struct SgipHttpResult
 	SgipHttpState state;
 	SgipHttpFailure failure;	/* if FAILED: why, */
 	char		failure_text[256];	/* in libcurl's words or ours, no secret */
-	bool		sent;			/* a connection stood, the request was begun */
 	SgipHttpHead head;
 	uint64		received;		/* bytes of the body, decoded */
 	TimestampTz started_at;

@@ -120,27 +120,12 @@ sgip_transfer_fail(SgipTransfer *transfer, SgipHttpFailure failure,
  * What a code of libcurl means for us.
  */
 static SgipHttpFailure
-classify(CURLcode code, bool sent)
+classify(const SgipTransfer *transfer, CURLcode code)
 {
 	switch (code)
 	{
 		case CURLE_COULDNT_RESOLVE_PROXY:
 		case CURLE_COULDNT_RESOLVE_HOST:
-		case CURLE_COULDNT_CONNECT:
-		case CURLE_PROXY:
-		case CURLE_SSL_CONNECT_ERROR:
-		case CURLE_SSL_CERTPROBLEM:
-		case CURLE_SSL_CIPHER:
-		case CURLE_SSL_CACERT_BADFILE:
-		case CURLE_SSL_CRL_BADFILE:
-		case CURLE_SSL_ISSUER_ERROR:
-		case CURLE_SSL_INVALIDCERTSTATUS:
-		case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-		case CURLE_SSL_ENGINE_NOTFOUND:
-		case CURLE_SSL_ENGINE_SETFAILED:
-		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_USE_SSL_FAILED:
-		case CURLE_INTERFACE_FAILED:
 			return SGIP_HTTP_CONNECT;
 
 		case CURLE_BAD_CONTENT_ENCODING:
@@ -149,59 +134,43 @@ classify(CURLcode code, bool sent)
 #if LIBCURL_VERSION_NUM >= 0x080600
 		case CURLE_TOO_LARGE:
 #endif
-		case CURLE_FILESIZE_EXCEEDED:
-		case CURLE_TOO_MANY_REDIRECTS:
 			return SGIP_HTTP_BROKEN;
 
 		case CURLE_OUT_OF_MEMORY:
 		case CURLE_FAILED_INIT:
 		case CURLE_URL_MALFORMAT:
 		case CURLE_NOT_BUILT_IN:
-		case CURLE_UNKNOWN_OPTION:
 		case CURLE_BAD_FUNCTION_ARGUMENT:
-		case CURLE_ABORTED_BY_CALLBACK:
 		case CURLE_WRITE_ERROR:
-		case CURLE_READ_ERROR:
 			return SGIP_HTTP_INTERNAL;
 
 		default:
-			/* lost, cut short, stream errors, and the unknown */
-			return sent ? SGIP_HTTP_LOST : SGIP_HTTP_CONNECT;
+			/* TCP, TLS or proxy; else lost, cut short, and the unknown */
+			return transfer->connecting ? SGIP_HTTP_CONNECT : SGIP_HTTP_LOST;
 	}
 }
 
 /*
- * libcurl's message for its code.  Its messages name hosts, ports, addresses
- * and certificates, never the URL; only those about an unusable proxy quote
- * the proxy's URL with its password.
- */
-static const char *
-describe(const SgipTransfer *transfer, CURLcode code)
-{
-	if (transfer->error_buffer[0] == '\0' ||
-		strstr(transfer->error_buffer, "Unsupported proxy") != NULL)
-		return curl_easy_strerror(code);
-	return transfer->error_buffer;
-}
-
-/*
- * When descriptors are used up, libcurl reports it as a host that cannot be
- * resolved or a file without trust anchors.
+ * libcurl's messages name hosts, ports, addresses and certificates, never the
+ * URL; only those about an unusable proxy quote the proxy's URL with its
+ * password.  When descriptors are used up, libcurl reports it as a host that
+ * cannot be resolved or a file without trust anchors.
  */
 void
 sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code)
 {
-	SgipHttpResult *result = &transfer->result;
-	SgipHttpFailure failure = classify(code, result->sent);
+	const char *message = transfer->error_buffer;
 
-	if (code == CURLE_OUT_OF_MEMORY && result->sent && result->head.status == 0)
+	if (message[0] == '\0' || strstr(message, "Unsupported proxy") != NULL)
+		message = curl_easy_strerror(code);
+	if (code == CURLE_OUT_OF_MEMORY && !transfer->connecting && transfer->result.head.status == 0)
 		/* how libcurl reports a line over its limit of 100 kB */
 		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN,
 						   "a header line is too long, or memory is short", NULL);
-	else if (!result->sent && sgip_descriptors_used_up(transfer->lease))
+	else if (transfer->connecting && sgip_descriptors_used_up(transfer->lease))
 		sgip_transfer_fail(transfer, SGIP_HTTP_DESCRIPTORS, "too many open files", NULL);
 	else
-		sgip_transfer_fail(transfer, failure, describe(transfer, code), NULL);
+		sgip_transfer_fail(transfer, classify(transfer, code), message, NULL);
 }
 
 /* ----------------------------------------------------------------
@@ -264,7 +233,6 @@ begin_request(void *arg, char *peer_ip, char *own_ip, int peer_port,
 	SgipTransfer *transfer = arg;
 
 	end_connecting(transfer);
-	transfer->result.sent = true;
 	transfer->silence = 0;
 	return CURL_PREREQFUNC_OK;
 }
@@ -633,7 +601,6 @@ sgip_transfer_restart(SgipTransfer *transfer)
 		transfer->stale = false;
 		transfer->restarted = true;
 		begin_connecting(transfer);
-		transfer->result.sent = false;
 		transfer->silence = 0;
 		transfer->header_lines = 0;
 		transfer->header_bytes = 0;
