@@ -52,7 +52,7 @@ static SgipLease *wait_set_lease = NULL;
 /* Goes through the transfers of a lease that are in flight */
 #define foreach_in_flight(transfer, iter, lease) \
 	dlist_foreach(iter, &(lease)->transfers) \
-		if ((transfer = dlist_container(SgipTransfer, node, (iter).cur))->attached)
+		if ((transfer = dlist_container(SgipTransfer, node, (iter).cur))->result.state == SGIP_HTTP_RUNNING)
 
 /* ----------------------------------------------------------------
  *		Timer
@@ -339,22 +339,24 @@ take_result(SgipTransfer *transfer, CURLcode code)
 
 	/*
 	 * A kept connection may end just when it is used again.  libcurl then
-	 * tries another one, but that may have ended too.
+	 * tries another one, but that may have ended too.  Or it ended by a 408
+	 * (see receive_header).
 	 */
-	if (!transfer->opened && !transfer->restarted && transfer->header_lines == 0 &&
-		(code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING))
-		transfer->stale = true;
+	bool		stale = !transfer->opened &&
+		(result->head.status == 408 ||
+		 (transfer->header_lines == 0 &&
+		  (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING)));
 
 	/*
 	 * libcurl's clock for connecting also runs while nothing waits.  If it
 	 * expires before ours, start over; ours goes on.
 	 */
-	if ((transfer->stale ||
+	if ((stale ||
 		 (code == CURLE_OPERATION_TIMEDOUT && transfer->connecting && transfer->silence < silence_limit(transfer))) &&
-		sgip_transfer_restart(transfer))
+		sgip_transfer_restart(transfer, stale))
 		return;
 
-	if (!transfer->refused && code == CURLE_OK && result->head.status != 0)
+	if (result->failure_text[0] == '\0' && code == CURLE_OK && result->head.status != 0)
 	{
 		sgip_transfer_end(transfer, SGIP_HTTP_DONE);
 		return;

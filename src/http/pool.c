@@ -520,14 +520,11 @@ sgip_http_counters(const SgipLease *lease)
 SgipTransfer *
 sgip_http_start(SgipLease *lease, const SgipHttpRequest *request)
 {
-	SgipTransfer *transfer = sgip_transfer_new(lease, request);
-
 	/* idle leases give up their sockets if there are too many */
 	while (sgip_sockets_open() >= max_connections && close_oldest())
 		 /* go on */ ;
 	(void) has_descriptors(1);
-	sgip_transfer_attach(transfer);
-	return transfer;
+	return sgip_transfer_start(lease, request);
 }
 
 /* ----------------------------------------------------------------

@@ -104,9 +104,8 @@ sgip_transfer_fail(SgipTransfer *transfer, SgipHttpFailure failure,
 {
 	SgipHttpResult *result = &transfer->result;
 
-	if (transfer->refused)
+	if (result->failure_text[0] != '\0')
 		return;
-	transfer->refused = true;
 	result->failure = failure;
 	snprintf(result->failure_text, sizeof(result->failure_text), more ? "%s: %s" : "%s", text, more);
 	for (char *c = result->failure_text; *c != '\0'; c++)
@@ -290,11 +289,8 @@ receive_header(char *data, size_t size, size_t count, void *arg)
 		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, problem, NULL);
 		return 0;
 	}
-	if (head->status == 408 && !transfer->opened && !transfer->restarted)
-	{
-		transfer->stale = true;
-		return 0;
-	}
+	if (head->status == 408 && !transfer->opened)
+		return 0;				/* take_result starts over */
 	return n;
 }
 
@@ -512,8 +508,8 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 }
 
 /*
- * Keeps the handle for the lease's next request, cleared of this one; or
- * closes it.
+ * Takes the handle out of the lease's multi handle, if it is in there, and
+ * keeps it for the next request, cleared of this one; or closes it.
  */
 static void
 give_handle_back(SgipTransfer *transfer)
@@ -524,6 +520,8 @@ give_handle_back(SgipTransfer *transfer)
 	transfer->easy = NULL;
 	if (easy == NULL)
 		return;
+	if (curl_multi_remove_handle(lease->multi, easy) != CURLM_OK)
+		lease->broken = true;
 	if (lease->spare_easy == NULL && !lease->broken &&
 		curl_easy_setopt(easy, CURLOPT_URL, NULL) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, NULL) == CURLE_OK &&
@@ -552,54 +550,40 @@ sgip_transfer_connecting(void)
 }
 
 SgipTransfer *
-sgip_transfer_new(SgipLease *lease, const SgipHttpRequest *request)
+sgip_transfer_start(SgipLease *lease, const SgipHttpRequest *request)
 {
 	SgipTransfer *transfer = MemoryContextAllocZero(TopMemoryContext, sizeof(SgipTransfer));
+	CURLMcode	code = CURLM_OK;
 
 	transfer->lease = lease;
 	transfer->target = WINDOW_BYTES;
 	transfer->result.started_at = GetCurrentTimestamp();
 	dlist_push_tail(&lease->transfers, &transfer->node);
+	lease->requests++;
+	in_flight++;
+	begin_connecting(transfer);
 	if (lease->broken)
 		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", NULL);
-	if (lease->broken || !set_up(transfer, request))
+	else if (set_up(transfer, request))
+		code = curl_multi_add_handle(lease->multi, transfer->easy);
+	if (code != CURLM_OK)
+		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "could not start the transfer",
+						   curl_multi_strerror(code));
+	if (transfer->result.failure_text[0] != '\0')
 		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
 	return transfer;
 }
 
-void
-sgip_transfer_attach(SgipTransfer *transfer)
-{
-	SgipLease  *lease = transfer->lease;
-	CURLMcode	code;
-
-	if (transfer->result.state != SGIP_HTTP_RUNNING)
-		return;
-	begin_connecting(transfer);
-	code = curl_multi_add_handle(lease->multi, transfer->easy);
-	if (code != CURLM_OK)
-	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "could not start the transfer",
-						   curl_multi_strerror(code));
-		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
-		return;
-	}
-	transfer->attached = true;
-	in_flight++;
-	lease->requests++;
-}
-
 bool
-sgip_transfer_restart(SgipTransfer *transfer)
+sgip_transfer_restart(SgipTransfer *transfer, bool stale)
 {
 	CURLM	   *multi = transfer->lease->multi;
 
 	if (curl_multi_remove_handle(multi, transfer->easy) != CURLM_OK)
 		return false;
-	if (transfer->stale)
+	if (stale)
 	{
-		transfer->stale = false;
-		transfer->restarted = true;
+		transfer->opened = true;
 		begin_connecting(transfer);
 		transfer->silence = 0;
 		transfer->header_lines = 0;
@@ -616,17 +600,11 @@ sgip_transfer_end(SgipTransfer *transfer, SgipHttpState state)
 	transfer->result.state = state;
 	transfer->result.ended_at = GetCurrentTimestamp();
 	transfer->paused = false;
-	if (transfer->attached)
-	{
-		transfer->attached = false;
-		in_flight--;
-		if (curl_multi_remove_handle(transfer->lease->multi, transfer->easy) != CURLM_OK)
-			transfer->lease->broken = true;
-	}
+	in_flight--;
+	end_connecting(transfer);
 	give_handle_back(transfer);
 	curl_slist_free_all(transfer->headers);
 	transfer->headers = NULL;
-	end_connecting(transfer);
 	if (transfer->opened)
 		sgip_sockets_forget(transfer->lease);
 }
