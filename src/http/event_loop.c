@@ -505,7 +505,6 @@ sgip_http_drive(SgipLease *lease)
 
 	foreach_in_flight(transfer, iter, lease)
 	{
-		sgip_transfer_compact(transfer);
 		if (transfer->paused && !sgip_transfer_is_full(transfer))
 			sgip_transfer_resume(transfer);
 	}

@@ -295,8 +295,8 @@ receive_header(char *data, size_t size, size_t count, void *arg)
 }
 
 /*
- * Makes room for n more bytes behind the window's contents.  Returns false
- * when out of memory.
+ * Makes room for n more bytes behind the window's contents, which move to the
+ * beginning of the buffer for that.  Returns false when out of memory.
  */
 static bool
 grow_window(SgipTransfer *transfer, size_t n)
@@ -304,6 +304,11 @@ grow_window(SgipTransfer *transfer, size_t n)
 	size_t		cap = Max(transfer->cap, FIRST_WINDOW_BYTES);
 	char	   *buffer;
 
+	if (transfer->start > 0 && transfer->cap - transfer->start - transfer->len < n)
+	{
+		memmove(transfer->buffer, transfer->buffer + transfer->start, transfer->len);
+		transfer->start = 0;
+	}
 	while (cap - transfer->start - transfer->len < n)
 		cap *= 2;
 	if (cap == transfer->cap)
@@ -660,17 +665,8 @@ sgip_http_consume(SgipTransfer *transfer, size_t len)
 }
 
 void
-sgip_transfer_compact(SgipTransfer *transfer)
-{
-	if (transfer->start > 0)
-		memmove(transfer->buffer, transfer->buffer + transfer->start, transfer->len);
-	transfer->start = 0;
-}
-
-void
 sgip_http_make_room(SgipTransfer *transfer)
 {
-	sgip_transfer_compact(transfer);
 	if (!sgip_transfer_is_full(transfer))
 		return;
 	transfer->target *= 2;

@@ -80,9 +80,6 @@ extern void sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code);
 /* Ends it in the given state, and closes its handle */
 extern void sgip_transfer_end(SgipTransfer *transfer, SgipHttpState state);
 
-/* Moves the window's contents to the beginning of its buffer */
-extern void sgip_transfer_compact(SgipTransfer *transfer);
-
 /* Resumes a paused transfer */
 extern void sgip_transfer_resume(SgipTransfer *transfer);
 
