@@ -282,10 +282,9 @@ fail_all(SgipLease *lease, const char *why)
 }
 
 /*
- * Lets libcurl act on a socket, or on its timer.  All signals are blocked
- * while it might start a thread to look up a name: a thread inherits the
- * signal mask, and PostgreSQL's signal handlers must not run in it.  That is
- * until an answer comes, since a kept connection can prove to be dead.
+ * Lets libcurl act on a socket, or on its timer.  All signals are blocked: it
+ * may start a thread to look up a name, which inherits the signal mask, and
+ * PostgreSQL's signal handlers must not run in a thread.
  *
  * The time that libcurl itself takes to connect (OpenSSL reads all trust
  * anchors for each connection) counts as waiting.  It could exceed
@@ -296,35 +295,21 @@ act(SgipLease *lease, curl_socket_t socket, int mask)
 {
 	sigset_t	all;
 	sigset_t	before;
-	bool		block = false;
-	int64		began = 0;
+	int64		began = sgip_now_ns();
 	CURLMcode	code;
 	int			running;
 	SgipTransfer *transfer;
 	dlist_iter	iter;
 
-	foreach_in_flight(transfer, iter, lease)
-		block |= transfer->header_lines == 0;
-
-	if (block)
-	{
-		began = sgip_now_ns();
-		sigfillset(&all);
-		sigprocmask(SIG_SETMASK, &all, &before);
-	}
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
 	code = curl_multi_socket_action(lease->multi, socket, mask, &running);
-	if (block)
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	foreach_in_flight(transfer, iter, lease)
 	{
-		int64		took = sgip_now_ns() - began;
-
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		foreach_in_flight(transfer, iter, lease)
-		{
-			if (transfer->connecting)
-				transfer->silence += took;
-		}
+		if (transfer->connecting)
+			transfer->silence += sgip_now_ns() - began;
 	}
-
 	if (code != CURLM_OK)
 		(void) fail_all(lease, curl_multi_strerror(code));
 }
