@@ -109,8 +109,7 @@ arm_timer(SgipLease *lease)
 	/* an absolute time that has passed fires at once; zero disarms */
 	spec.it_value.tv_sec = due / (1000 * SGIP_NS_PER_MS);
 	spec.it_value.tv_nsec = due % (1000 * SGIP_NS_PER_MS);
-	if (timerfd_settime(lease->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
-		lease->broken = true;	/* cannot happen with valid arguments */
+	(void) timerfd_settime(lease->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
 /* ----------------------------------------------------------------
@@ -137,8 +136,7 @@ set_curl_timer(CURLM *multi, long timeout_ms, void *arg)
  * Callback: a socket is to be watched, watched in another way, or no longer.
  */
 static int
-watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
-			 void *socket_arg)
+watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg, void *unused)
 {
 	SgipLease  *lease = arg;
 	struct epoll_event event = {0};
@@ -156,15 +154,11 @@ watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
 		event.events |= EPOLLOUT;
 	event.data.fd = socket;
 
-	/* socket_arg is what was assigned to a socket that libcurl told us about */
-	if (socket_arg != NULL &&
-		epoll_ctl(lease->epoll_fd, EPOLL_CTL_MOD, socket, &event) == 0)
-		return 0;
 	if (epoll_ctl(lease->epoll_fd, EPOLL_CTL_ADD, socket, &event) < 0 &&
 		(errno != EEXIST ||
 		 epoll_ctl(lease->epoll_fd, EPOLL_CTL_MOD, socket, &event) < 0))
 		return -1;
-	return curl_multi_assign(lease->multi, socket, lease) == CURLM_OK ? 0 : -1;
+	return 0;
 }
 
 /* ----------------------------------------------------------------
@@ -197,7 +191,7 @@ sgip_event_loop_open(SgipLease *lease)
 	if (lease->epoll_fd < 0)
 		report_kernel("an epoll descriptor");
 	lease->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	event.events = EPOLLIN;
+	event.events = EPOLLIN | EPOLLET;	/* need not be read */
 	event.data.fd = lease->timer_fd;
 	if (lease->timer_fd < 0 ||
 		epoll_ctl(lease->epoll_fd, EPOLL_CTL_ADD, lease->timer_fd, &event) < 0)
@@ -454,16 +448,9 @@ drive_round(SgipLease *lease)
 		uint32		what = events[i].events;
 		int			mask = 0;
 
+		/* the reason is found out below and by the caller */
 		if (events[i].data.fd == lease->timer_fd)
-		{
-			uint64		expirations;
-
-			/* the reason is found out below and by the caller */
-			if (read(lease->timer_fd, &expirations, sizeof(expirations)) < 0 &&
-				errno != EAGAIN)
-				lease->broken = true;
 			continue;
-		}
 		if (what & (EPOLLIN | EPOLLHUP | EPOLLERR))
 			mask |= CURL_CSELECT_IN;
 		if (what & EPOLLOUT)
