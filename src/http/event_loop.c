@@ -220,7 +220,7 @@ sgip_event_loop_open(SgipLease *lease)
 	CHECK_MSETOPT(lease->multi, CURLMOPT_QUICK_EXIT, 1L);
 #endif
 
-	lease->broken = false;
+	lease->broken = NULL;
 }
 
 /* Frees the set of wait events. */
@@ -255,27 +255,6 @@ sgip_event_loop_close(SgipLease *lease)
  */
 
 /*
- * The lease cannot go on: fails what is in flight on it.  Returns whether
- * there was anything.
- */
-static bool
-fail_all(SgipLease *lease, const char *why)
-{
-	bool		any = false;
-	SgipTransfer *transfer;
-	dlist_iter	iter;
-
-	lease->broken = true;
-	foreach_in_flight(transfer, iter, lease)
-	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", why);
-		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
-		any = true;
-	}
-	return any;
-}
-
-/*
  * Lets libcurl act on a socket, or on its timer.  All signals are blocked: it
  * may start a thread to look up a name, which inherits the signal mask, and
  * PostgreSQL's signal handlers must not run in a thread.
@@ -305,7 +284,7 @@ act(SgipLease *lease, curl_socket_t socket, int mask)
 			transfer->silence += sgip_now_ns() - began;
 	}
 	if (code != CURLM_OK)
-		(void) fail_all(lease, curl_multi_strerror(code));
+		lease->broken = curl_multi_strerror(code);
 }
 
 /*
@@ -398,10 +377,11 @@ look_at_windows(SgipLease *lease)
 }
 
 /*
- * Fails the transfers for which we waited too long; true if there were any.
+ * Fails the transfers for which we waited too long, or all if the lease cannot
+ * go on; true if there were any.
  */
 static bool
-check_deadlines(SgipLease *lease)
+fail_hopeless(SgipLease *lease)
 {
 	bool		any = false;
 	SgipTransfer *transfer;
@@ -409,9 +389,11 @@ check_deadlines(SgipLease *lease)
 
 	foreach_in_flight(transfer, iter, lease)
 	{
-		if (transfer->paused || transfer->silence < silence_limit(transfer))
+		if (lease->broken)
+			sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", lease->broken);
+		else if (transfer->paused || transfer->silence < silence_limit(transfer))
 			continue;
-		if (transfer->connecting)
+		else if (transfer->connecting)
 			sgip_transfer_fail(transfer, SGIP_HTTP_CONNECT, "no connection in time", NULL);
 		else
 			sgip_transfer_fail(transfer, SGIP_HTTP_SILENT, "no answer in time", NULL);
@@ -489,11 +471,7 @@ sgip_http_drive(SgipLease *lease)
 		if (!look_at_windows(lease) || must_return())
 			break;
 	}
-	if (lease->broken && fail_all(lease, NULL))
-		any = true;
-	if (check_deadlines(lease))
-		any = true;
-	return any;
+	return fail_hopeless(lease) || any;
 }
 
 /* ----------------------------------------------------------------

@@ -78,7 +78,8 @@ struct SgipLease
 	bool		counted;		/* its descriptors were acquired, those of
 								 * sockets apart */
 	bool		invalidated;	/* not to be leased again */
-	bool		broken;			/* incomplete, or libcurl gave it up */
+	const char *broken;			/* why it cannot be used: incomplete, or what
+								 * libcurl said when it gave up; or NULL */
 	int			open_sockets;	/* of these */
 	SgipOpenSocket sockets[SGIP_MAX_SOCKETS];
 

@@ -358,7 +358,7 @@ open_lease(SgipHolder *holder, const SgipHttpPeer *peer)
 
 	lease->epoll_fd = -1;
 	lease->timer_fd = -1;
-	lease->broken = true;		/* until it is complete */
+	lease->broken = "incomplete";
 	dlist_init(&lease->transfers);
 	lease->holder = holder;
 	holder->lease = lease;

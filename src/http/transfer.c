@@ -521,13 +521,15 @@ give_handle_back(SgipTransfer *transfer)
 {
 	SgipLease  *lease = transfer->lease;
 	CURL	   *easy = transfer->easy;
+	CURLMcode	code;
 
 	transfer->easy = NULL;
 	if (easy == NULL)
 		return;
-	if (curl_multi_remove_handle(lease->multi, easy) != CURLM_OK)
-		lease->broken = true;
-	if (lease->spare_easy == NULL && !lease->broken &&
+	code = curl_multi_remove_handle(lease->multi, easy);
+	if (code != CURLM_OK)
+		lease->broken = curl_multi_strerror(code);
+	if (lease->spare_easy == NULL &&
 		curl_easy_setopt(easy, CURLOPT_URL, NULL) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, NULL) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL) == CURLE_OK &&
@@ -568,7 +570,7 @@ sgip_transfer_start(SgipLease *lease, const SgipHttpRequest *request)
 	in_flight++;
 	begin_connecting(transfer);
 	if (lease->broken)
-		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", NULL);
+		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", lease->broken);
 	else if (set_up(transfer, request))
 		code = curl_multi_add_handle(lease->multi, transfer->easy);
 	if (code != CURLM_OK)
