@@ -482,8 +482,7 @@ sgip_http_drive(SgipLease *lease)
 int
 sgip_http_wait_begin(SgipLease *lease, long wake_ms)
 {
-	if (lease->waiting_since != 0)
-		sgip_http_wait_end(lease);
+	sgip_http_wait_end(lease);
 	lease->waiting_since = sgip_now_ns();
 	lease->wake_at = wake_ms < 0 ? 0 : lease->waiting_since + wake_ms * SGIP_NS_PER_MS;
 	arm_timer(lease);
@@ -535,38 +534,21 @@ void
 sgip_http_wait(SgipLease *lease, long wake_ms, bool for_limit)
 {
 	static uint32 wait_events[2] = {0, 0};
-	int64		wake_at = wake_ms < 0 ? 0 : sgip_now_ns() + wake_ms * SGIP_NS_PER_MS;
+	WaitEvent	event;
 
 	if (wait_events[for_limit] == 0)
 		wait_events[for_limit] = sgip_wait_event_new(for_limit ? "SgipRateLimit" : "SgipHttp");
 
-	for (;;)
-	{
-		long		left_ms = -1;
-		WaitEvent	event;
-
-		CHECK_FOR_INTERRUPTS();
-		if (sgip_http_drive(lease))
-			return;
-		if (wake_at != 0)
-		{
-			int64		left = wake_at - sgip_now_ns();
-
-			if (left <= 0)
-				return;
-			left_ms = (long) ((left + SGIP_NS_PER_MS - 1) / SGIP_NS_PER_MS);
-		}
-		else if (next_due(lease) == 0)
-			return;				/* nothing could happen */
-
-		(void) sgip_http_wait_begin(lease, left_ms);
-		(void) WaitEventSetWait(get_wait_set(lease), -1, &event, 1, wait_events[for_limit]);
-		sgip_http_wait_end(lease);
-		if (event.events & WL_LATCH_SET)
-		{
-			ResetLatch(MyLatch);
-			if (for_limit)
-				return;
-		}
-	}
+	CHECK_FOR_INTERRUPTS();
+	if (sgip_http_drive(lease))
+		return;
+	if (wake_ms < 0 && next_due(lease) == 0)
+		return;					/* nothing could happen */
+	(void) sgip_http_wait_begin(lease, wake_ms);
+	(void) WaitEventSetWait(get_wait_set(lease), -1, &event, 1, wait_events[for_limit]);
+	sgip_http_wait_end(lease);
+	if (event.events & WL_LATCH_SET)
+		ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	(void) sgip_http_drive(lease);
 }

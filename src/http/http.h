@@ -144,10 +144,9 @@ extern int	sgip_http_wait_begin(SgipLease *lease, long wake_ms);
 extern void sgip_http_wait_end(SgipLease *lease);
 
 /*
- * Waits until there is something to do or wake_ms have passed (-1: no limit),
- * and drives.  Serves interrupts at once.  for_limit: the wait is for a rate
- * limit; it ends early if the session's latch is set, and has a wait event of
- * its own.
+ * Waits until there is something to do, wake_ms have passed (-1: no limit) or
+ * the session's latch is set, and drives.  Serves interrupts at once.
+ * for_limit: the wait is for a rate limit, which has a wait event of its own.
  */
 extern void sgip_http_wait(SgipLease *lease, long wake_ms, bool for_limit);
 
