@@ -16,7 +16,6 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "port/atomics.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -53,13 +52,6 @@ static int	max_connections = 64;
 /* When it fires, nothing has been leased for MAX_IDLE_MS */
 static TimeoutId idle_timeout;
 
-/*
- * For that time-out's handler, which may interrupt anything: the pool is
- * being changed; the time-out fired meanwhile.
- */
-static volatile sig_atomic_t pool_changes = false;
-static volatile sig_atomic_t timeout_missed = false;
-
 /* ----------------------------------------------------------------
  *		Time
  * ----------------------------------------------------------------
@@ -77,9 +69,6 @@ hang_up_idle(void)
 	int64		oldest = sgip_now_ns() - (MAX_IDLE_MS - 1) * SGIP_NS_PER_MS;
 	dlist_iter	iter;
 
-	timeout_missed = pool_changes;
-	if (pool_changes)
-		return;
 	dlist_foreach(iter, &all_leases)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
@@ -97,20 +86,18 @@ hang_up_idle(void)
 }
 
 /*
- * Begins or ends a change of the pool.  A time-out that fired meanwhile is
- * armed anew.
+ * Puts a lease first in the pool, or takes it out.  The time-out, whose handler
+ * may interrupt anything, is off meanwhile.
  */
 static void
-set_changes(bool changes)
+move_lease(SgipLease *lease, bool out)
 {
-	pg_compiler_barrier();
-	pool_changes = changes;
-	pg_compiler_barrier();
-	if (!changes && timeout_missed)
-	{
-		timeout_missed = false;
-		enable_timeout_after(idle_timeout, MAX_IDLE_MS);
-	}
+	disable_timeout(idle_timeout, false);
+	if (lease->node.next != NULL)
+		dlist_delete(&lease->node);
+	if (!out)
+		dlist_push_head(&all_leases, &lease->node);
+	enable_timeout_after(idle_timeout, MAX_IDLE_MS);
 }
 
 /* ----------------------------------------------------------------
@@ -162,9 +149,7 @@ stop_transfers(SgipLease *lease)
 static void
 close_lease(SgipLease *lease)
 {
-	set_changes(true);
-	dlist_delete(&lease->node);
-	set_changes(false);
+	move_lease(lease, true);
 	stop_transfers(lease);
 	if (lease->holder)
 		lease->holder->lease = NULL;
@@ -362,9 +347,7 @@ open_lease(SgipHolder *holder, const SgipHttpPeer *peer)
 	dlist_init(&lease->transfers);
 	lease->holder = holder;
 	holder->lease = lease;
-	set_changes(true);
-	dlist_push_head(&all_leases, &lease->node);
-	set_changes(false);
+	move_lease(lease, false);
 
 	lease->peer = *peer;
 	lease->peer.ca_file = lease->peer.proxy = NULL;
@@ -477,7 +460,7 @@ end_lease(void *arg)
 		(lease->kept_in == NULL && !lease->peer.keep_connections))
 		close_lease(lease);
 	else
-		enable_timeout_after(idle_timeout, MAX_IDLE_MS);
+		move_lease(lease, false);
 }
 
 SgipLease *
@@ -496,14 +479,8 @@ sgip_http_acquire(const SgipHttpPeer *peer, MemoryContext owner)
 	lease = find_idle(peer);
 	if (lease == NULL)
 		lease = open_lease(holder, peer);
-	else
-	{
-		lease->holder = holder;
-		holder->lease = lease;
-		set_changes(true);
-		dlist_move_head(&all_leases, &lease->node);
-		set_changes(false);
-	}
+	lease->holder = holder;
+	holder->lease = lease;
 	keep_for_statement(lease);
 	lease->peer.connect_timeout_ms = peer->connect_timeout_ms;
 	lease->peer.read_timeout_ms = peer->read_timeout_ms;
