@@ -73,7 +73,7 @@ hang_up_idle(void)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (lease->holder != NULL || lease->idle_since > oldest)
+		if (lease->in_use || lease->idle_since > oldest)
 			continue;
 		lease->invalidated = true;
 		for (int i = 0; i < lease->open_sockets; i++)
@@ -106,25 +106,6 @@ move_lease(SgipLease *lease, bool out)
  */
 
 /*
- * Copies a string that may be NULL, for as long as the session lives.
- */
-static char *
-copy_text(const char *text)
-{
-	return text ? MemoryContextStrdup(TopMemoryContext, text) : NULL;
-}
-
-/*
- * Frees such a copy.
- */
-static void
-free_text(const char *text)
-{
-	if (text)
-		pfree(unconstify(char *, text));
-}
-
-/*
  * Are both NULL, or the same text?
  */
 static bool
@@ -133,32 +114,14 @@ same_text(const char *a, const char *b)
 	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
 }
 
-/*
- * Ends all transfers of a lease.
- */
-static void
-stop_transfers(SgipLease *lease)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &lease->transfers)
-		sgip_http_stop(dlist_container(SgipTransfer, node, iter.cur));
-}
-
-/* Closes a lease and frees it.  Does not throw. */
+/* Closes a lease without transfers and frees it.  Does not throw. */
 static void
 close_lease(SgipLease *lease)
 {
 	move_lease(lease, true);
-	stop_transfers(lease);
-	if (lease->holder)
-		lease->holder->lease = NULL;
 	sgip_event_loop_close(lease);
-	if (lease->counted)
-		sgip_descriptors_release(SGIP_LEASE_DESCRIPTORS);
-	free_text(lease->peer.ca_file);
-	free_text(lease->peer.proxy);
-	pfree(lease);
+	sgip_descriptors_release(SGIP_LEASE_DESCRIPTORS);
+	MemoryContextDelete(lease->context);
 }
 
 /*
@@ -173,7 +136,7 @@ close_oldest(void)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (lease->holder == NULL)
+		if (!lease->in_use)
 		{
 			close_lease(lease);
 			return true;
@@ -196,7 +159,7 @@ tidy(void)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (lease->holder != NULL)
+		if (lease->in_use)
 			continue;
 		if (lease->invalidated || lease->broken || lease->idle_since < oldest ||
 			kept >= MAX_IDLE_LEASES)
@@ -249,7 +212,7 @@ end_statement(void *arg)
 		if (lease->kept_in != arg)
 			continue;
 		lease->kept_in = NULL;
-		if (lease->holder == NULL)
+		if (!lease->in_use)
 			close_lease(lease);
 	}
 }
@@ -333,26 +296,26 @@ sgip_http_has_room(void)
 }
 
 /*
- * Creates a lease for the peer.  Its holder owns it from the start, and
- * closes it after an error.
+ * A new lease for the peer, without handles.  Until it is complete it belongs
+ * to the owner.
  */
 static SgipLease *
-open_lease(SgipHolder *holder, const SgipHttpPeer *peer)
+make_lease(const SgipHttpPeer *peer, MemoryContext owner)
 {
-	SgipLease  *lease = MemoryContextAllocZero(TopMemoryContext, sizeof(SgipLease));
+	MemoryContext context = AllocSetContextCreate(owner, "sgip_fdw connections", ALLOCSET_SMALL_SIZES);
+	SgipLease  *lease = MemoryContextAllocZero(context, sizeof(SgipLease));
 
+	lease->context = context;
 	lease->epoll_fd = -1;
 	lease->timer_fd = -1;
 	lease->broken = "incomplete";
 	dlist_init(&lease->transfers);
-	lease->holder = holder;
-	holder->lease = lease;
-	move_lease(lease, false);
 
 	lease->peer = *peer;
-	lease->peer.ca_file = lease->peer.proxy = NULL;
-	lease->peer.ca_file = copy_text(peer->ca_file);
-	lease->peer.proxy = copy_text(peer->proxy);
+	if (peer->ca_file)
+		lease->peer.ca_file = MemoryContextStrdup(context, peer->ca_file);
+	if (peer->proxy)
+		lease->peer.proxy = MemoryContextStrdup(context, peer->proxy);
 	lease->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID,
 											   ObjectIdGetDatum(peer->server_id));
 	if (OidIsValid(peer->mapping_id))
@@ -361,14 +324,14 @@ open_lease(SgipHolder *holder, const SgipHttpPeer *peer)
 	lease->number = ++last_number;
 	lease->created_at = GetCurrentTimestamp();
 
-	lease->counted = acquire_descriptors(SGIP_LEASE_DESCRIPTORS);
-	if (!lease->counted)
+	if (!acquire_descriptors(SGIP_LEASE_DESCRIPTORS))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("too many open files for another HTTP connection"),
 				 errdetail("This session holds as many file descriptors as PostgreSQL lets extensions have."),
 				 errhint("Raise max_files_per_process, or read fewer foreign tables at the same time.")));
-	sgip_event_loop_open(lease);
+	MemoryContextSetParent(context, TopMemoryContext);
+	move_lease(lease, false);
 	return lease;
 }
 
@@ -401,7 +364,7 @@ find_idle(const SgipHttpPeer *peer)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (lease->holder != NULL ||
+		if (lease->in_use ||
 			lease->peer.server_id != peer->server_id ||
 			lease->peer.user_id != peer->user_id ||
 			lease->peer.mapping_id != peer->mapping_id ||
@@ -445,17 +408,14 @@ keep_for_statement(SgipLease *lease)
 static void
 end_lease(void *arg)
 {
-	SgipHolder *holder = arg;
-	SgipLease  *lease = holder->lease;
+	SgipLease  *lease = arg;
+	dlist_mutable_iter iter;
 
-	if (lease == NULL)
-		return;
-	stop_transfers(lease);
-	lease->waiting_since = 0;
-	lease->wake_at = 0;
+	dlist_foreach_modify(iter, &lease->transfers)
+		sgip_http_stop(dlist_container(SgipTransfer, node, iter.cur));
+	sgip_http_wait_end(lease);
 	lease->idle_since = sgip_now_ns();
-	holder->lease = NULL;
-	lease->holder = NULL;
+	lease->in_use = false;
 	if (lease->invalidated || lease->broken ||
 		(lease->kept_in == NULL && !lease->peer.keep_connections))
 		close_lease(lease);
@@ -466,21 +426,22 @@ end_lease(void *arg)
 SgipLease *
 sgip_http_acquire(const SgipHttpPeer *peer, MemoryContext owner)
 {
-	SgipHolder *holder = MemoryContextAllocZero(owner, sizeof(SgipHolder));
 	SgipLease  *lease;
-
-	/* from here on, the owner's end gives the lease back */
-	holder->callback.func = end_lease;
-	holder->callback.arg = holder;
-	MemoryContextRegisterResetCallback(owner, &holder->callback);
 
 	start_library();
 	tidy();
 	lease = find_idle(peer);
 	if (lease == NULL)
-		lease = open_lease(holder, peer);
-	lease->holder = holder;
-	holder->lease = lease;
+		lease = make_lease(peer, owner);
+
+	/* from here on, the owner's end gives the lease back */
+	lease->in_use = true;
+	lease->callback.func = end_lease;
+	lease->callback.arg = lease;
+	MemoryContextRegisterResetCallback(owner, &lease->callback);
+
+	if (lease->broken)
+		sgip_event_loop_open(lease);
 	keep_for_statement(lease);
 	lease->peer.connect_timeout_ms = peer->connect_timeout_ms;
 	lease->peer.read_timeout_ms = peer->read_timeout_ms;
@@ -529,7 +490,7 @@ sgip_http_leases(int *count)
 		infos[n].number = lease->number;
 		infos[n].server_id = lease->peer.server_id;
 		infos[n].user_id = lease->peer.user_id;
-		infos[n].in_use = lease->holder != NULL;
+		infos[n].in_use = lease->in_use;
 		infos[n].invalidated = lease->invalidated;
 		infos[n].open_sockets = lease->open_sockets;
 		infos[n].requests = lease->requests;
@@ -551,7 +512,7 @@ sgip_http_disconnect(Oid server_id)
 
 		if (OidIsValid(server_id) && lease->peer.server_id != server_id)
 			continue;
-		if (lease->holder != NULL)
+		if (lease->in_use)
 			lease->invalidated = true;
 		else
 		{
