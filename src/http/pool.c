@@ -146,7 +146,7 @@ close_oldest(void)
 }
 
 /*
- * Closes idle leases that are invalid, too old, or too many.
+ * Closes idle leases that are not to be used again, or are too old or too many.
  */
 static void
 tidy(void)
@@ -162,6 +162,7 @@ tidy(void)
 		if (lease->in_use)
 			continue;
 		if (lease->invalidated || lease->broken || lease->idle_since < oldest ||
+			(lease->kept_in == NULL && !lease->peer.keep_connections) ||
 			kept >= MAX_IDLE_LEASES)
 			close_lease(lease);
 		else
@@ -203,18 +204,16 @@ close_all(int code, Datum arg)
 static void
 end_statement(void *arg)
 {
-	dlist_mutable_iter iter;
+	dlist_iter	iter;
 
-	dlist_foreach_modify(iter, &all_leases)
+	dlist_foreach(iter, &all_leases)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (lease->kept_in != arg)
-			continue;
-		lease->kept_in = NULL;
-		if (!lease->in_use)
-			close_lease(lease);
+		if (lease->kept_in == arg)
+			lease->kept_in = NULL;
 	}
+	tidy();
 }
 
 /*
@@ -416,11 +415,8 @@ end_lease(void *arg)
 	sgip_http_wait_end(lease);
 	lease->idle_since = sgip_now_ns();
 	lease->in_use = false;
-	if (lease->invalidated || lease->broken ||
-		(lease->kept_in == NULL && !lease->peer.keep_connections))
-		close_lease(lease);
-	else
-		move_lease(lease, false);
+	move_lease(lease, false);
+	tidy();
 }
 
 SgipLease *
@@ -504,22 +500,18 @@ int
 sgip_http_disconnect(Oid server_id)
 {
 	int			closed = 0;
-	dlist_mutable_iter iter;
+	dlist_iter	iter;
 
-	dlist_foreach_modify(iter, &all_leases)
+	dlist_foreach(iter, &all_leases)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
 		if (OidIsValid(server_id) && lease->peer.server_id != server_id)
 			continue;
-		if (lease->in_use)
-			lease->invalidated = true;
-		else
-		{
-			close_lease(lease);
-			closed++;
-		}
+		lease->invalidated = true;
+		closed += !lease->in_use;
 	}
+	tidy();
 	return closed;
 }
 
