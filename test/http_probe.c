@@ -357,14 +357,17 @@ Datum
 probe_leases(PG_FUNCTION_ARGS)
 {
 	StringInfoData out;
-	int			n;
-	SgipHttpLeaseInfo *infos = sgip_http_leases(&n);
+	ListCell   *cell;
 
 	initStringInfo(&out);
-	for (int i = 0; i < n; i++)
-		appendStringInfo(&out, "%u:%s%s%d/%d ", infos[i].server_id,
-						 infos[i].in_use ? "busy," : "", infos[i].invalidated ? "invalid," : "",
-						 infos[i].open_sockets, (int) infos[i].requests);
+	foreach(cell, sgip_http_leases())
+	{
+		const SgipHttpLeaseInfo *info = lfirst(cell);
+
+		appendStringInfo(&out, "%u:%s%s%d/%d ", info->server_id,
+						 info->in_use ? "busy," : "", info->invalidated ? "invalid," : "",
+						 info->open_sockets, (int) info->requests);
+	}
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }
 

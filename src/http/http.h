@@ -19,6 +19,7 @@
 #define SGIP_HTTP_H
 
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 
 #include "http/headers.h"
 
@@ -166,8 +167,8 @@ typedef struct SgipHttpLeaseInfo
 	TimestampTz created_at;
 } SgipHttpLeaseInfo;
 
-/* The leases of this backend, idle ones included: a palloc'd array of "count" */
-extern SgipHttpLeaseInfo *sgip_http_leases(int *count);
+/* The leases of this backend, idle ones included: a list of SgipHttpLeaseInfo */
+extern List *sgip_http_leases(void);
 
 /*
  * Closes the idle connections to a server (InvalidOid: to all), and has those

@@ -281,7 +281,7 @@ acquire_descriptors(int count)
 static bool
 has_descriptors(int count)
 {
-	count += sgip_transfer_connecting();
+	count += sgip_transfers_connecting;
 	if (!acquire_descriptors(count))
 		return false;
 	sgip_descriptors_release(count);
@@ -291,7 +291,7 @@ has_descriptors(int count)
 bool
 sgip_http_has_room(void)
 {
-	return sgip_transfer_count() < max_connections && has_descriptors(SGIP_LEASE_DESCRIPTORS);
+	return sgip_transfers_in_flight < max_connections && has_descriptors(SGIP_LEASE_DESCRIPTORS);
 }
 
 /*
@@ -455,7 +455,7 @@ SgipTransfer *
 sgip_http_start(SgipLease *lease, const SgipHttpRequest *request)
 {
 	/* idle leases give up their sockets if there are too many */
-	while (sgip_sockets_open() >= max_connections && close_oldest())
+	while (sgip_sockets_open >= max_connections && close_oldest())
 		 /* go on */ ;
 	(void) has_descriptors(1);
 	return sgip_transfer_start(lease, request);
@@ -466,32 +466,27 @@ sgip_http_start(SgipLease *lease, const SgipHttpRequest *request)
  * ----------------------------------------------------------------
  */
 
-SgipHttpLeaseInfo *
-sgip_http_leases(int *count)
+List *
+sgip_http_leases(void)
 {
-	SgipHttpLeaseInfo *infos;
+	List	   *infos = NIL;
 	dlist_iter	iter;
-	int			n = 0;
 
 	tidy();
 	dlist_foreach(iter, &all_leases)
-		n++;
-	infos = palloc0(sizeof(SgipHttpLeaseInfo) * Max(n, 1));
-	*count = n;
-	n = 0;
-	dlist_foreach(iter, &all_leases)
 	{
 		const SgipLease *lease = dlist_container(SgipLease, node, iter.cur);
+		SgipHttpLeaseInfo *info = palloc(sizeof(SgipHttpLeaseInfo));
 
-		infos[n].number = lease->number;
-		infos[n].server_id = lease->peer.server_id;
-		infos[n].user_id = lease->peer.user_id;
-		infos[n].in_use = lease->in_use;
-		infos[n].invalidated = lease->invalidated;
-		infos[n].open_sockets = lease->open_sockets;
-		infos[n].requests = lease->requests;
-		infos[n].created_at = lease->created_at;
-		n++;
+		info->number = lease->number;
+		info->server_id = lease->peer.server_id;
+		info->user_id = lease->peer.user_id;
+		info->in_use = lease->in_use;
+		info->invalidated = lease->invalidated;
+		info->open_sockets = lease->open_sockets;
+		info->requests = lease->requests;
+		info->created_at = lease->created_at;
+		infos = lappend(infos, info);
 	}
 	return infos;
 }

@@ -25,8 +25,7 @@
  */
 #define SPARE_DESCRIPTORS 1
 
-/* Sockets open in this backend */
-static int	sockets_open = 0;
+int			sgip_sockets_open = 0;
 
 void
 sgip_descriptors_release(int count)
@@ -64,12 +63,6 @@ sgip_descriptors_used_up(const SgipLease *lease)
 	return fd < 0 && (errno == EMFILE || errno == ENFILE);
 }
 
-int
-sgip_sockets_open(void)
-{
-	return sockets_open;
-}
-
 /*
  * The first one has been counted with the lease.
  */
@@ -94,7 +87,7 @@ sgip_socket_open(SgipLease *lease, const struct curl_sockaddr *address)
 	{
 		fd, status.st_ino
 	};
-	sockets_open++;
+	sgip_sockets_open++;
 	return fd;
 }
 
@@ -105,7 +98,7 @@ static void
 forget(SgipLease *lease, int index)
 {
 	lease->sockets[index] = lease->sockets[--lease->open_sockets];
-	sockets_open--;
+	sgip_sockets_open--;
 	sgip_descriptors_release(lease->open_sockets == 0 ? 0 : 1);
 }
 

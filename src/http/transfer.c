@@ -70,9 +70,8 @@
  */
 #define CONNECTING_DESCRIPTORS 4
 
-/* Transfers in flight in this backend; those on the way to a connection */
-static int	in_flight = 0;
-static int	connecting = 0;
+int			sgip_transfers_in_flight = 0;
+int			sgip_transfers_connecting = 0;
 
 /*
  * Sets an option of the transfer's handle; a refusal is the failure of the
@@ -183,7 +182,7 @@ sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code)
 static void
 end_connecting(SgipTransfer *transfer)
 {
-	connecting -= transfer->connecting;
+	sgip_transfers_connecting -= transfer->connecting;
 	transfer->connecting = false;
 }
 
@@ -194,9 +193,9 @@ end_connecting(SgipTransfer *transfer)
 static void
 begin_connecting(SgipTransfer *transfer)
 {
-	connecting += !transfer->connecting;
+	sgip_transfers_connecting += !transfer->connecting;
 	transfer->connecting = true;
-	sgip_descriptors_make_room(connecting * CONNECTING_DESCRIPTORS);
+	sgip_descriptors_make_room(sgip_transfers_connecting * CONNECTING_DESCRIPTORS);
 }
 
 /*
@@ -544,18 +543,6 @@ give_handle_back(SgipTransfer *transfer)
  * ----------------------------------------------------------------
  */
 
-int
-sgip_transfer_count(void)
-{
-	return in_flight;
-}
-
-int
-sgip_transfer_connecting(void)
-{
-	return connecting;
-}
-
 SgipTransfer *
 sgip_transfer_start(SgipLease *lease, const SgipHttpRequest *request)
 {
@@ -567,7 +554,7 @@ sgip_transfer_start(SgipLease *lease, const SgipHttpRequest *request)
 	transfer->result.started_at = GetCurrentTimestamp();
 	dlist_push_tail(&lease->transfers, &transfer->node);
 	lease->requests++;
-	in_flight++;
+	sgip_transfers_in_flight++;
 	begin_connecting(transfer);
 	if (lease->broken)
 		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", lease->broken);
@@ -607,7 +594,7 @@ sgip_transfer_end(SgipTransfer *transfer, SgipHttpState state)
 	transfer->result.state = state;
 	transfer->result.ended_at = GetCurrentTimestamp();
 	transfer->paused = false;
-	in_flight--;
+	sgip_transfers_in_flight--;
 	end_connecting(transfer);
 	give_handle_back(transfer);
 	curl_slist_free_all(transfer->headers);

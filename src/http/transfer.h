@@ -84,9 +84,9 @@ extern void sgip_transfer_end(SgipTransfer *transfer, SgipHttpState state);
 extern void sgip_transfer_resume(SgipTransfer *transfer);
 
 /* Transfers in flight in this backend, paused ones included */
-extern int	sgip_transfer_count(void);
+extern int	sgip_transfers_in_flight;
 
 /* Those of them that are connecting */
-extern int	sgip_transfer_connecting(void);
+extern int	sgip_transfers_connecting;
 
 #endif							/* SGIP_TRANSFER_H */
