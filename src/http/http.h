@@ -71,7 +71,9 @@ typedef struct SgipHttpResult
 {
 	SgipHttpState state;
 	SgipHttpFailure failure;	/* if FAILED: why, */
-	char		failure_text[256];	/* in libcurl's words or ours, no secret */
+	char		failure_text[256];	/* in libcurl's words or ours, no secret;
+									 * may quote the server, or be empty if
+									 * stopped */
 	SgipHttpHead head;
 	uint64		received;		/* bytes of the body, decoded */
 	TimestampTz started_at;

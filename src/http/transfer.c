@@ -75,17 +75,14 @@ int			sgip_transfers_connecting = 0;
 
 /*
  * Sets an option of the transfer's handle; a refusal is the failure of the
- * transfer, and FAILACTION says what to do then.
+ * transfer, and the calling function returns false.
  */
-#define CHECK_SETOPT(TRANSFER, OPT, VAL, FAILACTION) \
+#define CHECK_SETOPT(TRANSFER, OPT, VAL) \
 	do { \
 		CURLcode	_code = curl_easy_setopt((TRANSFER)->easy, OPT, VAL); \
 		if (_code != CURLE_OK) \
-		{ \
-			sgip_transfer_fail(TRANSFER, SGIP_HTTP_INTERNAL, \
+			return sgip_transfer_fail(TRANSFER, SGIP_HTTP_INTERNAL, \
 						"could not set " #OPT, curl_easy_strerror(_code)); \
-			FAILACTION; \
-		} \
 	} while (0)
 
 /* ----------------------------------------------------------------
@@ -93,25 +90,18 @@ int			sgip_transfers_connecting = 0;
  * ----------------------------------------------------------------
  */
 
-/*
- * libcurl's messages can quote the server (names in a certificate), so only
- * printable ASCII is kept.
- */
-void
+bool
 sgip_transfer_fail(SgipTransfer *transfer, SgipHttpFailure failure,
 				   const char *text, const char *more)
 {
 	SgipHttpResult *result = &transfer->result;
 
-	if (result->failure_text[0] != '\0')
-		return;
-	result->failure = failure;
-	snprintf(result->failure_text, sizeof(result->failure_text), more ? "%s: %s" : "%s", text, more);
-	for (char *c = result->failure_text; *c != '\0'; c++)
+	if (result->failure_text[0] == '\0')
 	{
-		if ((unsigned char) *c < 0x20 || (unsigned char) *c > 0x7e)
-			*c = '?';
+		result->failure = failure;
+		snprintf(result->failure_text, sizeof(result->failure_text), more ? "%s: %s" : "%s", text, more);
 	}
+	return false;
 }
 
 /*
@@ -284,10 +274,7 @@ receive_header(char *data, size_t size, size_t count, void *arg)
 	else if (head->status == 0 && (data[0] == '\r' || data[0] == '\n'))
 		problem = read_headers(transfer);
 	if (problem != NULL)
-	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, problem, NULL);
-		return 0;
-	}
+		return sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, problem, NULL);
 	if (head->status == 408 && !transfer->opened)
 		return 0;				/* take_result starts over */
 	return n;
@@ -335,26 +322,17 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 
 	transfer->silence = 0;
 	if (transfer->result.head.status == 0)
-	{
 		/* libcurl hands out what follows status 101; nothing would read it */
-		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, "the answer has no final status", NULL);
-		return 0;
-	}
+		return sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, "the answer has no final status", NULL);
 	if (transfer->len + n > transfer->target && !transfer->resuming)
 	{
 		transfer->paused = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	if (transfer->len + n > transfer->target + MAX_DECODED_BYTES)
-	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, "the compressed answer becomes too large", NULL);
-		return 0;
-	}
+		return sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, "the compressed answer becomes too large", NULL);
 	if (!grow_window(transfer, n))
-	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
-		return 0;
-	}
+		return sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
 
 	memcpy(transfer->buffer + transfer->start + transfer->len, data, n);
 	transfer->len += n;
@@ -410,45 +388,42 @@ make_handle(SgipTransfer *transfer)
 
 	transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL)
-	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
-		return false;
-	}
+		return sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
 
 	/* callbacks */
-	CHECK_SETOPT(transfer, CURLOPT_HEADERFUNCTION, receive_header, return false);
-	CHECK_SETOPT(transfer, CURLOPT_WRITEFUNCTION, receive_body, return false);
-	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETFUNCTION, open_socket, return false);
-	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETFUNCTION, sgip_socket_close, return false);
-	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETDATA, transfer->lease, return false);
-	CHECK_SETOPT(transfer, CURLOPT_PREREQFUNCTION, begin_request, return false);
-	CHECK_SETOPT(transfer, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_HEADERFUNCTION, receive_header);
+	CHECK_SETOPT(transfer, CURLOPT_WRITEFUNCTION, receive_body);
+	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETFUNCTION, sgip_socket_close);
+	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETDATA, transfer->lease);
+	CHECK_SETOPT(transfer, CURLOPT_PREREQFUNCTION, begin_request);
+	CHECK_SETOPT(transfer, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 
 	/* alarms belong to PostgreSQL; do not join a thread that looks up a name */
-	CHECK_SETOPT(transfer, CURLOPT_NOSIGNAL, 1L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
-	CHECK_SETOPT(transfer, CURLOPT_QUICK_EXIT, 1L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_QUICK_EXIT, 1L);
 #endif
 
 	/* trust anchors and proxies */
-	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYPEER, 1L, return false);
-	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYHOST, 2L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYPEER, 1L);
+	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYHOST, 2L);
 	if (peer->ca_file)
-		CHECK_SETOPT(transfer, CURLOPT_CAINFO, peer->ca_file, return false);
+		CHECK_SETOPT(transfer, CURLOPT_CAINFO, peer->ca_file);
 	else if (has_default_bundle())
-		CHECK_SETOPT(transfer, CURLOPT_CAPATH, NULL, return false);
-	CHECK_SETOPT(transfer, CURLOPT_NOPROXY, peer->proxy ? "" : NULL, return false);
-	CHECK_SETOPT(transfer, CURLOPT_SOCKS5_AUTH, (long) CURLAUTH_BASIC, return false);
+		CHECK_SETOPT(transfer, CURLOPT_CAPATH, NULL);
+	CHECK_SETOPT(transfer, CURLOPT_NOPROXY, peer->proxy ? "" : NULL);
+	CHECK_SETOPT(transfer, CURLOPT_SOCKS5_AUTH, (long) CURLAUTH_BASIC);
 
 	/* protocols and features */
-	CHECK_SETOPT(transfer, CURLOPT_PROTOCOLS_STR, "http,https", return false);
-	CHECK_SETOPT(transfer, CURLOPT_FOLLOWLOCATION, 0L, return false);
-	CHECK_SETOPT(transfer, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED, return false);
-	CHECK_SETOPT(transfer, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L, return false);
-	CHECK_SETOPT(transfer, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1, return false);
-	CHECK_SETOPT(transfer, CURLOPT_ACCEPT_ENCODING, "gzip, deflate", return false);
-	CHECK_SETOPT(transfer, CURLOPT_BUFFERSIZE, (long) SGIP_READ_BYTES, return false);
-	CHECK_SETOPT(transfer, CURLOPT_USERAGENT, "sgip_fdw/" SGIP_VERSION " (PostgreSQL)", return false);
+	CHECK_SETOPT(transfer, CURLOPT_PROTOCOLS_STR, "http,https");
+	CHECK_SETOPT(transfer, CURLOPT_FOLLOWLOCATION, 0L);
+	CHECK_SETOPT(transfer, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
+	CHECK_SETOPT(transfer, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+	CHECK_SETOPT(transfer, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+	CHECK_SETOPT(transfer, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	CHECK_SETOPT(transfer, CURLOPT_BUFFERSIZE, (long) SGIP_READ_BYTES);
+	CHECK_SETOPT(transfer, CURLOPT_USERAGENT, "sgip_fdw/" SGIP_VERSION " (PostgreSQL)");
 	return true;
 }
 
@@ -467,47 +442,43 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 		return false;
 
 	/* arguments of the callbacks */
-	CHECK_SETOPT(transfer, CURLOPT_PRIVATE, transfer, return false);
-	CHECK_SETOPT(transfer, CURLOPT_ERRORBUFFER, transfer->error_buffer, return false);
-	CHECK_SETOPT(transfer, CURLOPT_HEADERDATA, transfer, return false);
-	CHECK_SETOPT(transfer, CURLOPT_WRITEDATA, transfer, return false);
-	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETDATA, transfer, return false);
-	CHECK_SETOPT(transfer, CURLOPT_PREREQDATA, transfer, return false);
+	CHECK_SETOPT(transfer, CURLOPT_PRIVATE, transfer);
+	CHECK_SETOPT(transfer, CURLOPT_ERRORBUFFER, transfer->error_buffer);
+	CHECK_SETOPT(transfer, CURLOPT_HEADERDATA, transfer);
+	CHECK_SETOPT(transfer, CURLOPT_WRITEDATA, transfer);
+	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETDATA, transfer);
+	CHECK_SETOPT(transfer, CURLOPT_PREREQDATA, transfer);
 
 	/*
 	 * We measure time ourselves.  libcurl gets the limit because it divides
 	 * the time among the addresses of a host; see take_result() for when it
 	 * is early.
 	 */
-	CHECK_SETOPT(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) lease->peer.connect_timeout_ms, return false);
-	CHECK_SETOPT(transfer, CURLOPT_FRESH_CONNECT, 0L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) lease->peer.connect_timeout_ms);
+	CHECK_SETOPT(transfer, CURLOPT_FRESH_CONNECT, 0L);
 
 	/* plain HTTP goes straight to its host, whatever proxy is named */
 	CHECK_SETOPT(transfer, CURLOPT_PROXY,
-				 pg_strncasecmp(request->url, "http:", 5) == 0 ? "" : lease->peer.proxy,
-				 return false);
+				 pg_strncasecmp(request->url, "http:", 5) == 0 ? "" : lease->peer.proxy);
 
 	/* the request; libcurl copies all but the headers */
-	CHECK_SETOPT(transfer, CURLOPT_URL, request->url, return false);
+	CHECK_SETOPT(transfer, CURLOPT_URL, request->url);
 	for (const char *const *header = request->headers; header && *header; header++)
 	{
 		struct curl_slist *list = curl_slist_append(transfer->headers, *header);
 
 		if (list == NULL)
-		{
-			sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
-			return false;
-		}
+			return sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
 		transfer->headers = list;
 	}
-	CHECK_SETOPT(transfer, CURLOPT_HTTPHEADER, transfer->headers, return false);
+	CHECK_SETOPT(transfer, CURLOPT_HTTPHEADER, transfer->headers);
 	if (request->body)
 	{
-		CHECK_SETOPT(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) -1, return false);
-		CHECK_SETOPT(transfer, CURLOPT_COPYPOSTFIELDS, request->body, return false);
+		CHECK_SETOPT(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) -1);
+		CHECK_SETOPT(transfer, CURLOPT_COPYPOSTFIELDS, request->body);
 	}
 	else
-		CHECK_SETOPT(transfer, CURLOPT_HTTPGET, 1L, return false);
+		CHECK_SETOPT(transfer, CURLOPT_HTTPGET, 1L);
 	return true;
 }
 
@@ -583,7 +554,7 @@ sgip_transfer_restart(SgipTransfer *transfer, bool stale)
 		transfer->header_lines = 0;
 		transfer->header_bytes = 0;
 		sgip_http_head_clear(&transfer->result.head);
-		CHECK_SETOPT(transfer, CURLOPT_FRESH_CONNECT, 1L, return false);
+		CHECK_SETOPT(transfer, CURLOPT_FRESH_CONNECT, 1L);
 	}
 	return curl_multi_add_handle(multi, transfer->easy) == CURLM_OK;
 }

@@ -70,8 +70,11 @@ extern SgipTransfer *sgip_transfer_start(SgipLease *lease, const SgipHttpRequest
  */
 extern bool sgip_transfer_restart(SgipTransfer *transfer, bool stale);
 
-/* Records why it fails, "more" (or NULL) appended to "text"; the first reason stays */
-extern void sgip_transfer_fail(SgipTransfer *transfer, SgipHttpFailure failure,
+/*
+ * Records why it fails, "more" (or NULL) appended to "text"; the first reason
+ * stays.  False, which callbacks of libcurl return as the bytes they took
+ */
+extern bool sgip_transfer_fail(SgipTransfer *transfer, SgipHttpFailure failure,
 							   const char *text, const char *more);
 
 /* The same for a code of libcurl */
