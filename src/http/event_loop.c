@@ -339,11 +339,9 @@ collect_ended(SgipLease *lease)
 	while ((message = curl_multi_info_read(lease->multi, &left)) != NULL)
 	{
 		char	   *private = NULL;
-		CURLcode	code = message->data.result;
 
-		if (message->msg == CURLMSG_DONE &&
-			curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private) == CURLE_OK)
-			take_result((SgipTransfer *) private, code);
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+		take_result((SgipTransfer *) private, message->data.result);
 	}
 }
 
@@ -361,10 +359,10 @@ look_at_windows(SgipLease *lease)
 
 	foreach_in_flight(transfer, iter, lease)
 	{
-		curl_off_t	received;
+		curl_off_t	received = 0;
 
-		if (curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received) == CURLE_OK &&
-			received != transfer->transferred)
+		curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+		if (received != transfer->transferred)
 		{
 			transfer->transferred = received;
 			transfer->silence = 0;
@@ -437,8 +435,6 @@ drive_round(SgipLease *lease)
 			mask |= CURL_CSELECT_IN;
 		if (what & EPOLLOUT)
 			mask |= CURL_CSELECT_OUT;
-		if (what & EPOLLERR)
-			mask |= CURL_CSELECT_ERR;
 		act(lease, events[i].data.fd, mask);
 	}
 	if (lease->curl_due != 0 && lease->curl_due <= sgip_now_ns() && !lease->broken)
