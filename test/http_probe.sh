@@ -248,8 +248,7 @@ full = socket.socket(); full.bind(("127.0.0.1", 0)); full.listen(0)       # neve
 fill = [socket.socket() for _ in range(4)]
 for f in fill:
     f.setblocking(False); f.connect_ex(full.getsockname())
-sums = lambda b: zlib.adler32(b, 0)
-bigsum = sums(BIG)
+bigsum = zlib.crc32(BIG)
 with open(work + "/vars.new", "w") as f:
     f.write("http=http://127.0.0.1:%d\nhttps=https://localhost:%d\nrefused=http://127.0.0.1:%d\nfull=http://127.0.0.1:%d\nbiglen=%d\nbigsum=%d\n"
             % (listen(), listen(context), refused, full.getsockname()[1], len(BIG), bigsum))
