@@ -193,7 +193,7 @@ typedef struct SgipHttpUrl
  */
 extern bool sgip_http_parse_url(const char *text, bool is_proxy, SgipHttpUrl *url);
 
-/* libcurl's version with its TLS library; a static string */
+/* libcurl's version with its TLS library; palloc'd */
 extern const char *sgip_http_version(void);
 
 /* Defines the GUC and registers cache callbacks; called by _PG_init */

@@ -513,12 +513,9 @@ sgip_http_disconnect(Oid server_id)
 const char *
 sgip_http_version(void)
 {
-	static char version[128];
 	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
 
-	snprintf(version, sizeof(version), "libcurl %s (%s)", info->version,
-			 info->ssl_version ? info->ssl_version : "no TLS");
-	return version;
+	return psprintf("libcurl %s (%s)", info->version, info->ssl_version ? info->ssl_version : "no TLS");
 }
 
 void

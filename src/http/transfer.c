@@ -473,10 +473,7 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 	}
 	CHECK_SETOPT(transfer, CURLOPT_HTTPHEADER, transfer->headers);
 	if (request->body)
-	{
-		CHECK_SETOPT(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) -1);
 		CHECK_SETOPT(transfer, CURLOPT_COPYPOSTFIELDS, request->body);
-	}
 	else
 		CHECK_SETOPT(transfer, CURLOPT_HTTPGET, 1L);
 	return true;
