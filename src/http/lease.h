@@ -47,10 +47,7 @@ typedef struct SgipOpenSocket
 	ino_t		inode;
 } SgipOpenSocket;
 
-/*
- * A multi handle of libcurl with the connections it keeps, an epoll descriptor
- * that becomes readable when there is something to do, and a timer.
- */
+/* See http.h */
 struct SgipLease
 {
 	dlist_node	node;			/* in the pool, used last first */
