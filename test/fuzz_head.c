@@ -155,19 +155,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		if (feed(&other, text, size, change) != problem)
 			fail("another verdict");
-		if (other.status != plain.status || other.encoded != plain.encoded ||
-			other.tells_end != plain.tells_end || other.has_link != plain.has_link ||
-			!same_text(other.retry_after, plain.retry_after) ||
-			!same_text(other.rate_limit, plain.rate_limit) ||
-			!same_text(other.rate_remaining, plain.rate_remaining) ||
-			!same_text(other.rate_reset, plain.rate_reset) ||
-			!same_text(other.date, plain.date) ||
-			!same_text(other.location, plain.location) ||
-			!same_text(other.content_length, plain.content_length) ||
-			!same_text(other.link_next, plain.link_next) ||
-			!same_text(other.link_last, plain.link_last))
+		if (!same_text(other.link_next, plain.link_next) || !same_text(other.link_last, plain.link_last))
+			fail("other links");
+		free(other.link_next);
+		free(other.link_last);
+		other.link_next = plain.link_next;
+		other.link_last = plain.link_last;
+		/* feed begins with all zero, so this compares no other padding */
+		if (memcmp(&other, &plain, sizeof(plain)) != 0)
 			fail("other values");
-		sgip_http_head_clear(&other);
 	}
 	sgip_http_head_clear(&plain);
 	free(text);

@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/pg_crc.h"
 #include "utils/timestamp.h"
 
 #include "http/http.h"
@@ -49,7 +50,7 @@ typedef struct Reading
 {
 	SgipTransfer *transfer;
 	uint64		length;
-	uint32		checksum;		/* Adler-32, but from 0 */
+	pg_crc32	checksum;
 } Reading;
 
 /*
@@ -62,53 +63,30 @@ _PG_init(void)
 }
 
 /*
- * Adler-32 over all bytes (from 0): order and content both count.
+ * A setting of the session, or what it is by default.
  */
-static void
-add(Reading *reading, const char *bytes, size_t len)
+static const char *
+setting(const char *name, const char *unset)
 {
-	uint32		a = reading->checksum & 0xffff;
-	uint32		b = reading->checksum >> 16;
+	const char *value = GetConfigOption(name, true, false);
 
-	for (size_t i = 0; i < len;)
-	{
-		size_t		n = Min(len - i, 5000);
-
-		for (size_t k = 0; k < n; k++)
-		{
-			a += (unsigned char) bytes[i + k];
-			b += a;
-		}
-		a %= 65521;
-		b %= 65521;
-		i += n;
-	}
-	reading->checksum = (b << 16) | a;
-	reading->length += len;
+	return value && value[0] ? value : unset;
 }
 
 /*
- * The peer of a test: everything but names is a setting of the session.
+ * The peer of a test: everything but names is a setting.
  */
 static void
 get_peer(SgipHttpPeer *peer, const char *name)
 {
-	const char *value;
-
 	memset(peer, 0, sizeof(*peer));
 	peer->server_id = 1000 + (name ? atoi(name) : 0);
 	peer->user_id = GetUserId();
-	value = GetConfigOption("probe.ca_file", true, false);
-	if (value && value[0])
-		peer->ca_file = value;
-	value = GetConfigOption("probe.proxy", true, false);
-	if (value && value[0])
-		peer->proxy = value;
-	peer->keep_connections = GetConfigOption("probe.keep_no_connections", true, false) == NULL;
-	value = GetConfigOption("probe.connect_timeout", true, false);
-	peer->connect_timeout_ms = value && value[0] ? atoi(value) : 10000;
-	value = GetConfigOption("probe.read_timeout", true, false);
-	peer->read_timeout_ms = value && value[0] ? atoi(value) : 30000;
+	peer->ca_file = setting("probe.ca_file", NULL);
+	peer->proxy = setting("probe.proxy", NULL);
+	peer->keep_connections = setting("probe.keep_no_connections", NULL) == NULL;
+	peer->connect_timeout_ms = atoi(setting("probe.connect_timeout", "10000"));
+	peer->read_timeout_ms = atoi(setting("probe.read_timeout", "30000"));
 }
 
 /*
@@ -117,8 +95,8 @@ get_peer(SgipHttpPeer *peer, const char *name)
 static HeapTuple
 result_tuple(TupleDesc desc, Reading *reading, const SgipHttpCounters *counters)
 {
-	Datum		values[11];
-	bool		nulls[11] = {0};
+	Datum		values[10];
+	bool		nulls[10] = {0};
 	const SgipHttpResult *result = sgip_http_result(reading->transfer);
 	const SgipHttpHead *head = &result->head;
 	bool		failed = result->state == SGIP_HTTP_FAILED;
@@ -130,13 +108,12 @@ result_tuple(TupleDesc desc, Reading *reading, const SgipHttpCounters *counters)
 	values[4] = failed ? CStringGetTextDatum(failure_names[result->failure]) : (Datum) 0;
 	values[5] = failed ? CStringGetTextDatum(result->failure_text) : (Datum) 0;
 	nulls[4] = nulls[5] = !failed;
-	values[6] = BoolGetDatum(result->sent);
-	values[7] = Int32GetDatum((int32) TimestampDifferenceMilliseconds(result->started_at, result->ended_at));
-	values[8] = Int64GetDatum((int64) counters->connections_opened);
-	values[9] = CStringGetTextDatum(head->link_next ? head->link_next : "");
-	values[10] = CStringGetTextDatum(psprintf("%s|%s|%s|%s|%s", head->content_length,
-											  head->retry_after, head->rate_reset,
-											  head->location, head->link_last ? head->link_last : ""));
+	values[6] = Int32GetDatum((int32) TimestampDifferenceMilliseconds(result->started_at, result->ended_at));
+	values[7] = Int64GetDatum((int64) counters->connections_opened);
+	values[8] = CStringGetTextDatum(head->link_next ? head->link_next : "");
+	values[9] = CStringGetTextDatum(psprintf("%s|%s|%s|%s|%s", head->content_length,
+											 head->retry_after, head->rate_reset,
+											 head->location, head->link_last ? head->link_last : ""));
 	return heap_form_tuple(desc, values, nulls);
 }
 
@@ -157,11 +134,41 @@ take(Reading *reading, size_t keep, size_t limit)
 		keep = 0;
 	if (len > keep)
 	{
-		add(reading, bytes, len - keep);
+		COMP_TRADITIONAL_CRC32(reading->checksum, bytes, len - keep);
+		reading->length += len - keep;
 		sgip_http_consume(reading->transfer, len - keep);
 	}
 	else if (len > 0 && !over)
 		sgip_http_make_room(reading->transfer);
+}
+
+/*
+ * Starts a transfer that is to be read.
+ */
+static void
+begin(Reading *reading, SgipLease *lease, const SgipHttpRequest *request)
+{
+	reading->transfer = sgip_http_start(lease, request);
+	reading->length = 0;
+	INIT_TRADITIONAL_CRC32(reading->checksum);
+}
+
+/*
+ * Reads a transfer to its end, or until "limit" bytes (if not 0) were taken.
+ */
+static void
+read_on(Reading *reading, SgipLease *lease, size_t keep, size_t limit)
+{
+	for (;;)
+	{
+		take(reading, keep, limit);
+		if (sgip_http_result(reading->transfer)->state != SGIP_HTTP_RUNNING ||
+			(limit > 0 && reading->length >= limit))
+			break;
+		sgip_http_wait(lease, -1, false);
+	}
+	take(reading, 0, limit);
+	FIN_TRADITIONAL_CRC32(reading->checksum);
 }
 
 /*
@@ -174,7 +181,7 @@ probe_fetch(PG_FUNCTION_ARGS)
 	SgipHttpRequest request = {0};
 	SgipHttpPeer peer;
 	SgipLease  *lease;
-	Reading		reading = {0};
+	Reading		reading;
 	TupleDesc	desc;
 	HeapTuple	tuple;
 	size_t		keep = PG_GETARG_INT32(4);
@@ -198,20 +205,8 @@ probe_fetch(PG_FUNCTION_ARGS)
 	}
 
 	lease = sgip_http_acquire(&peer, context);
-	reading.transfer = sgip_http_start(lease, &request);
-	for (;;)
-	{
-		SgipHttpState state;
-
-		take(&reading, keep, stop_after);
-		state = sgip_http_result(reading.transfer)->state;
-		if (state == SGIP_HTTP_DONE || state == SGIP_HTTP_FAILED)
-			break;
-		if (stop_after > 0 && reading.length >= stop_after)
-			break;
-		sgip_http_wait(lease, -1, false);
-	}
-	take(&reading, 0, stop_after);
+	begin(&reading, lease, &request);
+	read_on(&reading, lease, keep, stop_after);
 	tuple = result_tuple(desc, &reading, sgip_http_counters(lease));
 	MemoryContextDelete(context);
 	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
@@ -228,7 +223,7 @@ probe_many(PG_FUNCTION_ARGS)
 	SgipHttpRequest request = {0};
 	SgipHttpPeer peer;
 	SgipLease  *leases[MAX_MANY];
-	Reading		readings[MAX_MANY] = {0};
+	Reading		readings[MAX_MANY];
 	int			n = PG_GETARG_INT32(1);
 	bool		own = PG_GETARG_BOOL(2);
 	int			done = 0;
@@ -245,24 +240,14 @@ probe_many(PG_FUNCTION_ARGS)
 	for (int i = 0; i < n; i++)
 	{
 		leases[i] = (i == 0 || own) ? sgip_http_acquire(&peer, context) : leases[0];
-		readings[i].transfer = sgip_http_start(leases[i], &request);
+		begin(&readings[i], leases[i], &request);
 	}
 	for (int i = 0; i < n; i++)
 		sgip_http_drive(leases[i]);
 	for (int i = 0; i < n; i++)
 	{
-		for (;;)
-		{
-			SgipHttpState state;
-
-			take(&readings[i], 0, 0);
-			state = sgip_http_result(readings[i].transfer)->state;
-			if (state == SGIP_HTTP_DONE)
-				done++;
-			if (state == SGIP_HTTP_DONE || state == SGIP_HTTP_FAILED)
-				break;
-			sgip_http_wait(leases[i], -1, false);
-		}
+		read_on(&readings[i], leases[i], 0, 0);
+		done += sgip_http_result(readings[i].transfer)->state == SGIP_HTTP_DONE;
 		length += readings[i].length;
 		sum ^= readings[i].checksum;
 		sgip_http_stop(readings[i].transfer);
@@ -358,14 +343,17 @@ Datum
 probe_leases(PG_FUNCTION_ARGS)
 {
 	StringInfoData out;
-	int			n;
-	SgipHttpLeaseInfo *infos = sgip_http_leases(&n);
+	ListCell   *cell;
 
 	initStringInfo(&out);
-	for (int i = 0; i < n; i++)
-		appendStringInfo(&out, "%u:%s%s%d/%d ", infos[i].server_id,
-						 infos[i].in_use ? "busy," : "", infos[i].invalidated ? "invalid," : "",
-						 infos[i].open_sockets, (int) infos[i].requests);
+	foreach(cell, sgip_http_leases())
+	{
+		const SgipHttpLeaseInfo *info = lfirst(cell);
+
+		appendStringInfo(&out, "%u:%s%s%d/%d ", info->server_id,
+						 info->in_use ? "busy," : "", info->invalidated ? "invalid," : "",
+						 info->open_sockets, (int) info->requests);
+	}
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }
 

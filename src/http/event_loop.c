@@ -52,7 +52,7 @@ static SgipLease *wait_set_lease = NULL;
 /* Goes through the transfers of a lease that are in flight */
 #define foreach_in_flight(transfer, iter, lease) \
 	dlist_foreach(iter, &(lease)->transfers) \
-		if ((transfer = dlist_container(SgipTransfer, node, (iter).cur))->attached)
+		if ((transfer = dlist_container(SgipTransfer, node, (iter).cur))->result.state == SGIP_HTTP_RUNNING)
 
 /* ----------------------------------------------------------------
  *		Timer
@@ -109,8 +109,7 @@ arm_timer(SgipLease *lease)
 	/* an absolute time that has passed fires at once; zero disarms */
 	spec.it_value.tv_sec = due / (1000 * SGIP_NS_PER_MS);
 	spec.it_value.tv_nsec = due % (1000 * SGIP_NS_PER_MS);
-	if (timerfd_settime(lease->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
-		lease->broken = true;	/* cannot happen with valid arguments */
+	(void) timerfd_settime(lease->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
 /* ----------------------------------------------------------------
@@ -137,8 +136,7 @@ set_curl_timer(CURLM *multi, long timeout_ms, void *arg)
  * Callback: a socket is to be watched, watched in another way, or no longer.
  */
 static int
-watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
-			 void *socket_arg)
+watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg, void *unused)
 {
 	SgipLease  *lease = arg;
 	struct epoll_event event = {0};
@@ -156,15 +154,11 @@ watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
 		event.events |= EPOLLOUT;
 	event.data.fd = socket;
 
-	/* socket_arg is what was assigned to a socket that libcurl told us about */
-	if (socket_arg != NULL &&
-		epoll_ctl(lease->epoll_fd, EPOLL_CTL_MOD, socket, &event) == 0)
-		return 0;
 	if (epoll_ctl(lease->epoll_fd, EPOLL_CTL_ADD, socket, &event) < 0 &&
 		(errno != EEXIST ||
 		 epoll_ctl(lease->epoll_fd, EPOLL_CTL_MOD, socket, &event) < 0))
 		return -1;
-	return curl_multi_assign(lease->multi, socket, lease) == CURLM_OK ? 0 : -1;
+	return 0;
 }
 
 /* ----------------------------------------------------------------
@@ -197,7 +191,7 @@ sgip_event_loop_open(SgipLease *lease)
 	if (lease->epoll_fd < 0)
 		report_kernel("an epoll descriptor");
 	lease->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	event.events = EPOLLIN;
+	event.events = EPOLLIN | EPOLLET;	/* need not be read */
 	event.data.fd = lease->timer_fd;
 	if (lease->timer_fd < 0 ||
 		epoll_ctl(lease->epoll_fd, EPOLL_CTL_ADD, lease->timer_fd, &event) < 0)
@@ -226,7 +220,7 @@ sgip_event_loop_open(SgipLease *lease)
 	CHECK_MSETOPT(lease->multi, CURLMOPT_QUICK_EXIT, 1L);
 #endif
 
-	lease->broken = false;
+	lease->broken = NULL;
 }
 
 /* Frees the set of wait events. */
@@ -261,31 +255,9 @@ sgip_event_loop_close(SgipLease *lease)
  */
 
 /*
- * The lease cannot go on: fails what is in flight on it.  Returns whether
- * there was anything.
- */
-static bool
-fail_all(SgipLease *lease, const char *why)
-{
-	bool		any = false;
-	SgipTransfer *transfer;
-	dlist_iter	iter;
-
-	lease->broken = true;
-	foreach_in_flight(transfer, iter, lease)
-	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", why);
-		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
-		any = true;
-	}
-	return any;
-}
-
-/*
- * Lets libcurl act on a socket, or on its timer.  All signals are blocked
- * while it might start a thread to look up a name: a thread inherits the
- * signal mask, and PostgreSQL's signal handlers must not run in it.  That is
- * until an answer comes, since a kept connection can prove to be dead.
+ * Lets libcurl act on a socket, or on its timer.  All signals are blocked: it
+ * may start a thread to look up a name, which inherits the signal mask, and
+ * PostgreSQL's signal handlers must not run in a thread.
  *
  * The time that libcurl itself takes to connect (OpenSSL reads all trust
  * anchors for each connection) counts as waiting.  It could exceed
@@ -296,37 +268,23 @@ act(SgipLease *lease, curl_socket_t socket, int mask)
 {
 	sigset_t	all;
 	sigset_t	before;
-	bool		block = false;
-	int64		began = 0;
+	int64		began = sgip_now_ns();
 	CURLMcode	code;
 	int			running;
 	SgipTransfer *transfer;
 	dlist_iter	iter;
 
-	foreach_in_flight(transfer, iter, lease)
-		block |= transfer->header_lines == 0;
-
-	if (block)
-	{
-		began = sgip_now_ns();
-		sigfillset(&all);
-		sigprocmask(SIG_SETMASK, &all, &before);
-	}
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
 	code = curl_multi_socket_action(lease->multi, socket, mask, &running);
-	if (block)
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	foreach_in_flight(transfer, iter, lease)
 	{
-		int64		took = sgip_now_ns() - began;
-
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		foreach_in_flight(transfer, iter, lease)
-		{
-			if (transfer->connecting)
-				transfer->silence += took;
-		}
+		if (transfer->connecting)
+			transfer->silence += sgip_now_ns() - began;
 	}
-
 	if (code != CURLM_OK)
-		(void) fail_all(lease, curl_multi_strerror(code));
+		lease->broken = curl_multi_strerror(code);
 }
 
 /*
@@ -339,22 +297,24 @@ take_result(SgipTransfer *transfer, CURLcode code)
 
 	/*
 	 * A kept connection may end just when it is used again.  libcurl then
-	 * tries another one, but that may have ended too.
+	 * tries another one, but that may have ended too.  Or it ended by a 408
+	 * (see receive_header).
 	 */
-	if (!transfer->opened && !transfer->restarted && transfer->header_lines == 0 &&
-		(code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING))
-		transfer->stale = true;
+	bool		stale = !transfer->opened &&
+		(result->head.status == 408 ||
+		 (transfer->header_lines == 0 &&
+		  (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING)));
 
 	/*
 	 * libcurl's clock for connecting also runs while nothing waits.  If it
 	 * expires before ours, start over; ours goes on.
 	 */
-	if ((transfer->stale ||
-		 (code == CURLE_OPERATION_TIMEDOUT && !result->sent && transfer->silence < silence_limit(transfer))) &&
-		sgip_transfer_restart(transfer))
+	if ((stale ||
+		 (code == CURLE_OPERATION_TIMEDOUT && transfer->connecting && transfer->silence < silence_limit(transfer))) &&
+		sgip_transfer_restart(transfer, stale))
 		return;
 
-	if (!transfer->refused && code == CURLE_OK && result->head.status != 0)
+	if (result->failure_text[0] == '\0' && code == CURLE_OK && result->head.status != 0)
 	{
 		sgip_transfer_end(transfer, SGIP_HTTP_DONE);
 		return;
@@ -379,11 +339,9 @@ collect_ended(SgipLease *lease)
 	while ((message = curl_multi_info_read(lease->multi, &left)) != NULL)
 	{
 		char	   *private = NULL;
-		CURLcode	code = message->data.result;
 
-		if (message->msg == CURLMSG_DONE &&
-			curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private) == CURLE_OK)
-			take_result((SgipTransfer *) private, code);
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+		take_result((SgipTransfer *) private, message->data.result);
 	}
 }
 
@@ -401,10 +359,10 @@ look_at_windows(SgipLease *lease)
 
 	foreach_in_flight(transfer, iter, lease)
 	{
-		curl_off_t	received;
+		curl_off_t	received = 0;
 
-		if (curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received) == CURLE_OK &&
-			received != transfer->transferred)
+		curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+		if (received != transfer->transferred)
 		{
 			transfer->transferred = received;
 			transfer->silence = 0;
@@ -417,10 +375,11 @@ look_at_windows(SgipLease *lease)
 }
 
 /*
- * Fails the transfers for which we waited too long; true if there were any.
+ * Fails the transfers for which we waited too long, or all if the lease cannot
+ * go on; true if there were any.
  */
 static bool
-check_deadlines(SgipLease *lease)
+fail_hopeless(SgipLease *lease)
 {
 	bool		any = false;
 	SgipTransfer *transfer;
@@ -428,9 +387,11 @@ check_deadlines(SgipLease *lease)
 
 	foreach_in_flight(transfer, iter, lease)
 	{
-		if (transfer->paused || transfer->silence < silence_limit(transfer))
+		if (lease->broken)
+			sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", lease->broken);
+		else if (transfer->paused || transfer->silence < silence_limit(transfer))
 			continue;
-		if (transfer->connecting)
+		else if (transfer->connecting)
 			sgip_transfer_fail(transfer, SGIP_HTTP_CONNECT, "no connection in time", NULL);
 		else
 			sgip_transfer_fail(transfer, SGIP_HTTP_SILENT, "no answer in time", NULL);
@@ -467,22 +428,13 @@ drive_round(SgipLease *lease)
 		uint32		what = events[i].events;
 		int			mask = 0;
 
+		/* the reason is found out below and by the caller */
 		if (events[i].data.fd == lease->timer_fd)
-		{
-			uint64		expirations;
-
-			/* the reason is found out below and by the caller */
-			if (read(lease->timer_fd, &expirations, sizeof(expirations)) < 0 &&
-				errno != EAGAIN)
-				lease->broken = true;
 			continue;
-		}
 		if (what & (EPOLLIN | EPOLLHUP | EPOLLERR))
 			mask |= CURL_CSELECT_IN;
 		if (what & EPOLLOUT)
 			mask |= CURL_CSELECT_OUT;
-		if (what & EPOLLERR)
-			mask |= CURL_CSELECT_ERR;
 		act(lease, events[i].data.fd, mask);
 	}
 	if (lease->curl_due != 0 && lease->curl_due <= sgip_now_ns() && !lease->broken)
@@ -503,7 +455,6 @@ sgip_http_drive(SgipLease *lease)
 
 	foreach_in_flight(transfer, iter, lease)
 	{
-		sgip_transfer_compact(transfer);
 		if (transfer->paused && !sgip_transfer_is_full(transfer))
 			sgip_transfer_resume(transfer);
 	}
@@ -516,11 +467,7 @@ sgip_http_drive(SgipLease *lease)
 		if (!look_at_windows(lease) || must_return())
 			break;
 	}
-	if (lease->broken && fail_all(lease, NULL))
-		any = true;
-	if (check_deadlines(lease))
-		any = true;
-	return any;
+	return fail_hopeless(lease) || any;
 }
 
 /* ----------------------------------------------------------------
@@ -531,8 +478,7 @@ sgip_http_drive(SgipLease *lease)
 int
 sgip_http_wait_begin(SgipLease *lease, long wake_ms)
 {
-	if (lease->waiting_since != 0)
-		sgip_http_wait_end(lease);
+	sgip_http_wait_end(lease);
 	lease->waiting_since = sgip_now_ns();
 	lease->wake_at = wake_ms < 0 ? 0 : lease->waiting_since + wake_ms * SGIP_NS_PER_MS;
 	arm_timer(lease);
@@ -584,38 +530,21 @@ void
 sgip_http_wait(SgipLease *lease, long wake_ms, bool for_limit)
 {
 	static uint32 wait_events[2] = {0, 0};
-	int64		wake_at = wake_ms < 0 ? 0 : sgip_now_ns() + wake_ms * SGIP_NS_PER_MS;
+	WaitEvent	event;
 
 	if (wait_events[for_limit] == 0)
 		wait_events[for_limit] = sgip_wait_event_new(for_limit ? "SgipRateLimit" : "SgipHttp");
 
-	for (;;)
-	{
-		long		left_ms = -1;
-		WaitEvent	event;
-
-		CHECK_FOR_INTERRUPTS();
-		if (sgip_http_drive(lease))
-			return;
-		if (wake_at != 0)
-		{
-			int64		left = wake_at - sgip_now_ns();
-
-			if (left <= 0)
-				return;
-			left_ms = (long) ((left + SGIP_NS_PER_MS - 1) / SGIP_NS_PER_MS);
-		}
-		else if (next_due(lease) == 0)
-			return;				/* nothing could happen */
-
-		(void) sgip_http_wait_begin(lease, left_ms);
-		(void) WaitEventSetWait(get_wait_set(lease), -1, &event, 1, wait_events[for_limit]);
-		sgip_http_wait_end(lease);
-		if (event.events & WL_LATCH_SET)
-		{
-			ResetLatch(MyLatch);
-			if (for_limit)
-				return;
-		}
-	}
+	CHECK_FOR_INTERRUPTS();
+	if (sgip_http_drive(lease))
+		return;
+	if (wake_ms < 0 && next_due(lease) == 0)
+		return;					/* nothing could happen */
+	(void) sgip_http_wait_begin(lease, wake_ms);
+	(void) WaitEventSetWait(get_wait_set(lease), -1, &event, 1, wait_events[for_limit]);
+	sgip_http_wait_end(lease);
+	if (event.events & WL_LATCH_SET)
+		ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	(void) sgip_http_drive(lease);
 }

@@ -19,6 +19,7 @@
 #define SGIP_HTTP_H
 
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 
 #include "http/headers.h"
 
@@ -70,8 +71,9 @@ typedef struct SgipHttpResult
 {
 	SgipHttpState state;
 	SgipHttpFailure failure;	/* if FAILED: why, */
-	char		failure_text[256];	/* in libcurl's words or ours, no secret */
-	bool		sent;			/* a connection stood, the request was begun */
+	char		failure_text[256];	/* in libcurl's words or ours, no secret;
+									 * may quote the server, or be empty if
+									 * stopped */
 	SgipHttpHead head;
 	uint64		received;		/* bytes of the body, decoded */
 	TimestampTz started_at;
@@ -145,10 +147,9 @@ extern int	sgip_http_wait_begin(SgipLease *lease, long wake_ms);
 extern void sgip_http_wait_end(SgipLease *lease);
 
 /*
- * Waits until there is something to do or wake_ms have passed (-1: no limit),
- * and drives.  Serves interrupts at once.  for_limit: the wait is for a rate
- * limit; it ends early if the session's latch is set, and has a wait event of
- * its own.
+ * Waits until there is something to do, wake_ms have passed (-1: no limit) or
+ * the session's latch is set, and drives.  Serves interrupts at once.
+ * for_limit: the wait is for a rate limit, which has a wait event of its own.
  */
 extern void sgip_http_wait(SgipLease *lease, long wake_ms, bool for_limit);
 
@@ -168,8 +169,8 @@ typedef struct SgipHttpLeaseInfo
 	TimestampTz created_at;
 } SgipHttpLeaseInfo;
 
-/* The leases of this backend, idle ones included: a palloc'd array of "count" */
-extern SgipHttpLeaseInfo *sgip_http_leases(int *count);
+/* The leases of this backend, idle ones included: a list of SgipHttpLeaseInfo */
+extern List *sgip_http_leases(void);
 
 /*
  * Closes the idle connections to a server (InvalidOid: to all), and has those
@@ -192,7 +193,7 @@ typedef struct SgipHttpUrl
  */
 extern bool sgip_http_parse_url(const char *text, bool is_proxy, SgipHttpUrl *url);
 
-/* libcurl's version with its TLS library; a static string */
+/* libcurl's version with its TLS library; palloc'd */
 extern const char *sgip_http_version(void);
 
 /* Defines the GUC and registers cache callbacks; called by _PG_init */

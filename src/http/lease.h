@@ -47,24 +47,16 @@ typedef struct SgipOpenSocket
 	ino_t		inode;
 } SgipOpenSocket;
 
-/* What leases connections; its memory context goes with the lease */
-typedef struct SgipHolder
-{
-	SgipLease  *lease;			/* NULL: given back */
-	MemoryContextCallback callback;
-} SgipHolder;
-
-/*
- * A multi handle of libcurl with the connections it keeps, an epoll descriptor
- * that becomes readable when there is something to do, and a timer.
- */
+/* See http.h */
 struct SgipLease
 {
 	dlist_node	node;			/* in the pool, used last first */
-	SgipHolder *holder;			/* NULL: idle */
+	MemoryContext context;		/* of its own; it and the peer's strings */
+	MemoryContextCallback callback; /* of whoever leased it */
+	bool		in_use;
 
 	/* identity */
-	SgipHttpPeer peer;			/* with copies of its strings */
+	SgipHttpPeer peer;
 	uint32		server_hash;	/* hash values in the system caches */
 	uint32		mapping_hash;	/* 0: no mapping, any change counts */
 
@@ -75,10 +67,9 @@ struct SgipLease
 	int			timer_fd;		/* -1: none */
 	MemoryContext kept_in;		/* its connections end with this context, if
 								 * they are not to be kept; or NULL */
-	bool		counted;		/* its descriptors were acquired, those of
-								 * sockets apart */
 	bool		invalidated;	/* not to be leased again */
-	bool		broken;			/* incomplete, or libcurl gave it up */
+	const char *broken;			/* why it cannot be used: incomplete, or what
+								 * libcurl said when it gave up; or NULL */
 	int			open_sockets;	/* of these */
 	SgipOpenSocket sockets[SGIP_MAX_SOCKETS];
 

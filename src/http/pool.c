@@ -16,7 +16,6 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "port/atomics.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -53,13 +52,6 @@ static int	max_connections = 64;
 /* When it fires, nothing has been leased for MAX_IDLE_MS */
 static TimeoutId idle_timeout;
 
-/*
- * For that time-out's handler, which may interrupt anything: the pool is
- * being changed; the time-out fired meanwhile.
- */
-static volatile sig_atomic_t pool_changes = false;
-static volatile sig_atomic_t timeout_missed = false;
-
 /* ----------------------------------------------------------------
  *		Time
  * ----------------------------------------------------------------
@@ -77,14 +69,11 @@ hang_up_idle(void)
 	int64		oldest = sgip_now_ns() - (MAX_IDLE_MS - 1) * SGIP_NS_PER_MS;
 	dlist_iter	iter;
 
-	timeout_missed = pool_changes;
-	if (pool_changes)
-		return;
 	dlist_foreach(iter, &all_leases)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (lease->holder != NULL || lease->idle_since > oldest)
+		if (lease->in_use || lease->idle_since > oldest)
 			continue;
 		lease->invalidated = true;
 		for (int i = 0; i < lease->open_sockets; i++)
@@ -97,45 +86,24 @@ hang_up_idle(void)
 }
 
 /*
- * Begins or ends a change of the pool.  A time-out that fired meanwhile is
- * armed anew.
+ * Puts a lease first in the pool, or takes it out.  The time-out, whose handler
+ * may interrupt anything, is off meanwhile.
  */
 static void
-set_changes(bool changes)
+move_lease(SgipLease *lease, bool out)
 {
-	pg_compiler_barrier();
-	pool_changes = changes;
-	pg_compiler_barrier();
-	if (!changes && timeout_missed)
-	{
-		timeout_missed = false;
-		enable_timeout_after(idle_timeout, MAX_IDLE_MS);
-	}
+	disable_timeout(idle_timeout, false);
+	if (lease->node.next != NULL)
+		dlist_delete(&lease->node);
+	if (!out)
+		dlist_push_head(&all_leases, &lease->node);
+	enable_timeout_after(idle_timeout, MAX_IDLE_MS);
 }
 
 /* ----------------------------------------------------------------
  *		Closing
  * ----------------------------------------------------------------
  */
-
-/*
- * Copies a string that may be NULL, for as long as the session lives.
- */
-static char *
-copy_text(const char *text)
-{
-	return text ? MemoryContextStrdup(TopMemoryContext, text) : NULL;
-}
-
-/*
- * Frees such a copy.
- */
-static void
-free_text(const char *text)
-{
-	if (text)
-		pfree(unconstify(char *, text));
-}
 
 /*
  * Are both NULL, or the same text?
@@ -146,34 +114,14 @@ same_text(const char *a, const char *b)
 	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
 }
 
-/*
- * Ends all transfers of a lease.
- */
-static void
-stop_transfers(SgipLease *lease)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &lease->transfers)
-		sgip_http_stop(dlist_container(SgipTransfer, node, iter.cur));
-}
-
-/* Closes a lease and frees it.  Does not throw. */
+/* Closes a lease without transfers and frees it.  Does not throw. */
 static void
 close_lease(SgipLease *lease)
 {
-	set_changes(true);
-	dlist_delete(&lease->node);
-	set_changes(false);
-	stop_transfers(lease);
-	if (lease->holder)
-		lease->holder->lease = NULL;
+	move_lease(lease, true);
 	sgip_event_loop_close(lease);
-	if (lease->counted)
-		sgip_descriptors_release(SGIP_LEASE_DESCRIPTORS);
-	free_text(lease->peer.ca_file);
-	free_text(lease->peer.proxy);
-	pfree(lease);
+	sgip_descriptors_release(SGIP_LEASE_DESCRIPTORS);
+	MemoryContextDelete(lease->context);
 }
 
 /*
@@ -188,7 +136,7 @@ close_oldest(void)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (lease->holder == NULL)
+		if (!lease->in_use)
 		{
 			close_lease(lease);
 			return true;
@@ -198,7 +146,7 @@ close_oldest(void)
 }
 
 /*
- * Closes idle leases that are invalid, too old, or too many.
+ * Closes idle leases that are not to be used again, or are too old or too many.
  */
 static void
 tidy(void)
@@ -211,9 +159,10 @@ tidy(void)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (lease->holder != NULL)
+		if (lease->in_use)
 			continue;
 		if (lease->invalidated || lease->broken || lease->idle_since < oldest ||
+			(lease->kept_in == NULL && !lease->peer.keep_connections) ||
 			kept >= MAX_IDLE_LEASES)
 			close_lease(lease);
 		else
@@ -255,18 +204,16 @@ close_all(int code, Datum arg)
 static void
 end_statement(void *arg)
 {
-	dlist_mutable_iter iter;
+	dlist_iter	iter;
 
-	dlist_foreach_modify(iter, &all_leases)
+	dlist_foreach(iter, &all_leases)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (lease->kept_in != arg)
-			continue;
-		lease->kept_in = NULL;
-		if (lease->holder == NULL)
-			close_lease(lease);
+		if (lease->kept_in == arg)
+			lease->kept_in = NULL;
 	}
+	tidy();
 }
 
 /*
@@ -334,7 +281,7 @@ acquire_descriptors(int count)
 static bool
 has_descriptors(int count)
 {
-	count += sgip_transfer_connecting();
+	count += sgip_transfers_connecting;
 	if (!acquire_descriptors(count))
 		return false;
 	sgip_descriptors_release(count);
@@ -344,32 +291,30 @@ has_descriptors(int count)
 bool
 sgip_http_has_room(void)
 {
-	return sgip_transfer_count() < max_connections && has_descriptors(SGIP_LEASE_DESCRIPTORS);
+	return sgip_transfers_in_flight < max_connections && has_descriptors(SGIP_LEASE_DESCRIPTORS);
 }
 
 /*
- * Creates a lease for the peer.  Its holder owns it from the start, and
- * closes it after an error.
+ * A new lease for the peer, without handles.  Until it is complete it belongs
+ * to the owner.
  */
 static SgipLease *
-open_lease(SgipHolder *holder, const SgipHttpPeer *peer)
+make_lease(const SgipHttpPeer *peer, MemoryContext owner)
 {
-	SgipLease  *lease = MemoryContextAllocZero(TopMemoryContext, sizeof(SgipLease));
+	MemoryContext context = AllocSetContextCreate(owner, "sgip_fdw connections", ALLOCSET_SMALL_SIZES);
+	SgipLease  *lease = MemoryContextAllocZero(context, sizeof(SgipLease));
 
+	lease->context = context;
 	lease->epoll_fd = -1;
 	lease->timer_fd = -1;
-	lease->broken = true;		/* until it is complete */
+	lease->broken = "incomplete";
 	dlist_init(&lease->transfers);
-	lease->holder = holder;
-	holder->lease = lease;
-	set_changes(true);
-	dlist_push_head(&all_leases, &lease->node);
-	set_changes(false);
 
 	lease->peer = *peer;
-	lease->peer.ca_file = lease->peer.proxy = NULL;
-	lease->peer.ca_file = copy_text(peer->ca_file);
-	lease->peer.proxy = copy_text(peer->proxy);
+	if (peer->ca_file)
+		lease->peer.ca_file = MemoryContextStrdup(context, peer->ca_file);
+	if (peer->proxy)
+		lease->peer.proxy = MemoryContextStrdup(context, peer->proxy);
 	lease->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID,
 											   ObjectIdGetDatum(peer->server_id));
 	if (OidIsValid(peer->mapping_id))
@@ -378,14 +323,14 @@ open_lease(SgipHolder *holder, const SgipHttpPeer *peer)
 	lease->number = ++last_number;
 	lease->created_at = GetCurrentTimestamp();
 
-	lease->counted = acquire_descriptors(SGIP_LEASE_DESCRIPTORS);
-	if (!lease->counted)
+	if (!acquire_descriptors(SGIP_LEASE_DESCRIPTORS))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("too many open files for another HTTP connection"),
 				 errdetail("This session holds as many file descriptors as PostgreSQL lets extensions have."),
 				 errhint("Raise max_files_per_process, or read fewer foreign tables at the same time.")));
-	sgip_event_loop_open(lease);
+	MemoryContextSetParent(context, TopMemoryContext);
+	move_lease(lease, false);
 	return lease;
 }
 
@@ -418,7 +363,7 @@ find_idle(const SgipHttpPeer *peer)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
-		if (lease->holder != NULL ||
+		if (lease->in_use ||
 			lease->peer.server_id != peer->server_id ||
 			lease->peer.user_id != peer->user_id ||
 			lease->peer.mapping_id != peer->mapping_id ||
@@ -462,48 +407,37 @@ keep_for_statement(SgipLease *lease)
 static void
 end_lease(void *arg)
 {
-	SgipHolder *holder = arg;
-	SgipLease  *lease = holder->lease;
+	SgipLease  *lease = arg;
+	dlist_mutable_iter iter;
 
-	if (lease == NULL)
-		return;
-	stop_transfers(lease);
-	lease->waiting_since = 0;
-	lease->wake_at = 0;
+	dlist_foreach_modify(iter, &lease->transfers)
+		sgip_http_stop(dlist_container(SgipTransfer, node, iter.cur));
+	sgip_http_wait_end(lease);
 	lease->idle_since = sgip_now_ns();
-	holder->lease = NULL;
-	lease->holder = NULL;
-	if (lease->invalidated || lease->broken ||
-		(lease->kept_in == NULL && !lease->peer.keep_connections))
-		close_lease(lease);
-	else
-		enable_timeout_after(idle_timeout, MAX_IDLE_MS);
+	lease->in_use = false;
+	move_lease(lease, false);
+	tidy();
 }
 
 SgipLease *
 sgip_http_acquire(const SgipHttpPeer *peer, MemoryContext owner)
 {
-	SgipHolder *holder = MemoryContextAllocZero(owner, sizeof(SgipHolder));
 	SgipLease  *lease;
-
-	/* from here on, the owner's end gives the lease back */
-	holder->callback.func = end_lease;
-	holder->callback.arg = holder;
-	MemoryContextRegisterResetCallback(owner, &holder->callback);
 
 	start_library();
 	tidy();
 	lease = find_idle(peer);
 	if (lease == NULL)
-		lease = open_lease(holder, peer);
-	else
-	{
-		lease->holder = holder;
-		holder->lease = lease;
-		set_changes(true);
-		dlist_move_head(&all_leases, &lease->node);
-		set_changes(false);
-	}
+		lease = make_lease(peer, owner);
+
+	/* from here on, the owner's end gives the lease back */
+	lease->in_use = true;
+	lease->callback.func = end_lease;
+	lease->callback.arg = lease;
+	MemoryContextRegisterResetCallback(owner, &lease->callback);
+
+	if (lease->broken)
+		sgip_event_loop_open(lease);
 	keep_for_statement(lease);
 	lease->peer.connect_timeout_ms = peer->connect_timeout_ms;
 	lease->peer.read_timeout_ms = peer->read_timeout_ms;
@@ -520,14 +454,11 @@ sgip_http_counters(const SgipLease *lease)
 SgipTransfer *
 sgip_http_start(SgipLease *lease, const SgipHttpRequest *request)
 {
-	SgipTransfer *transfer = sgip_transfer_new(lease, request);
-
 	/* idle leases give up their sockets if there are too many */
-	while (sgip_sockets_open() >= max_connections && close_oldest())
+	while (sgip_sockets_open >= max_connections && close_oldest())
 		 /* go on */ ;
 	(void) has_descriptors(1);
-	sgip_transfer_attach(transfer);
-	return transfer;
+	return sgip_transfer_start(lease, request);
 }
 
 /* ----------------------------------------------------------------
@@ -535,32 +466,27 @@ sgip_http_start(SgipLease *lease, const SgipHttpRequest *request)
  * ----------------------------------------------------------------
  */
 
-SgipHttpLeaseInfo *
-sgip_http_leases(int *count)
+List *
+sgip_http_leases(void)
 {
-	SgipHttpLeaseInfo *infos;
+	List	   *infos = NIL;
 	dlist_iter	iter;
-	int			n = 0;
 
 	tidy();
 	dlist_foreach(iter, &all_leases)
-		n++;
-	infos = palloc0(sizeof(SgipHttpLeaseInfo) * Max(n, 1));
-	*count = n;
-	n = 0;
-	dlist_foreach(iter, &all_leases)
 	{
 		const SgipLease *lease = dlist_container(SgipLease, node, iter.cur);
+		SgipHttpLeaseInfo *info = palloc(sizeof(SgipHttpLeaseInfo));
 
-		infos[n].number = lease->number;
-		infos[n].server_id = lease->peer.server_id;
-		infos[n].user_id = lease->peer.user_id;
-		infos[n].in_use = lease->holder != NULL;
-		infos[n].invalidated = lease->invalidated;
-		infos[n].open_sockets = lease->open_sockets;
-		infos[n].requests = lease->requests;
-		infos[n].created_at = lease->created_at;
-		n++;
+		info->number = lease->number;
+		info->server_id = lease->peer.server_id;
+		info->user_id = lease->peer.user_id;
+		info->in_use = lease->in_use;
+		info->invalidated = lease->invalidated;
+		info->open_sockets = lease->open_sockets;
+		info->requests = lease->requests;
+		info->created_at = lease->created_at;
+		infos = lappend(infos, info);
 	}
 	return infos;
 }
@@ -569,34 +495,27 @@ int
 sgip_http_disconnect(Oid server_id)
 {
 	int			closed = 0;
-	dlist_mutable_iter iter;
+	dlist_iter	iter;
 
-	dlist_foreach_modify(iter, &all_leases)
+	dlist_foreach(iter, &all_leases)
 	{
 		SgipLease  *lease = dlist_container(SgipLease, node, iter.cur);
 
 		if (OidIsValid(server_id) && lease->peer.server_id != server_id)
 			continue;
-		if (lease->holder != NULL)
-			lease->invalidated = true;
-		else
-		{
-			close_lease(lease);
-			closed++;
-		}
+		lease->invalidated = true;
+		closed += !lease->in_use;
 	}
+	tidy();
 	return closed;
 }
 
 const char *
 sgip_http_version(void)
 {
-	static char version[128];
 	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
 
-	snprintf(version, sizeof(version), "libcurl %s (%s)", info->version,
-			 info->ssl_version ? info->ssl_version : "no TLS");
-	return version;
+	return psprintf("libcurl %s (%s)", info->version, info->ssl_version ? info->ssl_version : "no TLS");
 }
 
 void

@@ -25,8 +25,7 @@
  */
 #define SPARE_DESCRIPTORS 1
 
-/* Sockets open in this backend */
-static int	sockets_open = 0;
+int			sgip_sockets_open = 0;
 
 void
 sgip_descriptors_release(int count)
@@ -64,12 +63,6 @@ sgip_descriptors_used_up(const SgipLease *lease)
 	return fd < 0 && (errno == EMFILE || errno == ENFILE);
 }
 
-int
-sgip_sockets_open(void)
-{
-	return sockets_open;
-}
-
 /*
  * The first one has been counted with the lease.
  */
@@ -77,52 +70,30 @@ curl_socket_t
 sgip_socket_open(SgipLease *lease, const struct curl_sockaddr *address)
 {
 	bool		first = lease->open_sockets == 0;
-	int			fd = -1;
+	SgipOpenSocket *entry = &lease->sockets[lease->open_sockets];
 	struct stat status = {0};
 
 	errno = EMFILE;
 	if (lease->open_sockets == SGIP_MAX_SOCKETS || !(first || sgip_descriptors_acquire(1)))
 		return CURL_SOCKET_BAD;
-	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-	if (fd < 0)
+	entry->fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	if (entry->fd < 0)
 	{
 		sgip_descriptors_release(first ? 0 : 1);
 		return CURL_SOCKET_BAD;
 	}
-	(void) fstat(fd, &status);
-	lease->sockets[lease->open_sockets++] = (SgipOpenSocket)
-	{
-		fd, status.st_ino
-	};
-	sockets_open++;
-	return fd;
-}
-
-/*
- * The socket of that entry is closed.
- */
-static void
-forget(SgipLease *lease, int index)
-{
-	lease->sockets[index] = lease->sockets[--lease->open_sockets];
-	sockets_open--;
-	sgip_descriptors_release(lease->open_sockets == 0 ? 0 : 1);
+	(void) fstat(entry->fd, &status);
+	entry->inode = status.st_ino;
+	lease->open_sockets++;
+	sgip_sockets_open++;
+	return entry->fd;
 }
 
 int
 sgip_socket_close(void *arg, curl_socket_t socket)
 {
-	SgipLease  *lease = arg;
-
 	close(socket);
-	for (int i = 0; i < lease->open_sockets; i++)
-	{
-		if (lease->sockets[i].fd == socket)
-		{
-			forget(lease, i);
-			break;
-		}
-	}
+	sgip_sockets_forget(arg);
 	return 0;
 }
 
@@ -145,7 +116,10 @@ sgip_sockets_forget(SgipLease *lease)
 {
 	for (int i = lease->open_sockets - 1; i >= 0; i--)
 	{
-		if (!sgip_socket_is_ours(&lease->sockets[i]))
-			forget(lease, i);
+		if (sgip_socket_is_ours(&lease->sockets[i]))
+			continue;
+		lease->sockets[i] = lease->sockets[--lease->open_sockets];
+		sgip_sockets_open--;
+		sgip_descriptors_release(lease->open_sockets == 0 ? 0 : 1);
 	}
 }

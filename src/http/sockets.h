@@ -31,7 +31,7 @@ extern void sgip_descriptors_make_room(int count);
 extern bool sgip_descriptors_used_up(const SgipLease *lease);
 
 /* Sockets open in this backend */
-extern int	sgip_sockets_open(void);
+extern int	sgip_sockets_open;
 
 /*
  * Descriptors of a lease: epoll, timer, the pair by which libcurl can be woken

@@ -70,23 +70,19 @@
  */
 #define CONNECTING_DESCRIPTORS 4
 
-/* Transfers in flight in this backend; those on the way to a connection */
-static int	in_flight = 0;
-static int	connecting = 0;
+int			sgip_transfers_in_flight = 0;
+int			sgip_transfers_connecting = 0;
 
 /*
  * Sets an option of the transfer's handle; a refusal is the failure of the
- * transfer, and FAILACTION says what to do then.
+ * transfer, and the calling function returns false.
  */
-#define CHECK_SETOPT(TRANSFER, OPT, VAL, FAILACTION) \
+#define CHECK_SETOPT(TRANSFER, OPT, VAL) \
 	do { \
 		CURLcode	_code = curl_easy_setopt((TRANSFER)->easy, OPT, VAL); \
 		if (_code != CURLE_OK) \
-		{ \
-			sgip_transfer_fail(TRANSFER, SGIP_HTTP_INTERNAL, \
+			return sgip_transfer_fail(TRANSFER, SGIP_HTTP_INTERNAL, \
 						"could not set " #OPT, curl_easy_strerror(_code)); \
-			FAILACTION; \
-		} \
 	} while (0)
 
 /* ----------------------------------------------------------------
@@ -94,53 +90,30 @@ static int	connecting = 0;
  * ----------------------------------------------------------------
  */
 
-/*
- * libcurl's messages can quote the server (names in a certificate), so only
- * printable ASCII is kept.
- */
-void
+bool
 sgip_transfer_fail(SgipTransfer *transfer, SgipHttpFailure failure,
 				   const char *text, const char *more)
 {
 	SgipHttpResult *result = &transfer->result;
 
-	if (transfer->refused)
-		return;
-	transfer->refused = true;
-	result->failure = failure;
-	snprintf(result->failure_text, sizeof(result->failure_text), more ? "%s: %s" : "%s", text, more);
-	for (char *c = result->failure_text; *c != '\0'; c++)
+	if (result->failure_text[0] == '\0')
 	{
-		if ((unsigned char) *c < 0x20 || (unsigned char) *c > 0x7e)
-			*c = '?';
+		result->failure = failure;
+		snprintf(result->failure_text, sizeof(result->failure_text), more ? "%s: %s" : "%s", text, more);
 	}
+	return false;
 }
 
 /*
  * What a code of libcurl means for us.
  */
 static SgipHttpFailure
-classify(CURLcode code, bool sent)
+classify(const SgipTransfer *transfer, CURLcode code)
 {
 	switch (code)
 	{
 		case CURLE_COULDNT_RESOLVE_PROXY:
 		case CURLE_COULDNT_RESOLVE_HOST:
-		case CURLE_COULDNT_CONNECT:
-		case CURLE_PROXY:
-		case CURLE_SSL_CONNECT_ERROR:
-		case CURLE_SSL_CERTPROBLEM:
-		case CURLE_SSL_CIPHER:
-		case CURLE_SSL_CACERT_BADFILE:
-		case CURLE_SSL_CRL_BADFILE:
-		case CURLE_SSL_ISSUER_ERROR:
-		case CURLE_SSL_INVALIDCERTSTATUS:
-		case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-		case CURLE_SSL_ENGINE_NOTFOUND:
-		case CURLE_SSL_ENGINE_SETFAILED:
-		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_USE_SSL_FAILED:
-		case CURLE_INTERFACE_FAILED:
 			return SGIP_HTTP_CONNECT;
 
 		case CURLE_BAD_CONTENT_ENCODING:
@@ -149,59 +122,43 @@ classify(CURLcode code, bool sent)
 #if LIBCURL_VERSION_NUM >= 0x080600
 		case CURLE_TOO_LARGE:
 #endif
-		case CURLE_FILESIZE_EXCEEDED:
-		case CURLE_TOO_MANY_REDIRECTS:
 			return SGIP_HTTP_BROKEN;
 
 		case CURLE_OUT_OF_MEMORY:
 		case CURLE_FAILED_INIT:
 		case CURLE_URL_MALFORMAT:
 		case CURLE_NOT_BUILT_IN:
-		case CURLE_UNKNOWN_OPTION:
 		case CURLE_BAD_FUNCTION_ARGUMENT:
-		case CURLE_ABORTED_BY_CALLBACK:
 		case CURLE_WRITE_ERROR:
-		case CURLE_READ_ERROR:
 			return SGIP_HTTP_INTERNAL;
 
 		default:
-			/* lost, cut short, stream errors, and the unknown */
-			return sent ? SGIP_HTTP_LOST : SGIP_HTTP_CONNECT;
+			/* TCP, TLS or proxy; else lost, cut short, and the unknown */
+			return transfer->connecting ? SGIP_HTTP_CONNECT : SGIP_HTTP_LOST;
 	}
 }
 
 /*
- * libcurl's message for its code.  Its messages name hosts, ports, addresses
- * and certificates, never the URL; only those about an unusable proxy quote
- * the proxy's URL with its password.
- */
-static const char *
-describe(const SgipTransfer *transfer, CURLcode code)
-{
-	if (transfer->error_buffer[0] == '\0' ||
-		strstr(transfer->error_buffer, "Unsupported proxy") != NULL)
-		return curl_easy_strerror(code);
-	return transfer->error_buffer;
-}
-
-/*
- * When descriptors are used up, libcurl reports it as a host that cannot be
- * resolved or a file without trust anchors.
+ * libcurl's messages name hosts, ports, addresses and certificates, never the
+ * URL; only those about an unusable proxy quote the proxy's URL with its
+ * password.  When descriptors are used up, libcurl reports it as a host that
+ * cannot be resolved or a file without trust anchors.
  */
 void
 sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code)
 {
-	SgipHttpResult *result = &transfer->result;
-	SgipHttpFailure failure = classify(code, result->sent);
+	const char *message = transfer->error_buffer;
 
-	if (code == CURLE_OUT_OF_MEMORY && result->sent && result->head.status == 0)
+	if (message[0] == '\0' || strstr(message, "Unsupported proxy") != NULL)
+		message = curl_easy_strerror(code);
+	if (code == CURLE_OUT_OF_MEMORY && !transfer->connecting && transfer->result.head.status == 0)
 		/* how libcurl reports a line over its limit of 100 kB */
 		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN,
 						   "a header line is too long, or memory is short", NULL);
-	else if (!result->sent && sgip_descriptors_used_up(transfer->lease))
+	else if (transfer->connecting && sgip_descriptors_used_up(transfer->lease))
 		sgip_transfer_fail(transfer, SGIP_HTTP_DESCRIPTORS, "too many open files", NULL);
 	else
-		sgip_transfer_fail(transfer, failure, describe(transfer, code), NULL);
+		sgip_transfer_fail(transfer, classify(transfer, code), message, NULL);
 }
 
 /* ----------------------------------------------------------------
@@ -215,7 +172,7 @@ sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code)
 static void
 end_connecting(SgipTransfer *transfer)
 {
-	connecting -= transfer->connecting;
+	sgip_transfers_connecting -= transfer->connecting;
 	transfer->connecting = false;
 }
 
@@ -226,9 +183,9 @@ end_connecting(SgipTransfer *transfer)
 static void
 begin_connecting(SgipTransfer *transfer)
 {
-	connecting += !transfer->connecting;
+	sgip_transfers_connecting += !transfer->connecting;
 	transfer->connecting = true;
-	sgip_descriptors_make_room(connecting * CONNECTING_DESCRIPTORS);
+	sgip_descriptors_make_room(sgip_transfers_connecting * CONNECTING_DESCRIPTORS);
 }
 
 /*
@@ -264,7 +221,6 @@ begin_request(void *arg, char *peer_ip, char *own_ip, int peer_port,
 	SgipTransfer *transfer = arg;
 
 	end_connecting(transfer);
-	transfer->result.sent = true;
 	transfer->silence = 0;
 	return CURL_PREREQFUNC_OK;
 }
@@ -318,21 +274,15 @@ receive_header(char *data, size_t size, size_t count, void *arg)
 	else if (head->status == 0 && (data[0] == '\r' || data[0] == '\n'))
 		problem = read_headers(transfer);
 	if (problem != NULL)
-	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, problem, NULL);
-		return 0;
-	}
-	if (head->status == 408 && !transfer->opened && !transfer->restarted)
-	{
-		transfer->stale = true;
-		return 0;
-	}
+		return sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, problem, NULL);
+	if (head->status == 408 && !transfer->opened)
+		return 0;				/* take_result starts over */
 	return n;
 }
 
 /*
- * Makes room for n more bytes behind the window's contents.  Returns false
- * when out of memory.
+ * Makes room for n more bytes behind the window's contents, which move to the
+ * beginning of the buffer for that.  Returns false when out of memory.
  */
 static bool
 grow_window(SgipTransfer *transfer, size_t n)
@@ -340,6 +290,11 @@ grow_window(SgipTransfer *transfer, size_t n)
 	size_t		cap = Max(transfer->cap, FIRST_WINDOW_BYTES);
 	char	   *buffer;
 
+	if (transfer->start > 0 && transfer->cap - transfer->start - transfer->len < n)
+	{
+		memmove(transfer->buffer, transfer->buffer + transfer->start, transfer->len);
+		transfer->start = 0;
+	}
 	while (cap - transfer->start - transfer->len < n)
 		cap *= 2;
 	if (cap == transfer->cap)
@@ -367,26 +322,17 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 
 	transfer->silence = 0;
 	if (transfer->result.head.status == 0)
-	{
 		/* libcurl hands out what follows status 101; nothing would read it */
-		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, "the answer has no final status", NULL);
-		return 0;
-	}
+		return sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, "the answer has no final status", NULL);
 	if (transfer->len + n > transfer->target && !transfer->resuming)
 	{
 		transfer->paused = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	if (transfer->len + n > transfer->target + MAX_DECODED_BYTES)
-	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, "the compressed answer becomes too large", NULL);
-		return 0;
-	}
+		return sgip_transfer_fail(transfer, SGIP_HTTP_BROKEN, "the compressed answer becomes too large", NULL);
 	if (!grow_window(transfer, n))
-	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
-		return 0;
-	}
+		return sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
 
 	memcpy(transfer->buffer + transfer->start + transfer->len, data, n);
 	transfer->len += n;
@@ -442,45 +388,42 @@ make_handle(SgipTransfer *transfer)
 
 	transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL)
-	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
-		return false;
-	}
+		return sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
 
 	/* callbacks */
-	CHECK_SETOPT(transfer, CURLOPT_HEADERFUNCTION, receive_header, return false);
-	CHECK_SETOPT(transfer, CURLOPT_WRITEFUNCTION, receive_body, return false);
-	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETFUNCTION, open_socket, return false);
-	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETFUNCTION, sgip_socket_close, return false);
-	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETDATA, transfer->lease, return false);
-	CHECK_SETOPT(transfer, CURLOPT_PREREQFUNCTION, begin_request, return false);
-	CHECK_SETOPT(transfer, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_HEADERFUNCTION, receive_header);
+	CHECK_SETOPT(transfer, CURLOPT_WRITEFUNCTION, receive_body);
+	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETFUNCTION, sgip_socket_close);
+	CHECK_SETOPT(transfer, CURLOPT_CLOSESOCKETDATA, transfer->lease);
+	CHECK_SETOPT(transfer, CURLOPT_PREREQFUNCTION, begin_request);
+	CHECK_SETOPT(transfer, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 
 	/* alarms belong to PostgreSQL; do not join a thread that looks up a name */
-	CHECK_SETOPT(transfer, CURLOPT_NOSIGNAL, 1L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
-	CHECK_SETOPT(transfer, CURLOPT_QUICK_EXIT, 1L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_QUICK_EXIT, 1L);
 #endif
 
 	/* trust anchors and proxies */
-	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYPEER, 1L, return false);
-	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYHOST, 2L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYPEER, 1L);
+	CHECK_SETOPT(transfer, CURLOPT_SSL_VERIFYHOST, 2L);
 	if (peer->ca_file)
-		CHECK_SETOPT(transfer, CURLOPT_CAINFO, peer->ca_file, return false);
+		CHECK_SETOPT(transfer, CURLOPT_CAINFO, peer->ca_file);
 	else if (has_default_bundle())
-		CHECK_SETOPT(transfer, CURLOPT_CAPATH, NULL, return false);
-	CHECK_SETOPT(transfer, CURLOPT_NOPROXY, peer->proxy ? "" : NULL, return false);
-	CHECK_SETOPT(transfer, CURLOPT_SOCKS5_AUTH, (long) CURLAUTH_BASIC, return false);
+		CHECK_SETOPT(transfer, CURLOPT_CAPATH, NULL);
+	CHECK_SETOPT(transfer, CURLOPT_NOPROXY, peer->proxy ? "" : NULL);
+	CHECK_SETOPT(transfer, CURLOPT_SOCKS5_AUTH, (long) CURLAUTH_BASIC);
 
 	/* protocols and features */
-	CHECK_SETOPT(transfer, CURLOPT_PROTOCOLS_STR, "http,https", return false);
-	CHECK_SETOPT(transfer, CURLOPT_FOLLOWLOCATION, 0L, return false);
-	CHECK_SETOPT(transfer, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED, return false);
-	CHECK_SETOPT(transfer, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L, return false);
-	CHECK_SETOPT(transfer, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1, return false);
-	CHECK_SETOPT(transfer, CURLOPT_ACCEPT_ENCODING, "gzip, deflate", return false);
-	CHECK_SETOPT(transfer, CURLOPT_BUFFERSIZE, (long) SGIP_READ_BYTES, return false);
-	CHECK_SETOPT(transfer, CURLOPT_USERAGENT, "sgip_fdw/" SGIP_VERSION " (PostgreSQL)", return false);
+	CHECK_SETOPT(transfer, CURLOPT_PROTOCOLS_STR, "http,https");
+	CHECK_SETOPT(transfer, CURLOPT_FOLLOWLOCATION, 0L);
+	CHECK_SETOPT(transfer, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
+	CHECK_SETOPT(transfer, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+	CHECK_SETOPT(transfer, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+	CHECK_SETOPT(transfer, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	CHECK_SETOPT(transfer, CURLOPT_BUFFERSIZE, (long) SGIP_READ_BYTES);
+	CHECK_SETOPT(transfer, CURLOPT_USERAGENT, "sgip_fdw/" SGIP_VERSION " (PostgreSQL)");
 	return true;
 }
 
@@ -499,64 +442,61 @@ set_up(SgipTransfer *transfer, const SgipHttpRequest *request)
 		return false;
 
 	/* arguments of the callbacks */
-	CHECK_SETOPT(transfer, CURLOPT_PRIVATE, transfer, return false);
-	CHECK_SETOPT(transfer, CURLOPT_ERRORBUFFER, transfer->error_buffer, return false);
-	CHECK_SETOPT(transfer, CURLOPT_HEADERDATA, transfer, return false);
-	CHECK_SETOPT(transfer, CURLOPT_WRITEDATA, transfer, return false);
-	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETDATA, transfer, return false);
-	CHECK_SETOPT(transfer, CURLOPT_PREREQDATA, transfer, return false);
+	CHECK_SETOPT(transfer, CURLOPT_PRIVATE, transfer);
+	CHECK_SETOPT(transfer, CURLOPT_ERRORBUFFER, transfer->error_buffer);
+	CHECK_SETOPT(transfer, CURLOPT_HEADERDATA, transfer);
+	CHECK_SETOPT(transfer, CURLOPT_WRITEDATA, transfer);
+	CHECK_SETOPT(transfer, CURLOPT_OPENSOCKETDATA, transfer);
+	CHECK_SETOPT(transfer, CURLOPT_PREREQDATA, transfer);
 
 	/*
 	 * We measure time ourselves.  libcurl gets the limit because it divides
 	 * the time among the addresses of a host; see take_result() for when it
 	 * is early.
 	 */
-	CHECK_SETOPT(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) lease->peer.connect_timeout_ms, return false);
-	CHECK_SETOPT(transfer, CURLOPT_FRESH_CONNECT, 0L, return false);
+	CHECK_SETOPT(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) lease->peer.connect_timeout_ms);
+	CHECK_SETOPT(transfer, CURLOPT_FRESH_CONNECT, 0L);
 
 	/* plain HTTP goes straight to its host, whatever proxy is named */
 	CHECK_SETOPT(transfer, CURLOPT_PROXY,
-				 pg_strncasecmp(request->url, "http:", 5) == 0 ? "" : lease->peer.proxy,
-				 return false);
+				 pg_strncasecmp(request->url, "http:", 5) == 0 ? "" : lease->peer.proxy);
 
 	/* the request; libcurl copies all but the headers */
-	CHECK_SETOPT(transfer, CURLOPT_URL, request->url, return false);
+	CHECK_SETOPT(transfer, CURLOPT_URL, request->url);
 	for (const char *const *header = request->headers; header && *header; header++)
 	{
 		struct curl_slist *list = curl_slist_append(transfer->headers, *header);
 
 		if (list == NULL)
-		{
-			sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
-			return false;
-		}
+			return sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "out of memory", NULL);
 		transfer->headers = list;
 	}
-	CHECK_SETOPT(transfer, CURLOPT_HTTPHEADER, transfer->headers, return false);
+	CHECK_SETOPT(transfer, CURLOPT_HTTPHEADER, transfer->headers);
 	if (request->body)
-	{
-		CHECK_SETOPT(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) -1, return false);
-		CHECK_SETOPT(transfer, CURLOPT_COPYPOSTFIELDS, request->body, return false);
-	}
+		CHECK_SETOPT(transfer, CURLOPT_COPYPOSTFIELDS, request->body);
 	else
-		CHECK_SETOPT(transfer, CURLOPT_HTTPGET, 1L, return false);
+		CHECK_SETOPT(transfer, CURLOPT_HTTPGET, 1L);
 	return true;
 }
 
 /*
- * Keeps the handle for the lease's next request, cleared of this one; or
- * closes it.
+ * Takes the handle out of the lease's multi handle, if it is in there, and
+ * keeps it for the next request, cleared of this one; or closes it.
  */
 static void
 give_handle_back(SgipTransfer *transfer)
 {
 	SgipLease  *lease = transfer->lease;
 	CURL	   *easy = transfer->easy;
+	CURLMcode	code;
 
 	transfer->easy = NULL;
 	if (easy == NULL)
 		return;
-	if (lease->spare_easy == NULL && !lease->broken &&
+	code = curl_multi_remove_handle(lease->multi, easy);
+	if (code != CURLM_OK)
+		lease->broken = curl_multi_strerror(code);
+	if (lease->spare_easy == NULL &&
 		curl_easy_setopt(easy, CURLOPT_URL, NULL) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, NULL) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL) == CURLE_OK &&
@@ -571,74 +511,47 @@ give_handle_back(SgipTransfer *transfer)
  * ----------------------------------------------------------------
  */
 
-int
-sgip_transfer_count(void)
-{
-	return in_flight;
-}
-
-int
-sgip_transfer_connecting(void)
-{
-	return connecting;
-}
-
 SgipTransfer *
-sgip_transfer_new(SgipLease *lease, const SgipHttpRequest *request)
+sgip_transfer_start(SgipLease *lease, const SgipHttpRequest *request)
 {
 	SgipTransfer *transfer = MemoryContextAllocZero(TopMemoryContext, sizeof(SgipTransfer));
+	CURLMcode	code = CURLM_OK;
 
 	transfer->lease = lease;
 	transfer->target = WINDOW_BYTES;
 	transfer->result.started_at = GetCurrentTimestamp();
 	dlist_push_tail(&lease->transfers, &transfer->node);
+	lease->requests++;
+	sgip_transfers_in_flight++;
+	begin_connecting(transfer);
 	if (lease->broken)
-		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", NULL);
-	if (lease->broken || !set_up(transfer, request))
+		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "the HTTP client broke down", lease->broken);
+	else if (set_up(transfer, request))
+		code = curl_multi_add_handle(lease->multi, transfer->easy);
+	if (code != CURLM_OK)
+		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "could not start the transfer",
+						   curl_multi_strerror(code));
+	if (transfer->result.failure_text[0] != '\0')
 		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
 	return transfer;
 }
 
-void
-sgip_transfer_attach(SgipTransfer *transfer)
-{
-	SgipLease  *lease = transfer->lease;
-	CURLMcode	code;
-
-	if (transfer->result.state != SGIP_HTTP_RUNNING)
-		return;
-	begin_connecting(transfer);
-	code = curl_multi_add_handle(lease->multi, transfer->easy);
-	if (code != CURLM_OK)
-	{
-		sgip_transfer_fail(transfer, SGIP_HTTP_INTERNAL, "could not start the transfer",
-						   curl_multi_strerror(code));
-		sgip_transfer_end(transfer, SGIP_HTTP_FAILED);
-		return;
-	}
-	transfer->attached = true;
-	in_flight++;
-	lease->requests++;
-}
-
 bool
-sgip_transfer_restart(SgipTransfer *transfer)
+sgip_transfer_restart(SgipTransfer *transfer, bool stale)
 {
 	CURLM	   *multi = transfer->lease->multi;
 
 	if (curl_multi_remove_handle(multi, transfer->easy) != CURLM_OK)
 		return false;
-	if (transfer->stale)
+	if (stale)
 	{
-		transfer->stale = false;
-		transfer->restarted = true;
+		transfer->opened = true;
 		begin_connecting(transfer);
-		transfer->result.sent = false;
 		transfer->silence = 0;
 		transfer->header_lines = 0;
 		transfer->header_bytes = 0;
 		sgip_http_head_clear(&transfer->result.head);
-		CHECK_SETOPT(transfer, CURLOPT_FRESH_CONNECT, 1L, return false);
+		CHECK_SETOPT(transfer, CURLOPT_FRESH_CONNECT, 1L);
 	}
 	return curl_multi_add_handle(multi, transfer->easy) == CURLM_OK;
 }
@@ -649,17 +562,11 @@ sgip_transfer_end(SgipTransfer *transfer, SgipHttpState state)
 	transfer->result.state = state;
 	transfer->result.ended_at = GetCurrentTimestamp();
 	transfer->paused = false;
-	if (transfer->attached)
-	{
-		transfer->attached = false;
-		in_flight--;
-		if (curl_multi_remove_handle(transfer->lease->multi, transfer->easy) != CURLM_OK)
-			transfer->lease->broken = true;
-	}
+	sgip_transfers_in_flight--;
+	end_connecting(transfer);
 	give_handle_back(transfer);
 	curl_slist_free_all(transfer->headers);
 	transfer->headers = NULL;
-	end_connecting(transfer);
 	if (transfer->opened)
 		sgip_sockets_forget(transfer->lease);
 }
@@ -715,17 +622,8 @@ sgip_http_consume(SgipTransfer *transfer, size_t len)
 }
 
 void
-sgip_transfer_compact(SgipTransfer *transfer)
-{
-	if (transfer->start > 0)
-		memmove(transfer->buffer, transfer->buffer + transfer->start, transfer->len);
-	transfer->start = 0;
-}
-
-void
 sgip_http_make_room(SgipTransfer *transfer)
 {
-	sgip_transfer_compact(transfer);
 	if (!sgip_transfer_is_full(transfer))
 		return;
 	transfer->target *= 2;

@@ -31,17 +31,13 @@ struct SgipTransfer
 	CURL	   *easy;
 	struct curl_slist *headers; /* of the request */
 	char		error_buffer[CURL_ERROR_SIZE];
-	bool		attached;		/* belongs to the multi handle, is in flight */
 
 	/* progress */
 	int64		silence;		/* ns waited since something happened */
 	curl_off_t	transferred;	/* bytes received when last looked at */
 	bool		connecting;		/* perhaps for the second time */
-	bool		opened;			/* a socket, at least; else a kept connection */
-	bool		refused;		/* a callback recorded a failure */
-	bool		stale;			/* a kept connection was given up by its
-								 * server */
-	bool		restarted;		/* on a connection of its own */
+	bool		opened;			/* it does without kept connections: has
+								 * opened a socket, or was told to */
 	int			header_lines;	/* received, interim answers included */
 	size_t		header_bytes;
 
@@ -63,22 +59,22 @@ sgip_transfer_is_full(const SgipTransfer *transfer)
 }
 
 /*
- * A new transfer of the lease, not started; sgip_http_stop or the end of the
- * lease frees it.  Raises an error when out of memory
+ * Starts a transfer of the lease; sgip_http_stop or the end of the lease frees
+ * it.  Raises an error when out of memory
  */
-extern SgipTransfer *sgip_transfer_new(SgipLease *lease, const SgipHttpRequest *request);
-
-/* Starts it, unless it has failed already */
-extern void sgip_transfer_attach(SgipTransfer *transfer);
+extern SgipTransfer *sgip_transfer_start(SgipLease *lease, const SgipHttpRequest *request);
 
 /*
- * Starts it again, on a new connection if the one it had was stale.  False if
- * that is not possible
+ * Starts it again, on a new connection if the one it had was stale: given up
+ * by its server.  False if that is not possible
  */
-extern bool sgip_transfer_restart(SgipTransfer *transfer);
+extern bool sgip_transfer_restart(SgipTransfer *transfer, bool stale);
 
-/* Records why it fails, "more" (or NULL) appended to "text"; the first reason stays */
-extern void sgip_transfer_fail(SgipTransfer *transfer, SgipHttpFailure failure,
+/*
+ * Records why it fails, "more" (or NULL) appended to "text"; the first reason
+ * stays.  False, which callbacks of libcurl return as the bytes they took
+ */
+extern bool sgip_transfer_fail(SgipTransfer *transfer, SgipHttpFailure failure,
 							   const char *text, const char *more);
 
 /* The same for a code of libcurl */
@@ -87,16 +83,13 @@ extern void sgip_transfer_fail_code(SgipTransfer *transfer, CURLcode code);
 /* Ends it in the given state, and closes its handle */
 extern void sgip_transfer_end(SgipTransfer *transfer, SgipHttpState state);
 
-/* Moves the window's contents to the beginning of its buffer */
-extern void sgip_transfer_compact(SgipTransfer *transfer);
-
 /* Resumes a paused transfer */
 extern void sgip_transfer_resume(SgipTransfer *transfer);
 
 /* Transfers in flight in this backend, paused ones included */
-extern int	sgip_transfer_count(void);
+extern int	sgip_transfers_in_flight;
 
 /* Those of them that are connecting */
-extern int	sgip_transfer_connecting(void);
+extern int	sgip_transfers_connecting;
 
 #endif							/* SGIP_TRANSFER_H */

@@ -40,36 +40,35 @@ PG_FUNCTION_INFO_V1(sgip_fdw_stats);
 PG_FUNCTION_INFO_V1(sgip_fdw_stats_reset);
 
 /*
- * One row for each set of connections: its number, server and mapped user (NULL if dropped),
- * connections open, whether a scan uses it, whether it may be used again,
- * requests served, age.
+ * One row for each set of connections: its number, server and mapped user
+ * (NULL if dropped), connections open, whether a scan uses it, whether it may
+ * be used again, requests served, age.
  */
 Datum
 sgip_fdw_connections(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	SgipHttpLeaseInfo *infos;
-	int			count;
+	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	infos = sgip_http_leases(&count);
-	for (int i = 0; i < count; i++)
+	foreach(cell, sgip_http_leases())
 	{
-		ForeignServer *server = GetForeignServerExtended(infos[i].server_id, FSV_MISSING_OK);
-		char	   *user = OidIsValid(infos[i].user_id) ? GetUserNameFromId(infos[i].user_id, true) : "public";
-		Interval	age = {.time = GetCurrentTimestamp() - infos[i].created_at};
+		const SgipHttpLeaseInfo *info = lfirst(cell);
+		ForeignServer *server = GetForeignServerExtended(info->server_id, FSV_MISSING_OK);
+		char	   *user = OidIsValid(info->user_id) ? GetUserNameFromId(info->user_id, true) : "public";
+		Interval	age = {.time = GetCurrentTimestamp() - info->created_at};
 		Datum		values[CONNECTION_COLUMNS];
 		bool		nulls[CONNECTION_COLUMNS] = {false};
 
-		values[0] = Int32GetDatum((int32) infos[i].number);
+		values[0] = Int32GetDatum((int32) info->number);
 		nulls[1] = server == NULL;
 		values[1] = server ? CStringGetTextDatum(server->servername) : (Datum) 0;
 		nulls[2] = user == NULL;
 		values[2] = user ? CStringGetTextDatum(user) : (Datum) 0;
-		values[3] = Int32GetDatum(infos[i].open_sockets);
-		values[4] = BoolGetDatum(infos[i].in_use);
-		values[5] = BoolGetDatum(!infos[i].invalidated);
-		values[6] = Int64GetDatum((int64) infos[i].requests);
+		values[3] = Int32GetDatum(info->open_sockets);
+		values[4] = BoolGetDatum(info->in_use);
+		values[5] = BoolGetDatum(!info->invalidated);
+		values[6] = Int64GetDatum((int64) info->requests);
 		values[7] = IntervalPGetDatum(&age);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
