@@ -164,7 +164,7 @@ describe_request(const SgipTable *table, List *clauses, ExplainState *es)
 {
 	const SgipTask *task = table->task;
 	Shown		shown = {.table = table, .es = es};
-	SgipArguments none = {.shown = NULL};
+	SgipArguments arguments = {.shown = (const char *const *) shown.texts};
 	List	   *constants = NIL;
 	SgipSearches *searches;
 	ListCell   *lc;
@@ -203,8 +203,7 @@ describe_request(const SgipTable *table, List *clauses, ExplainState *es)
 		if (clause->kind == SGIP_CLAUSE_AND || clause->kind == SGIP_CLAUSE_OR)
 			show_choice(&shown, clause);
 	}
-	return sgip_request_describe(table->server, task, &none,
-								 (const char *const *) shown.texts, NULL);
+	return sgip_request_show(table->server, task, &arguments, NULL, false);
 }
 
 /* The clauses that decide whether there is anything to be sent, as one expression. */
