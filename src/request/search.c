@@ -79,17 +79,6 @@ to_utf8(char *text)
 	return pg_server_to_any(text, strlen(text), PG_UTF8);
 }
 
-/* Length of text, at most max, that ends between two characters of UTF-8. */
-static int
-clip_utf8(const char *text, int len, int max)
-{
-	if (len <= max)
-		return len;
-	while (max > 0 && ((unsigned char) text[max] & 0xC0) == 0x80)
-		max--;
-	return max;
-}
-
 /* The text of a datum as its type prints it. */
 static char *
 datum_text(const SgipDatum *datum)
@@ -107,23 +96,6 @@ bool
 sgip_search_is_local(const SgipField *field)
 {
 	return field->kind == SGIP_KIND_ARGUMENT && field->param == NULL;
-}
-
-/* Does the field hold an address? */
-static bool
-is_address(const SgipField *field)
-{
-	return strcmp(field->type, "inet") == 0;
-}
-
-/* Is the text an address as the API writes them? */
-static bool
-is_canonical_ipv4(const char *text)
-{
-	SgipSpan	span = {text, strlen(text)};
-	uint32		address;
-
-	return sgip_parse_ipv4(span, &address);
 }
 
 /*
@@ -155,7 +127,7 @@ usable_part(const SgipField *field, const SgipCondition *condition, const char *
 			p++;
 		*p = '\0';
 	}
-	part[clip_utf8(part, strlen(part), MAX_VALUE_BYTES)] = '\0';
+	part[pg_encoding_mbcliplen(PG_UTF8, part, strlen(part), MAX_VALUE_BYTES)] = '\0';
 	return part[0] == '\0' ? NULL : part;
 }
 
@@ -169,13 +141,15 @@ sendable_text(const SgipTable *table, const SgipCondition *condition, const char
 {
 	const SgipField *field = sgip_table_field(table, condition->attnum);
 	char	   *part = usable_part(field, condition, text);
+	SgipSpan	span = {part, part ? strlen(part) : 0};
+	uint32		address;
 
 	if (part == NULL)
 		return NULL;
 	if (table->columns[condition->attnum - 1].match == SGIP_MATCH_EXACT)
 	{
 		if (strcmp(part, text) != 0 ||
-			(is_address(field) && !is_canonical_ipv4(part)))
+			(strcmp(field->type, "inet") == 0 && !sgip_parse_ipv4(span, &address)))
 			return NULL;
 		/* a path cannot hold "." or ".." */
 		if ((field->kind == SGIP_KIND_PARENT || field->object_path != NULL) && part[strspn(part, ".")] == '\0')
@@ -315,32 +289,21 @@ collect_candidates(const SgipTable *table, const SgipCondition *condition,
 	return candidates;
 }
 
-/*
- * Next literal piece of a LIKE pattern from *p on, unescaped into buf; *p
- * moves behind it and behind the wildcards that follow.  Returns its length.
- */
-static int
-next_literal(const char **p, char *buf)
+/* The literal piece of a LIKE pattern at *p, unescaped; *p moves to the wildcard behind it, or the end. */
+static char *
+next_literal(const char **p)
 {
-	int			len = 0;
+	char	   *literal = palloc(strlen(*p) + 1);
+	char	   *end = literal;
 
-	while (**p && **p != '%' && **p != '_')
+	for (; **p && **p != '%' && **p != '_'; (*p)++)
 	{
-		if (**p == '\\')
-		{
-			if ((*p)[1] == '\0')
-			{
-				(*p)++;
-				break;
-			}
-			(*p)++;
-		}
-		buf[len++] = *(*p)++;
+		if (**p == '\\' && *++*p == '\0')
+			break;
+		*end++ = **p;
 	}
-	while (**p == '%' || **p == '_')
-		(*p)++;
-	buf[len] = '\0';
-	return len;
+	*end = '\0';
+	return literal;
 }
 
 /*
@@ -351,35 +314,20 @@ next_literal(const char **p, char *buf)
 static char *
 pattern_fragment(const char *pattern, SgipMatch match)
 {
-	char	   *best = palloc(strlen(pattern) + 1);
-	char	   *piece = palloc(strlen(pattern) + 1);
-	const char *p = pattern;
-	int			best_len = next_literal(&p, best);
+	char	   *best = next_literal(&pattern);
 
-	if (match == SGIP_MATCH_EXACT)
+	if (match == SGIP_MATCH_EXACT && *pattern)
+		return NULL;
+	while (match == SGIP_MATCH_ANYWHERE && *pattern)
 	{
-		bool		wild = false;
+		char	   *piece;
 
-		for (const char *c = pattern; *c; c++)
-		{
-			if (*c == '\\' && c[1] != '\0')
-				c++;
-			else if (*c == '%' || *c == '_')
-				wild = true;
-		}
-		return wild || best_len == 0 ? NULL : best;
+		pattern++;
+		piece = next_literal(&pattern);
+		if (strlen(piece) > strlen(best))
+			best = piece;
 	}
-	while (match == SGIP_MATCH_ANYWHERE && *p)
-	{
-		int			len = next_literal(&p, piece);
-
-		if (len > best_len)
-		{
-			memcpy(best, piece, len + 1);
-			best_len = len;
-		}
-	}
-	return best_len > 0 ? best : NULL;
+	return best[0] ? best : NULL;
 }
 
 /*
@@ -389,18 +337,10 @@ pattern_fragment(const char *pattern, SgipMatch match)
 static char *
 part_pattern(const char *pattern)
 {
-	char	   *literal = palloc(strlen(pattern) + 1);
-	int			len = 0;
 	const char *p = pattern + strspn(pattern, "%");
+	char	   *literal = next_literal(&p);
 
-	for (; *p && *p != '%' && *p != '_'; p++)
-	{
-		if (*p == '\\' && *++p == '\0')
-			return NULL;
-		literal[len++] = *p;
-	}
-	literal[len] = '\0';
-	return len > 0 && *pattern == '%' && *p == '%' && p[strspn(p, "%")] == '\0' ? literal : NULL;
+	return literal[0] && *pattern == '%' && *p == '%' && p[strspn(p, "%")] == '\0' ? literal : NULL;
 }
 
 /* How a search column can be searched, for a hint. */
