@@ -605,8 +605,8 @@ build(const Subject *subject, Node *node)
 	if (is_of_minmax(subject, node))
 		return make_known(makeBoolConst(true, false));
 	condition = subject->at_scan ?
-		sgip_pushdown_classify(subject->root, subject->rel, subject->table, (Expr *) node) : NULL;
-	if (condition != NULL)
+		sgip_pushdown_classify(subject->table, subject->rel->relid, (Expr *) node) : NULL;
+	if (condition != NULL && is_known(subject, linitial(condition->values)))
 		return make_condition(subject, condition);
 	if (IsA(node, BooleanTest) && ((BooleanTest *) node)->booltesttype == IS_TRUE)
 		return build(subject, (Node *) ((BooleanTest *) node)->arg);
@@ -921,6 +921,7 @@ sgip_clause_to_plan(List *clauses, List **expressions)
 	foreach(lc, clauses)
 	{
 		SgipClause *clause = lfirst(lc);
+		SgipCondition *condition = clause->condition;
 		List	   *body = NIL;
 		List	   *search = NIL;
 		int			attnum = -1;
@@ -928,7 +929,13 @@ sgip_clause_to_plan(List *clauses, List **expressions)
 		if (clause->kind == SGIP_CLAUSE_KNOWN)
 			*expressions = lappend(*expressions, clause->known);
 		else if (clause->kind == SGIP_CLAUSE_CONDITION)
-			body = sgip_pushdown_to_plan(clause->condition, expressions);
+		{
+			*expressions = list_concat(*expressions, condition->values);
+			body = list_make2(list_make3_int(condition->kind, condition->attnum,
+											 list_length(condition->values)),
+							  list_make3_oid(condition->text_form, condition->equal_function,
+											 condition->collation));
+		}
 		else
 			body = sgip_clause_to_plan(clause->args, expressions);
 		while ((attnum = bms_next_member(clause->search, attnum)) >= 0)
@@ -938,9 +945,27 @@ sgip_clause_to_plan(List *clauses, List **expressions)
 	return plan;
 }
 
-/* The clauses of a plan; *next is the first expression that is theirs, and moves on. */
+/* The condition of a plan; *next is the first expression that is its, and moves on. */
+static SgipCondition *
+read_condition(List *plan, List *expressions, int *next)
+{
+	SgipCondition *condition = palloc0(sizeof(SgipCondition));
+	List	   *numbers = linitial(plan);
+	List	   *oids = lsecond(plan);
+
+	condition->kind = linitial_int(numbers);
+	condition->attnum = lsecond_int(numbers);
+	condition->text_form = linitial_oid(oids);
+	condition->equal_function = lsecond_oid(oids);
+	condition->collation = lthird_oid(oids);
+	for (int i = 0; i < lthird_int(numbers); i++)
+		condition->values = lappend(condition->values, list_nth(expressions, (*next)++));
+	return condition;
+}
+
+/* The clauses of a plan, likewise. */
 static List *
-read_plan(List *plan, List *expressions, int *next)
+read_clauses(List *plan, List *expressions, int *next)
 {
 	List	   *clauses = NIL;
 	ListCell   *lc;
@@ -958,9 +983,9 @@ read_plan(List *plan, List *expressions, int *next)
 		if (clause->kind == SGIP_CLAUSE_KNOWN)
 			clause->known = list_nth(expressions, (*next)++);
 		else if (clause->kind == SGIP_CLAUSE_CONDITION)
-			clause->condition = sgip_pushdown_from_plan(body, expressions, next);
+			clause->condition = read_condition(body, expressions, next);
 		else
-			clause->args = read_plan(body, expressions, next);
+			clause->args = read_clauses(body, expressions, next);
 		clauses = lappend(clauses, clause);
 	}
 	return clauses;
@@ -971,5 +996,5 @@ sgip_clause_from_plan(List *plan, List *expressions)
 {
 	int			next = 0;
 
-	return read_plan(plan, expressions, &next);
+	return read_clauses(plan, expressions, &next);
 }
