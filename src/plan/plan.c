@@ -18,8 +18,6 @@
 
 #include <math.h>
 
-#include "access/sysattr.h"
-#include "access/table.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
@@ -311,24 +309,15 @@ sgipIsForeignPathAsyncCapable(ForeignPath *path)
 
 /* Attribute numbers that the query uses, of its output and its conditions. */
 static List *
-used_columns(RelOptInfo *rel, const SgipTable *table, List *scan_clauses)
+used_columns(RelOptInfo *rel, const SgipTable *table, List *conditions)
 {
-	Bitmapset  *used = NULL;
+	Bitmapset  *used = sgip_clause_columns(table, rel->relid,
+										   (Node *) list_make2(rel->reltarget->exprs, conditions));
 	List	   *columns = NIL;
-	bool		whole_row;
-	ListCell   *lc;
+	int			attnum = -1;
 
-	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
-	foreach(lc, scan_clauses)
-		pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &used);
-
-	whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
-	for (int attnum = 1; attnum <= table->column_count; attnum++)
-	{
-		if (table->columns[attnum - 1].live &&
-			(whole_row || bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used)))
-			columns = lappend_int(columns, attnum);
-	}
+	while ((attnum = bms_next_member(used, attnum)) >= 0)
+		columns = lappend_int(columns, attnum);
 	return columns;
 }
 
@@ -354,6 +343,7 @@ sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 {
 	SgipRelation *relation = baserel->fdw_private;
 	List	   *clauses = relation->checks;
+	List	   *conditions = extract_actual_clauses(scan_clauses, false);
 	List	   *expressions = NIL;
 	List	   *private;
 	Estimate	estimate = estimate_scan(root, baserel, scan_clauses, best_path->path.rows);
@@ -363,11 +353,11 @@ sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 		clauses = list_concat_copy(clauses,
 								   sgip_relation_clauses(root, baserel, lfirst_node(RestrictInfo, lc)));
 	private = list_make4(sgip_clause_to_plan(clauses, &expressions),
-						 used_columns(baserel, relation->table, scan_clauses),
+						 used_columns(baserel, relation->table, conditions),
 						 makeInteger(estimate.max_searches),
 						 makeInteger(expected_rows(root, relation->table, scan_clauses)));
 
 	/* every condition is applied again, those that were sent included */
-	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),
-							baserel->relid, expressions, private, NIL, NIL, outer_plan);
+	return make_foreignscan(tlist, conditions, baserel->relid, expressions, private,
+							NIL, NIL, outer_plan);
 }

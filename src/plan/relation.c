@@ -72,6 +72,8 @@ typedef struct Placement
 	Bitmapset  *answered;		/* search columns that equal something
 								 * whatever the joins are */
 	List	   *clauses;		/* SgipClauses that can be sent, or are known */
+	Bitmapset  *undecided;		/* search columns that a join compares in a
+								 * way that cannot be */
 	Relids		suppliers;		/* relations whose values it needs for that */
 } Placement;
 
@@ -93,6 +95,18 @@ sgip_relation_count_values(PlannerInfo *root, const SgipCondition *condition)
 	return Max(count, 1);
 }
 
+/* The search columns that those parts of a clause are about. */
+static Bitmapset *
+search_of(List *parts)
+{
+	Bitmapset  *search = NULL;
+	ListCell   *lc;
+
+	foreach(lc, parts)
+		search = bms_add_members(search, ((SgipClause *) lfirst(lc))->search);
+	return search;
+}
+
 /*
  * Sets the share of rows that satisfies a clause about search columns, before
  * PostgreSQL looks at statistics.  Columns with few values, which only add
@@ -102,12 +116,9 @@ static void
 set_selectivity(PlannerInfo *root, const SgipTable *table, List *parts, RestrictInfo *rinfo)
 {
 	double		share = 1;
-	bool		search = false;
 	ListCell   *lc;
 
-	foreach(lc, parts)
-		search |= !bms_is_empty(((SgipClause *) lfirst(lc))->search);
-	if (!search)
+	if (bms_is_empty(search_of(parts)))
 		return;
 	foreach(lc, sgip_clause_conditions(parts))
 	{
@@ -145,18 +156,7 @@ parts_of(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
 List *
 sgip_relation_clauses(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
 {
-	List	   *parts = parts_of(root, rel, rinfo);
-	List	   *searching = NIL;
-	ListCell   *lc;
-
-	if (sgip_enable_pushdown)
-		return parts;
-	foreach(lc, parts)
-	{
-		if (!bms_is_empty(((SgipClause *) lfirst(lc))->search))
-			searching = lappend(searching, lfirst(lc));
-	}
-	return searching;
+	return sgip_clause_enabled(parts_of(root, rel, rinfo));
 }
 
 /* Callback: is this a member of the class that no clause was made for yet? */
@@ -246,14 +246,10 @@ translate(PlannerInfo *root, RelOptInfo *rel, Node *node)
 	return adjust_appendrel_attrs(root, node, 1, &appinfo);
 }
 
-/* Adds to a set by copying it, since other relations may share it. */
-static void
-add_relids(Relids *relids, const Bitmapset *more)
-{
-	*relids = bms_union(*relids, more);
-}
-
-/* Tables, and their parts, are referred to laterally by these. */
+/*
+ * Tables, and their parts, are referred to laterally by these.  Here and below
+ * sets are copied, since other relations may share them.
+ */
 static void
 add_referencers(PlannerInfo *root, Relids tables, Relids referencers)
 {
@@ -270,36 +266,15 @@ add_referencers(PlannerInfo *root, Relids tables, Relids referencers)
 		RelOptInfo *rel = root->simple_rel_array[i];
 
 		if (rel != NULL && bms_is_subset(top_parent(root, rel)->relids, tables))
-			add_relids(&rel->lateral_referencers, referencers);
+			rel->lateral_referencers = bms_union(rel->lateral_referencers, referencers);
 	}
-}
-
-/* Does the table have search columns? */
-static bool
-has_search_columns(const SgipTable *table)
-{
-	for (int attnum = 1; attnum <= table->column_count; attnum++)
-	{
-		const SgipField *field = sgip_table_field(table, attnum);
-
-		if (field != NULL && field->kind == SGIP_KIND_ARGUMENT)
-			return true;
-	}
-	return false;
 }
 
 /* Do the clauses say anything about search columns that have no other value? */
 static bool
 need_answers(const Placement *placement, List *parts)
 {
-	ListCell   *lc;
-
-	foreach(lc, parts)
-	{
-		if (!bms_is_subset(((SgipClause *) lfirst(lc))->search, placement->answered))
-			return true;
-	}
-	return false;
+	return !bms_is_subset(search_of(parts), placement->answered);
 }
 
 /*
@@ -424,32 +399,10 @@ place_join_clauses(Placement *placement)
 static Bitmapset *
 unanswered_columns(const Placement *placement, Node *expression)
 {
-	Bitmapset  *used = NULL;
-	Bitmapset  *result = NULL;
+	const SgipTable *table = placement->relation->table;
+	Bitmapset  *columns = sgip_clause_columns(table, placement->rel->relid, expression);
 
-	pull_varattnos(expression, placement->rel->relid, &used);
-	for (int attnum = 1; attnum <= placement->relation->table->column_count; attnum++)
-	{
-		const SgipField *field = sgip_table_field(placement->relation->table, attnum);
-
-		if (field != NULL && field->kind == SGIP_KIND_ARGUMENT &&
-			(bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used) ||
-			 bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used)) &&
-			!bms_is_member(attnum, placement->answered))
-			result = bms_add_member(result, attnum);
-	}
-	return result;
-}
-
-/* Notes that the API cannot be asked about these search columns. */
-static void
-add_undecided(Placement *placement, Bitmapset *search)
-{
-	SgipClause *clause = palloc0(sizeof(SgipClause));
-
-	clause->kind = SGIP_CLAUSE_LOCAL;
-	clause->search = search;
-	placement->clauses = lappend(placement->clauses, clause);
+	return bms_del_members(bms_int_members(columns, table->search), placement->answered);
 }
 
 /* Appends the relations of a join tree in the order in which they stand. */
@@ -537,7 +490,7 @@ place_equivalences(Placement *placement)
 			break;
 		}
 		if (!placed)
-			add_undecided(placement, columns);
+			placement->undecided = bms_add_members(placement->undecided, columns);
 	}
 }
 
@@ -564,8 +517,7 @@ place_joint_members(Placement *placement)
 				continue;
 			columns = unanswered_columns(placement,
 										 translate(placement->root, placement->rel, (Node *) em->em_expr));
-			if (!bms_is_empty(columns))
-				add_undecided(placement, columns);
+			placement->undecided = bms_add_members(placement->undecided, columns);
 		}
 	}
 }
@@ -598,11 +550,11 @@ refer_to_suppliers(Placement *placement)
 			continue;
 		if (bms_equal(top, own))
 		{
-			add_relids(&rel->direct_lateral_relids, placement->suppliers);
-			add_relids(&rel->lateral_relids, all);
+			rel->direct_lateral_relids = bms_union(rel->direct_lateral_relids, placement->suppliers);
+			rel->lateral_relids = bms_union(rel->lateral_relids, all);
 		}
 		else if (bms_overlap(rel->lateral_relids, own))
-			add_relids(&rel->lateral_relids, all);
+			rel->lateral_relids = bms_union(rel->lateral_relids, all);
 	}
 	add_referencers(root, all, bms_union(own, placement->top->lateral_referencers));
 }
@@ -637,7 +589,7 @@ sgip_relation_place(PlannerInfo *root, RelOptInfo *rel)
 	SgipDecision decision;
 	ListCell   *lc;
 
-	if (!has_search_columns(table) || is_never(rel, rel->baserestrictinfo) || is_never(rel, rel->joininfo))
+	if (bms_is_empty(table->search) || is_never(rel, rel->baserestrictinfo) || is_never(rel, rel->joininfo))
 		return;
 	placement.later = later_relations(root, placement.top);
 	foreach(lc, rel->baserestrictinfo)
@@ -656,6 +608,7 @@ sgip_relation_place(PlannerInfo *root, RelOptInfo *rel)
 	decision = sgip_clause_decide(list_concat_copy(placement.clauses, placement.relation->checks), NULL, NULL);
 	if (decision.never)
 		return;
+	decision.undecided = bms_union(decision.undecided, placement.undecided);
 
 	/*
 	 * an optional argument may supply a value, by which other conditions can

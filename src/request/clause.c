@@ -229,22 +229,21 @@ is_known(const Subject *subject, Node *node)
 		!contain_volatile_functions(node) && !contain_subplans(node);
 }
 
-/* The search columns that the node refers to, those of a whole row included. */
-static Bitmapset *
-search_columns(const Subject *subject, Node *node)
+Bitmapset *
+sgip_clause_columns(const SgipTable *table, Index relid, Node *node)
 {
 	Bitmapset  *used = NULL;
-	Bitmapset  *search = NULL;
+	Bitmapset  *columns = NULL;
 
-	pull_varattnos(node, subject->rel->relid, &used);
-	for (int attnum = 1; attnum <= subject->table->column_count; attnum++)
+	pull_varattnos(node, relid, &used);
+	for (int attnum = 1; attnum <= table->column_count; attnum++)
 	{
-		if (bms_is_member(attnum, subject->table->search) &&
+		if (table->columns[attnum - 1].live &&
 			(bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used) ||
 			 bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used)))
-			search = bms_add_member(search, attnum);
+			columns = bms_add_member(columns, attnum);
 	}
-	return search;
+	return columns;
 }
 
 static SgipClause *
@@ -572,7 +571,9 @@ build(const Subject *subject, Node *node)
 		return join(SGIP_CLAUSE_OR, then, build_side(&choice, node, choice.otherwise, IS_NOT_TRUE));
 	}
 	return or_absent(subject, node,
-					 make_clause(SGIP_CLAUSE_LOCAL, search_columns(subject, node)));
+					 make_clause(SGIP_CLAUSE_LOCAL,
+								 bms_int_members(sgip_clause_columns(subject->table, subject->rel->relid, node),
+												 subject->table->search)));
 }
 
 /* Is there anything to do for the clause, besides leaving it to PostgreSQL? */
@@ -697,7 +698,8 @@ decide(const SgipClause *clause, const Knowledge *knowledge, bool best, SgipDeci
 				value = best;
 			return value ? HOLDS : FAILS;
 		case SGIP_CLAUSE_CONDITION:
-			decision->conditions = lappend(decision->conditions, clause->condition);
+			if (sgip_enable_pushdown || !bms_is_empty(clause->search))
+				decision->conditions = lappend(decision->conditions, clause->condition);
 			return DEPENDS;
 		case SGIP_CLAUSE_LOCAL:
 			decision->undecided = bms_union(decision->undecided, clause->search);
@@ -752,6 +754,22 @@ sgip_clause_conditions(List *clauses)
 			conditions = list_concat(conditions, sgip_clause_conditions(clause->args));
 	}
 	return conditions;
+}
+
+List *
+sgip_clause_enabled(List *clauses)
+{
+	List	   *searching = NIL;
+	ListCell   *lc;
+
+	if (sgip_enable_pushdown)
+		return clauses;
+	foreach(lc, clauses)
+	{
+		if (!bms_is_empty(((SgipClause *) lfirst(lc))->search))
+			searching = lappend(searching, lfirst(lc));
+	}
+	return searching;
 }
 
 /* Does anything in the clause depend on what is known when the scan starts? */

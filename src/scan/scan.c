@@ -136,23 +136,6 @@ known_holds(void *expression, void *arg)
 	return !isnull && DatumGetBool(value);
 }
 
-/* The clauses that count now: a setting may have changed since planning. */
-static List *
-counting_clauses(SgipScan *scan)
-{
-	List	   *clauses = NIL;
-	ListCell   *lc;
-
-	if (sgip_enable_pushdown)
-		return scan->order.clauses;
-	foreach(lc, scan->order.clauses)
-	{
-		if (!bms_is_empty(((SgipClause *) lfirst(lc))->search))
-			clauses = lappend(clauses, lfirst(lc));
-	}
-	return clauses;
-}
-
 /* The condition with its values as datums, in the current context. */
 static SgipCondition *
 evaluate_condition(SgipScan *scan, const SgipCondition *condition)
@@ -187,7 +170,8 @@ evaluate_condition(SgipScan *scan, const SgipCondition *condition)
 static SgipSearches *
 make_searches(SgipScan *scan)
 {
-	SgipDecision decision = sgip_clause_decide(counting_clauses(scan), known_holds, scan);
+	/* the setting may have changed since planning */
+	SgipDecision decision = sgip_clause_decide(sgip_clause_enabled(scan->order.clauses), known_holds, scan);
 	List	   *conditions = NIL;
 	SgipSearches *searches;
 	ListCell   *lc;
@@ -196,13 +180,7 @@ make_searches(SgipScan *scan)
 		return NULL;
 	sgip_search_refuse_undecided(scan->table, &decision);
 	foreach(lc, decision.conditions)
-	{
-		const SgipCondition *condition = lfirst(lc);
-
-		if (sgip_enable_pushdown ||
-			sgip_table_field(scan->table, condition->attnum)->kind == SGIP_KIND_ARGUMENT)
-			conditions = lappend(conditions, evaluate_condition(scan, condition));
-	}
+		conditions = lappend(conditions, evaluate_condition(scan, lfirst(lc)));
 	searches = sgip_search_evaluate(scan->table, conditions,
 									sgip_share_start(scan->share) ? 1 : scan->order.max_searches);
 	for (int i = 0; i < searches->count; i++)
