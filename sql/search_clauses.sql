@@ -231,6 +231,9 @@ INSERT INTO answered (query) VALUES
 SET app.team = 'west';
 UPDATE answered SET result = answer(query);
 SELECT result, query FROM answered ORDER BY id;
+-- EXPLAIN shows what is asked, and refuses nothing that might not be
+EXPLAIN (COSTS OFF) SELECT ip FROM sg.ips_usage WHERE group_name = current_setting('app.team') AND group_name LIKE 'w_st';
+EXPLAIN (COSTS OFF) SELECT ip FROM sg.ips_usage WHERE current_setting('app.team') = 'west' OR group_name LIKE 'w_st' OR group_name = 'north';
 SELECT count(*) AS forgotten FROM requests()
 \gset
 

@@ -97,7 +97,8 @@ condition_text(const Shown *shown, const SgipCondition *condition)
 	bool		plain = condition->kind == SGIP_CONDITION_EQUAL;
 	ListCell   *lc;
 
-	if (sgip_search_is_constant(condition))
+	/* whether a search column can be asked it is no question yet */
+	if (sgip_search_is_constant(condition) && !bms_is_member(condition->attnum, shown->table->search))
 		return join_values(sgip_search_evaluate_constants(shown->table, list_make1(unconstify(SgipCondition *, condition))),
 						   shown->table->columns[condition->attnum - 1].field);
 	initStringInfo(&buf);
@@ -165,6 +166,7 @@ describe_request(const SgipTable *table, List *clauses, ExplainState *es)
 	const SgipTask *task = table->task;
 	Shown		shown = {.table = table, .es = es};
 	SgipArguments arguments = {.shown = (const char *const *) shown.texts};
+	List	   *conditions = NIL;
 	List	   *constants = NIL;
 	SgipSearches *searches;
 	ListCell   *lc;
@@ -176,12 +178,15 @@ describe_request(const SgipTable *table, List *clauses, ExplainState *es)
 
 		if (sgip_clause_is_constant(clause, &value) && !value)
 			return pstrdup(NO_REQUEST);
-		if (clause->kind != SGIP_CLAUSE_CONDITION)
-			continue;
-		if (sgip_search_is_constant(clause->condition))
-			constants = lappend(constants, clause->condition);
+		if (clause->kind == SGIP_CLAUSE_CONDITION)
+			conditions = lappend(conditions, clause->condition);
+	}
+	foreach(lc, sgip_clause_needed(table, conditions))
+	{
+		if (sgip_search_is_constant(lfirst(lc)))
+			constants = lappend(constants, lfirst(lc));
 		else
-			show_condition(&shown, clause->condition);
+			show_condition(&shown, lfirst(lc));
 	}
 
 	searches = sgip_search_evaluate_constants(table, constants);

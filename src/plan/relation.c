@@ -605,22 +605,16 @@ sgip_relation_place(PlannerInfo *root, RelOptInfo *rel)
 	place_equivalences(&placement);
 	place_joint_members(&placement);
 
-	decision = sgip_clause_decide(list_concat_copy(placement.clauses, placement.relation->checks), NULL, NULL);
+	decision = sgip_clause_decide(table, list_concat_copy(placement.clauses, placement.relation->checks), NULL, NULL);
 	if (decision.never)
 		return;
-	decision.undecided = bms_union(decision.undecided, placement.undecided);
 
 	/*
 	 * an optional argument may supply a value, by which other conditions can
 	 * be checked
 	 */
-	foreach(lc, sgip_clause_conditions(placement.clauses))
-	{
-		SgipCondition *condition = lfirst(lc);
-
-		if (condition->kind == SGIP_CONDITION_EQUAL)
-			decision.undecided = bms_del_member(decision.undecided, condition->attnum);
-	}
+	decision.undecided = bms_difference(bms_union(decision.undecided, placement.undecided),
+										sgip_clause_given(sgip_clause_conditions(placement.clauses)));
 	sgip_search_refuse_undecided(table, &decision);
 	sgip_search_check(table, decision.conditions);
 	if (!bms_is_empty(placement.suppliers))

@@ -712,8 +712,41 @@ decide(const SgipClause *clause, const Knowledge *knowledge, bool best, SgipDeci
 	return DEPENDS;
 }
 
+Bitmapset *
+sgip_clause_given(List *conditions)
+{
+	Bitmapset  *given = NULL;
+	ListCell   *lc;
+
+	foreach(lc, conditions)
+	{
+		const SgipCondition *condition = lfirst(lc);
+
+		if (condition->kind == SGIP_CONDITION_EQUAL)
+			given = bms_add_member(given, condition->attnum);
+	}
+	return given;
+}
+
+List *
+sgip_clause_needed(const SgipTable *table, List *conditions)
+{
+	Bitmapset  *given = bms_int_members(sgip_clause_given(conditions), table->search);
+	List	   *needed = NIL;
+	ListCell   *lc;
+
+	foreach(lc, conditions)
+	{
+		const SgipCondition *condition = lfirst(lc);
+
+		if (condition->kind == SGIP_CONDITION_EQUAL || !bms_is_member(condition->attnum, given))
+			needed = lappend(needed, lfirst(lc));
+	}
+	return needed;
+}
+
 SgipDecision
-sgip_clause_decide(List *clauses, SgipClauseHolds holds, void *arg)
+sgip_clause_decide(const SgipTable *table, List *clauses, SgipClauseHolds holds, void *arg)
 {
 	Knowledge	knowledge = {holds, arg};
 	SgipDecision decision = {0};
@@ -727,14 +760,8 @@ sgip_clause_decide(List *clauses, SgipClauseHolds holds, void *arg)
 			return decision;
 		}
 	}
-	/* rows that hold the value sent can be checked against other conditions */
-	foreach(lc, decision.conditions)
-	{
-		SgipCondition *condition = lfirst(lc);
-
-		if (condition->kind == SGIP_CONDITION_EQUAL)
-			decision.undecided = bms_del_member(decision.undecided, condition->attnum);
-	}
+	decision.undecided = bms_difference(decision.undecided, sgip_clause_given(decision.conditions));
+	decision.conditions = sgip_clause_needed(table, decision.conditions);
 	return decision;
 }
 
@@ -799,7 +826,7 @@ resolve(const Subject *subject, SgipClause *clause)
 		return NIL;
 	if (has_known(clause))
 		return is_useful(clause) ? list_make1(clause) : NIL;
-	decision = sgip_clause_decide(list_make1(clause), NULL, NULL);
+	decision = sgip_clause_decide(subject->table, list_make1(clause), NULL, NULL);
 	foreach(lc, decision.conditions)
 		clauses = lappend(clauses, make_condition(subject->table, lfirst(lc)));
 	if (!bms_is_empty(decision.undecided))

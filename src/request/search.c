@@ -707,29 +707,6 @@ drop_conflicts(SgipSearches *searches, const SgipTask *task)
 	}
 }
 
-/*
- * Is the condition about a search column that equals something by another of
- * the conditions?  Then it is not sent: rows that hold the value asked for are
- * judged by it.
- */
-static bool
-is_judged(const SgipTable *table, List *conditions, const SgipCondition *condition)
-{
-	ListCell   *lc;
-
-	if (condition->kind == SGIP_CONDITION_EQUAL ||
-		sgip_table_field(table, condition->attnum)->kind != SGIP_KIND_ARGUMENT)
-		return false;
-	foreach(lc, conditions)
-	{
-		SgipCondition *other = lfirst(lc);
-
-		if (other->attnum == condition->attnum && other->kind == SGIP_CONDITION_EQUAL)
-			return true;
-	}
-	return false;
-}
-
 SgipSearches *
 sgip_search_evaluate(const SgipTable *table, List *conditions, int max_searches)
 {
@@ -745,9 +722,8 @@ sgip_search_evaluate(const SgipTable *table, List *conditions, int max_searches)
 	{
 		SgipCondition *condition = lfirst(lc);
 
-		if (!is_judged(table, conditions, condition))
-			possible &= choose(table, &choices[table->columns[condition->attnum - 1].field],
-							   condition, max_searches);
+		possible &= choose(table, &choices[table->columns[condition->attnum - 1].field],
+						   condition, max_searches);
 	}
 	for (int i = 0; i < task->field_count; i++)
 	{
@@ -820,8 +796,7 @@ sgip_search_check(const SgipTable *table, List *conditions)
 	{
 		SgipCondition *condition = lfirst(lc);
 
-		if (sgip_table_field(table, condition->attnum)->kind == SGIP_KIND_ARGUMENT &&
-			sgip_search_is_constant(condition) && !is_judged(table, conditions, condition))
+		if (bms_is_member(condition->attnum, table->search) && sgip_search_is_constant(condition))
 			constants = lappend(constants, condition);
 	}
 	if (constants != NIL)

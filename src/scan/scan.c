@@ -171,7 +171,8 @@ static SgipSearches *
 make_searches(SgipScan *scan)
 {
 	/* the setting may have changed since planning */
-	SgipDecision decision = sgip_clause_decide(sgip_clause_enabled(scan->order.clauses), known_holds, scan);
+	SgipDecision decision = sgip_clause_decide(scan->table, sgip_clause_enabled(scan->order.clauses),
+											   known_holds, scan);
 	List	   *conditions = NIL;
 	SgipSearches *searches;
 	ListCell   *lc;
