@@ -99,7 +99,8 @@ condition_text(const Shown *shown, const SgipCondition *condition)
 
 	/* whether a search column can be asked it is no question yet */
 	if (sgip_search_is_constant(condition) && !bms_is_member(condition->attnum, shown->table->search))
-		return join_values(sgip_search_evaluate_constants(shown->table, list_make1(unconstify(SgipCondition *, condition))),
+		return join_values(sgip_search_evaluate(shown->table, list_make1(unconstify(SgipCondition *, condition)),
+												SGIP_MAX_SEARCHES),
 						   shown->table->columns[condition->attnum - 1].field);
 	initStringInfo(&buf);
 	if (!plain)
@@ -189,7 +190,7 @@ describe_request(const SgipTable *table, List *clauses, ExplainState *es)
 			show_condition(&shown, lfirst(lc));
 	}
 
-	searches = sgip_search_evaluate_constants(table, constants);
+	searches = sgip_search_evaluate(table, constants, SGIP_MAX_SEARCHES);
 	if (searches->count == 0)
 		return pstrdup(NO_REQUEST);
 	for (int i = 0; i < task->field_count; i++)

@@ -68,13 +68,13 @@ narrow_times(SgipRange *range, SgipConditionKind kind, TimestampTz time)
 
 void
 sgip_range_narrow(SgipRange *range, const SgipTable *table,
-				  const SgipCondition *condition, Oid type, Datum value)
+				  const SgipCondition *condition, const Const *value)
 {
 	range->match = table->columns[condition->attnum - 1].match;
-	if (type == TIMESTAMPTZOID)
-		narrow_times(range, condition->kind, DatumGetTimestampTz(value));
+	if (value->consttype == TIMESTAMPTZOID)
+		narrow_times(range, condition->kind, DatumGetTimestampTz(value->constvalue));
 	else
-		narrow_addresses(range, condition->kind, DatumGetInetPP(value));
+		narrow_addresses(range, condition->kind, DatumGetInetPP(value->constvalue));
 }
 
 bool

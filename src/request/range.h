@@ -8,6 +8,8 @@
 #ifndef SGIP_RANGE_H
 #define SGIP_RANGE_H
 
+#include "nodes/primnodes.h"
+
 #include "request/pushdown.h"
 
 /* All zero: nothing is known */
@@ -29,7 +31,7 @@ typedef struct SgipRange
  * equivalent of (IPv6, times before 1970 or infinite) narrows nothing.
  */
 extern void sgip_range_narrow(SgipRange *range, const SgipTable *table,
-							  const SgipCondition *condition, Oid type, Datum value);
+							  const SgipCondition *condition, const Const *value);
 
 /* Can no row lie in it? */
 extern bool sgip_range_is_empty(const SgipRange *range);

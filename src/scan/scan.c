@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -136,7 +137,7 @@ known_holds(void *expression, void *arg)
 	return !isnull && DatumGetBool(value);
 }
 
-/* The condition with its values as datums, in the current context. */
+/* The condition with its values as they are now, in the current context. */
 static SgipCondition *
 evaluate_condition(SgipScan *scan, const SgipCondition *condition)
 {
@@ -148,16 +149,18 @@ evaluate_condition(SgipScan *scan, const SgipCondition *condition)
 	foreach(lc, condition->values)
 	{
 		ExprState  *state = lfirst(lc);
-		SgipDatum  *datum = palloc(sizeof(SgipDatum));
+		Oid			type = exprType((Node *) state->expr);
 		Datum		value;
+		bool		isnull;
 		int16		len;
 		bool		byval;
 
-		value = ExecEvalExprSwitchContext(state, scan->order.econtext, &datum->isnull);
-		datum->type = exprType((Node *) state->expr);
-		get_typlenbyval(datum->type, &len, &byval);
-		datum->value = datum->isnull ? (Datum) 0 : datumCopy(value, byval, len);
-		copy->values = lappend(copy->values, datum);
+		value = ExecEvalExprSwitchContext(state, scan->order.econtext, &isnull);
+		get_typlenbyval(type, &len, &byval);
+		if (!isnull)
+			value = datumCopy(value, byval, len);
+		copy->values = lappend(copy->values,
+							   makeConst(type, -1, InvalidOid, len, value, isnull, byval));
 	}
 	return copy;
 }
