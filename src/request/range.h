@@ -12,17 +12,14 @@
 
 #include "request/pushdown.h"
 
-/* All zero: nothing is known */
+/* Rows lie from low to high, both included.  All zero: nothing is known. */
 typedef struct SgipRange
 {
-	bool		addresses;		/* IPv4 addresses from low to high */
-	uint32		low;
-	uint32		high;
+	Oid			type;			/* INETOID: IPv4 addresses; TIMESTAMPTZOID: in
+								 * Unix seconds */
 	SgipMatch	match;			/* how the API compares them */
-	bool		times;			/* Unix seconds from "from" (-1: none) to "to"
-								 * (PG_INT64_MAX: none) */
-	int64		from;
-	int64		to;
+	int64		low;			/* of times also -1: no bound */
+	int64		high;			/* of times also PG_INT64_MAX: no bound */
 } SgipRange;
 
 /*
