@@ -46,7 +46,6 @@
 /* What a path is expected to cost */
 typedef struct Estimate
 {
-	double		rows;			/* rows after all conditions */
 	Cost		startup_cost;
 	Cost		total_cost;
 	int			max_searches;
@@ -70,19 +69,7 @@ sgipGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid
  * ----------------------------------------------------------------
  */
 
-/* Can the condition be sent, given how the API compares? */
-static bool
-is_sendable(const SgipTable *table, const SgipCondition *condition)
-{
-	const SgipField *field = sgip_table_field(table, condition->attnum);
-
-	return !sgip_search_is_local(field) &&
-		(condition->kind == SGIP_CONDITION_EQUAL ||
-		 condition->kind == SGIP_CONDITION_HOLDS || field->param_to != NULL ||
-		 table->columns[condition->attnum - 1].match != SGIP_MATCH_EXACT);
-}
-
-/* The first condition of those parts that can be sent, or NULL. */
+/* The first condition of those parts that can be sent, given how the API compares; or NULL. */
 static const SgipCondition *
 sendable_condition(const SgipTable *table, List *parts)
 {
@@ -90,8 +77,14 @@ sendable_condition(const SgipTable *table, List *parts)
 
 	foreach(lc, sgip_clause_conditions(parts))
 	{
-		if (is_sendable(table, lfirst(lc)))
-			return lfirst(lc);
+		const SgipCondition *condition = lfirst(lc);
+		const SgipField *field = sgip_table_field(table, condition->attnum);
+
+		if (!sgip_search_is_local(field) &&
+			(condition->kind == SGIP_CONDITION_EQUAL ||
+			 condition->kind == SGIP_CONDITION_HOLDS || field->param_to != NULL ||
+			 table->columns[condition->attnum - 1].match != SGIP_MATCH_EXACT))
+			return condition;
 	}
 	return NULL;
 }
@@ -122,41 +115,6 @@ listing_cost(const SgipTable *table, double rows)
 	return requests * table->startup_cost + rows * table->tuple_cost;
 }
 
-/* Is one of the parts known when the scan starts? */
-static bool
-has_known(List *parts)
-{
-	ListCell   *lc;
-
-	foreach(lc, parts)
-	{
-		if (((SgipClause *) lfirst(lc))->kind == SGIP_CLAUSE_KNOWN)
-			return true;
-	}
-	return false;
-}
-
-/* The share of scans with those clauses that send anything. */
-static double
-open_share(PlannerInfo *root, RelOptInfo *rel, List *clauses)
-{
-	double		share = 1;
-	ListCell   *lc;
-	ListCell   *part;
-
-	foreach(lc, clauses)
-	{
-		foreach(part, sgip_relation_clauses(root, rel, lfirst_node(RestrictInfo, lc)))
-		{
-			SgipClause *clause = lfirst(part);
-
-			if (clause->kind == SGIP_CLAUSE_KNOWN)
-				share *= clause_selectivity(root, clause->known, 0, JOIN_INNER, NULL);
-		}
-	}
-	return share;
-}
-
 /*
  * What a scan with those clauses (restrictions, and join clauses that give it
  * parameters) costs.  Mirrors what search.c does with the values: of several
@@ -164,7 +122,7 @@ open_share(PlannerInfo *root, RelOptInfo *rel, List *clauses)
  * values, each with a search.
  */
 static Estimate
-estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
+estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 {
 	const SgipTable *table = ((SgipRelation *) rel->fdw_private)->table;
 	double		share[SGIP_MAX_FIELDS];
@@ -176,9 +134,10 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
 	Cost		all = listing_cost(table, rel->tuples);
 	Cost		one;
 	Cost		remote;
-	double		open;
+	double		open = 1;
 	Estimate	estimate;
 	ListCell   *lc;
+	ListCell   *known;
 
 	for (int i = 0; i < SGIP_MAX_FIELDS; i++)
 		share[i] = values[i] = 1;
@@ -190,6 +149,8 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
 		int			field;
 		double		selectivity;
 
+		foreach(known, sgip_clause_known(parts))
+			open *= clause_selectivity(root, lfirst(known), 0, JOIN_INNER, NULL);
 		if (condition == NULL)
 			continue;
 		field = table->columns[condition->attnum - 1].field;
@@ -220,12 +181,11 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
 		remote_rows = rel->tuples;
 	}
 
-	estimate.rows = rows;
 	estimate.startup_cost = table->startup_cost + rel->baserestrictcost.startup;
 	estimate.total_cost = remote + rel->baserestrictcost.startup +
 		remote_rows * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
 	estimate.total_cost = Max(estimate.total_cost, estimate.startup_cost);
-	open = open_share(root, rel, clauses);
+	/* the others send nothing */
 	estimate.startup_cost *= open;
 	estimate.total_cost *= open;
 	return estimate;
@@ -253,8 +213,8 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids required_outer)
 		clauses = list_concat_copy(clauses, param->ppi_clauses);
 		rows = param->ppi_rows;
 	}
-	estimate = estimate_scan(root, rel, clauses, rows);
-	add_path(rel, (Path *) sgip_create_foreignscan_path(root, rel, estimate.rows,
+	estimate = estimate_scan(root, rel, clauses);
+	add_path(rel, (Path *) sgip_create_foreignscan_path(root, rel, rows,
 														estimate.startup_cost,
 														estimate.total_cost,
 														required_outer));
@@ -286,7 +246,7 @@ sgipGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 		List	   *parts = sgip_relation_clauses(root, baserel, rinfo);
 
-		if (sendable_condition(relation->table, parts) != NULL || has_known(parts))
+		if (sendable_condition(relation->table, parts) != NULL || sgip_clause_known(parts) != NIL)
 			params = add_param(root, baserel, params, rinfo->clause_relids);
 	}
 	params = add_param(root, baserel, params, relation->required_outer);
@@ -346,7 +306,7 @@ sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	List	   *conditions = extract_actual_clauses(scan_clauses, false);
 	List	   *expressions = NIL;
 	List	   *private;
-	Estimate	estimate = estimate_scan(root, baserel, scan_clauses, best_path->path.rows);
+	Estimate	estimate = estimate_scan(root, baserel, scan_clauses);
 	ListCell   *lc;
 
 	foreach(lc, scan_clauses)

@@ -275,8 +275,9 @@ make_condition(const SgipTable *table, SgipCondition *condition)
 	return clause;
 }
 
-bool
-sgip_clause_is_constant(const SgipClause *clause, bool *value)
+/* The value of a KNOWN clause that is a constant; false for any other. */
+static bool
+is_constant(const SgipClause *clause, bool *value)
 {
 	const Const *constant = clause->known;
 
@@ -315,9 +316,9 @@ join(SgipClauseKind kind, SgipClause *left, SgipClause *right)
 
 	if (right->kind == SGIP_CLAUSE_KNOWN && left->kind != SGIP_CLAUSE_KNOWN)
 		return join(kind, right, left);
-	if (sgip_clause_is_constant(left, &value))
+	if (is_constant(left, &value))
 		return value == (kind == SGIP_CLAUSE_AND) ? right : left;
-	if (sgip_clause_is_constant(right, &value))
+	if (is_constant(right, &value))
 		return value == (kind == SGIP_CLAUSE_AND) ? left : right;
 	if (right->kind == SGIP_CLAUSE_KNOWN)
 	{
@@ -694,7 +695,7 @@ decide(const SgipClause *clause, const Knowledge *knowledge, bool best, SgipDeci
 		case SGIP_CLAUSE_KNOWN:
 			if (knowledge->holds != NULL)
 				value = knowledge->holds(clause->known, knowledge->arg);
-			else if (!sgip_clause_is_constant(clause, &value))
+			else if (!is_constant(clause, &value))
 				value = best;
 			return value ? HOLDS : FAILS;
 		case SGIP_CLAUSE_CONDITION:
@@ -784,6 +785,22 @@ sgip_clause_conditions(List *clauses)
 }
 
 List *
+sgip_clause_known(List *clauses)
+{
+	List	   *known = NIL;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		SgipClause *clause = lfirst(lc);
+
+		if (clause->kind == SGIP_CLAUSE_KNOWN)
+			known = lappend(known, clause->known);
+	}
+	return known;
+}
+
+List *
 sgip_clause_enabled(List *clauses)
 {
 	List	   *searching = NIL;
@@ -822,7 +839,7 @@ resolve(const Subject *subject, SgipClause *clause)
 	bool		value;
 	ListCell   *lc;
 
-	if (sgip_clause_is_constant(clause, &value) && value)
+	if (is_constant(clause, &value) && value)
 		return NIL;
 	if (has_known(clause))
 		return is_useful(clause) ? list_make1(clause) : NIL;

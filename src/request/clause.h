@@ -85,8 +85,8 @@ extern List *sgip_clause_needed(const SgipTable *table, List *conditions);
 /* The columns that the node, of a clause of the relation, refers to; of a whole row all */
 extern Bitmapset *sgip_clause_columns(const SgipTable *table, Index relid, Node *node);
 
-/* The value of a KNOWN clause that is a constant; false for any other */
-extern bool sgip_clause_is_constant(const SgipClause *clause, bool *value);
+/* The expressions of those clauses that are KNOWN; one that is a constant never holds */
+extern List *sgip_clause_known(List *clauses);
 
 /* All conditions in the clauses, whatever is known */
 extern List *sgip_clause_conditions(List *clauses);
