@@ -49,18 +49,6 @@ append_parameter(StringInfo buf, char *separator, const char *name,
 		sgip_request_encode(buf, value);
 }
 
-/* Appends the two parameters of a range; a bound that is empty is not sent. */
-static void
-append_bounds(StringInfo buf, char *separator, const SgipField *field, const char *bounds)
-{
-	const char *upper = strchr(bounds, SGIP_BOUNDS_SEPARATOR);
-
-	if (upper != bounds)
-		append_parameter(buf, separator, field->param, pnstrdup(bounds, upper - bounds), true);
-	if (upper[1] != '\0')
-		append_parameter(buf, separator, field->param_to, upper + 1, true);
-}
-
 const char *
 sgip_request_object(const SgipTask *task, const SgipArguments *arguments, const char **id)
 {
@@ -132,21 +120,17 @@ append_page(StringInfo buf, char *separator, const SgipTask *task, const SgipPag
 /* The separator of values as a string, for strtok_r() */
 static const char SEPARATORS[] = {SGIP_VALUES_SEPARATOR, '\0'};
 
-/* Is the text the bounds of a range, and not the expressions for them? */
-static bool
-is_bounds(const char *text)
-{
-	return text[strspn(text, "0123456789~")] == '\0' && strchr(text, SGIP_BOUNDS_SEPARATOR) != NULL;
-}
-
 /*
- * Appends one argument.  A range whose bounds are expressions is shown under
- * the name of its field.
+ * Appends one argument.  A range has two parameters, of which one without a
+ * bound is not sent; if its bounds are expressions, it is shown under the name
+ * of its field.
  */
 static void
 append_argument(StringInfo buf, char *separator, const SgipField *field,
 				const char *value, bool verbatim)
 {
+	const char *upper = strchr(value, SGIP_BOUNDS_SEPARATOR);
+
 	if (field->many > 0 && !verbatim)
 	{
 		char	   *values = pstrdup(value);
@@ -157,10 +141,15 @@ append_argument(StringInfo buf, char *separator, const SgipField *field,
 	}
 	else if (field->param_to == NULL)
 		append_parameter(buf, separator, field->param, value, verbatim);
-	else if (is_bounds(value))
-		append_bounds(buf, separator, field, value);
-	else
+	else if (upper == NULL || value[strspn(value, "0123456789~")] != '\0')
 		append_parameter(buf, separator, field->name, value, verbatim);
+	else
+	{
+		if (upper != value)
+			append_parameter(buf, separator, field->param, pnstrdup(value, upper - value), true);
+		if (upper[1] != '\0')
+			append_parameter(buf, separator, field->param_to, upper + 1, true);
+	}
 }
 
 /*
