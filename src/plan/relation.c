@@ -25,7 +25,6 @@
  */
 #include "postgres.h"
 
-#include "access/sysattr.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/appendinfo.h"
 #include "optimizer/optimizer.h"
@@ -45,13 +44,6 @@
  * found without one.
  */
 #define GROUP_SHARE 0.05
-
-/* What a clause says, once it is known */
-typedef struct KnownClause
-{
-	const RestrictInfo *rinfo;
-	List	   *parts;			/* SgipClauses */
-} KnownClause;
 
 /* Input and output of choose_member, in the walk over a rel's classes */
 typedef struct MemberSearch
@@ -136,21 +128,18 @@ static List *
 parts_of(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
 {
 	SgipRelation *relation = rel->fdw_private;
-	KnownClause *known;
+	List	   *parts;
 	ListCell   *lc;
 
 	foreach(lc, relation->clauses)
 	{
-		known = lfirst(lc);
-		if (known->rinfo == rinfo)
-			return known->parts;
+		if (linitial(lfirst(lc)) == rinfo)
+			return lsecond(lfirst(lc));
 	}
-	known = palloc0(sizeof(KnownClause));
-	known->rinfo = rinfo;
-	known->parts = sgip_clause_make(root, rel, relation->table, rinfo, true);
-	set_selectivity(root, relation->table, known->parts, rinfo);
-	relation->clauses = lappend(relation->clauses, known);
-	return known->parts;
+	parts = sgip_clause_make(root, rel, relation->table, rinfo, true);
+	set_selectivity(root, relation->table, parts, rinfo);
+	relation->clauses = lappend(relation->clauses, list_make2(rinfo, parts));
+	return parts;
 }
 
 List *
@@ -355,24 +344,11 @@ can_supply(Placement *placement, const RestrictInfo *rinfo)
 	return true;
 }
 
-/*
- * A clause that cannot be sent: it must say nothing about a search column
- * that would have to be.
- */
-static void
-add_check(Placement *placement, const RestrictInfo *rinfo)
-{
-	List	   *parts = sgip_clause_make(placement->root, placement->rel, placement->relation->table,
-										 rinfo, false);
-
-	if (need_answers(placement, parts))
-		placement->relation->checks = list_concat(placement->relation->checks, parts);
-}
-
 /* Considers join clauses that are not equalities, or belong to outer joins. */
 static void
 place_join_clauses(Placement *placement)
 {
+	SgipRelation *relation = placement->relation;
 	ListCell   *lc;
 
 	foreach(lc, placement->rel->joininfo)
@@ -380,18 +356,25 @@ place_join_clauses(Placement *placement)
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 		List	   *parts;
 
-		if (!join_clause_is_movable_to(rinfo, placement->rel))
+		if (join_clause_is_movable_to(rinfo, placement->rel))
 		{
-			add_check(placement, rinfo);
-			continue;
+			parts = sgip_relation_clauses(placement->root, placement->rel, rinfo);
+			if (!need_answers(placement, parts))
+				continue;
+			if (can_supply(placement, rinfo))
+			{
+				placement->clauses = list_concat(placement->clauses, parts);
+				continue;
+			}
 		}
-		parts = sgip_relation_clauses(placement->root, placement->rel, rinfo);
-		if (!need_answers(placement, parts))
-			continue;
-		if (can_supply(placement, rinfo))
-			placement->clauses = list_concat(placement->clauses, parts);
-		else
-			add_check(placement, rinfo);
+
+		/*
+		 * it must say nothing about a search column that would have to be
+		 * sent
+		 */
+		parts = sgip_clause_make(placement->root, placement->rel, relation->table, rinfo, false);
+		if (need_answers(placement, parts))
+			relation->checks = list_concat(relation->checks, parts);
 	}
 }
 
