@@ -17,7 +17,6 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "executor/execAsync.h"
 #include "executor/instrument.h"
 #include "executor/executor.h"

@@ -18,17 +18,11 @@
 
 #include <math.h>
 
-#include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
-#include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/selfuncs.h"
 
 #include "compat.h"
 #include "plan/plan.h"
@@ -288,7 +282,7 @@ used_columns(RelOptInfo *rel, const SgipTable *table, List *conditions)
 static int
 expected_rows(const PlannerInfo *root, const SgipTable *table, const List *scan_clauses)
 {
-	if (root->limit_tuples <= 0 || root->limit_tuples > INT_MAX ||
+	if (root->limit_tuples <= 0 || root->limit_tuples > PG_INT32_MAX ||
 		bms_membership(root->all_baserels) != BMS_SINGLETON ||
 		root->parse->sortClause != NIL || scan_clauses != NIL ||
 		table->task->derive != SGIP_DERIVE_ALL || table->task->unnest != NULL)

@@ -24,13 +24,11 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inet.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 
 #include "request/address.h"
 #include "request/range.h"
@@ -432,7 +430,7 @@ static int
 value_limit(const SgipField *field, int max_searches)
 {
 	if (sgip_search_is_local(field))
-		return INT_MAX - 1;
+		return PG_INT32_MAX - 1;
 	return field->kind == SGIP_KIND_ARGUMENT || field->kind == SGIP_KIND_PARENT || field->many > 0 ?
 		SGIP_MAX_SEARCHES : max_searches;
 }
