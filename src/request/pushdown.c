@@ -118,16 +118,6 @@ strip_relabel(Node *node)
 	return node;
 }
 
-/* The length that a varchar column, or the domain over it, declares; or -1. */
-static int32
-declared_length(const Var *var)
-{
-	int32		typmod = var->vartypmod;
-
-	(void) getBaseTypeAndTypmod(var->vartype, &typmod);
-	return typmod;
-}
-
 /*
  * Does a column of that type hold what the API compares?  Text holds what the
  * answer has, but a time is rewritten; any other type only where it is the
@@ -170,6 +160,7 @@ match_operand(const Subject *subject, Node *node, SgipCondition *condition)
 	Var		   *var;
 	bool		search;
 	Oid			type;
+	int32		length;			/* of varchar, plus a constant; -1: any */
 
 	node = strip_relabel(node);
 	if (IsA(node, FuncExpr))
@@ -191,14 +182,15 @@ match_operand(const Subject *subject, Node *node, SgipCondition *condition)
 					 subject->table->columns[var->varattno - 1].match == SGIP_MATCH_NONE)))
 		return InvalidOid;
 
-	type = getBaseType(var->vartype);
+	length = var->vartypmod;
+	type = getBaseTypeAndTypmod(var->vartype, &length);
 	if (type == VARCHAROID)
 	{
 		/*
 		 * varchar(n) cuts blanks off the end, so the API's text may be
 		 * longer; what a search column holds is not of the API
 		 */
-		if (!search && declared_length(var) >= 0 &&
+		if (!search && length >= 0 &&
 			subject->table->columns[var->varattno - 1].match == SGIP_MATCH_EXACT)
 			return InvalidOid;
 		type = TEXTOID;
