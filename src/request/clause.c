@@ -662,16 +662,16 @@ decide_or(const SgipClause *clause, const Knowledge *knowledge, SgipDecision *de
 	return DEPENDS;
 }
 
-/* What an AND comes to. */
+/* What clauses joined by AND come to. */
 static Outcome
-decide_and(const SgipClause *clause, const Knowledge *knowledge, SgipDecision *decision)
+decide_and(List *clauses, const Knowledge *knowledge, bool best, SgipDecision *decision)
 {
 	Outcome		all = HOLDS;
 	ListCell   *lc;
 
-	foreach(lc, clause->args)
+	foreach(lc, clauses)
 	{
-		Outcome		one = decide(lfirst(lc), knowledge, false, decision);
+		Outcome		one = decide(lfirst(lc), knowledge, best, decision);
 
 		if (one == FAILS)
 			return FAILS;
@@ -706,7 +706,7 @@ decide(const SgipClause *clause, const Knowledge *knowledge, bool best, SgipDeci
 			decision->undecided = bms_union(decision->undecided, clause->search);
 			return DEPENDS;
 		case SGIP_CLAUSE_AND:
-			return decide_and(clause, knowledge, decision);
+			return decide_and(clause->args, knowledge, false, decision);
 		case SGIP_CLAUSE_OR:
 			return decide_or(clause, knowledge, decision);
 	}
@@ -751,16 +751,8 @@ sgip_clause_decide(const SgipTable *table, List *clauses, SgipClauseHolds holds,
 {
 	Knowledge	knowledge = {holds, arg};
 	SgipDecision decision = {0};
-	ListCell   *lc;
 
-	foreach(lc, clauses)
-	{
-		if (decide(lfirst(lc), &knowledge, true, &decision) == FAILS)
-		{
-			decision.never = true;
-			return decision;
-		}
-	}
+	decision.never = decide_and(clauses, &knowledge, true, &decision) == FAILS;
 	decision.undecided = bms_difference(decision.undecided, sgip_clause_given(decision.conditions));
 	decision.conditions = sgip_clause_needed(table, decision.conditions);
 	return decision;
