@@ -365,6 +365,22 @@ keep_longer(Choice *choice, char *fragment)
 		choice->fragment = fragment;
 }
 
+/* Raises an error for a value that a search column cannot be searched by. */
+static void
+check_argument(const SgipTable *table, AttrNumber attnum, const char *value)
+{
+	const SgipField *field = sgip_table_field(table, attnum);
+
+	if (value == NULL || value[0] == '\0' || strlen(value) > MAX_VALUE_BYTES)
+		report_unusable(table, attnum,
+						"The value is empty, too long, or cannot be sent as UTF-8.");
+	if (field->values != NULL && !sgip_task_has_word(field->values, value) &&
+		strcmp(field->absent, value) != 0)
+		report_unusable(table, attnum,
+						psprintf("The argument can be \"%s\", and is \"%s\" where it is not sent.",
+								 field->values, field->absent));
+}
+
 /* Adds a LIKE or starts-with condition to the choice. */
 static void
 choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *condition,
@@ -381,6 +397,7 @@ choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *cond
 		if (fragment == NULL)
 			report_unusable(table, condition->attnum,
 							"The API finds a group by a part of its name, not by a pattern.");
+		check_argument(table, condition->attnum, fragment);
 		/* one argument is sent; it must have all the parts that are asked for */
 		if (choice->fragment != NULL && strstr(choice->fragment, fragment) == NULL &&
 			strstr(fragment, choice->fragment) == NULL)
@@ -403,22 +420,6 @@ choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *cond
 		fragment = sendable_text(table, condition, fragment);
 	}
 	keep_longer(choice, fragment);
-}
-
-/* Raises an error for a value that a search column cannot be searched by. */
-static void
-check_argument(const SgipTable *table, AttrNumber attnum, const char *value)
-{
-	const SgipField *field = sgip_table_field(table, attnum);
-
-	if (value == NULL || value[0] == '\0' || strlen(value) > MAX_VALUE_BYTES)
-		report_unusable(table, attnum,
-						"The value is empty, too long, or cannot be sent as UTF-8.");
-	if (field->values != NULL && !sgip_task_has_word(field->values, value) &&
-		strcmp(field->absent, value) != 0)
-		report_unusable(table, attnum,
-						psprintf("The argument can be \"%s\", and is \"%s\" where it is not sent.",
-								 field->values, field->absent));
 }
 
 /*
