@@ -17,7 +17,6 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "executor/execAsync.h"
 #include "executor/instrument.h"
 #include "executor/executor.h"
@@ -59,14 +58,6 @@ static void sgipExplainForeignScan(ForeignScanState *node, ExplainState *es);
 static void sgipForeignAsyncRequest(AsyncRequest *areq);
 static void sgipForeignAsyncConfigureWait(AsyncRequest *areq);
 static void sgipForeignAsyncNotify(AsyncRequest *areq);
-
-/* Helper functions */
-static SgipScan *scan_of(const AsyncRequest *areq);
-static bool is_waited_for(const AsyncRequest *areq, const SgipClient *client);
-static void look_at_news(AsyncRequest *areq);
-static bool follows_another(const AsyncRequest *areq);
-static void pass_on(const AsyncRequest *areq);
-static void produce_async(AsyncRequest *areq);
 
 /* Module load: settings and callbacks of this backend. */
 void
@@ -200,13 +191,6 @@ sgipExplainForeignScan(ForeignScanState *node, ExplainState *es)
  * ----------------------------------------------------------------
  */
 
-/* Append requests a row: responds with it, or that it is pending. */
-static void
-sgipForeignAsyncRequest(AsyncRequest *areq)
-{
-	produce_async(areq);
-}
-
 /* The scan of a request, or NULL if another wrapper serves it. */
 static SgipScan *
 scan_of(const AsyncRequest *areq)
@@ -214,6 +198,19 @@ scan_of(const AsyncRequest *areq)
 	ForeignScanState *node = (ForeignScanState *) areq->requestee;
 
 	return node->fdwroutine->ForeignAsyncRequest == sgipForeignAsyncRequest ? node->fdw_state : NULL;
+}
+
+/* Append requests a row: responds with it, the end, or that it is pending. */
+static void
+sgipForeignAsyncRequest(AsyncRequest *areq)
+{
+	/* applies the conditions and projects, as a synchronous call would */
+	TupleTableSlot *slot = areq->requestee->ExecProcNodeReal(areq->requestee);
+
+	if (!TupIsNull(slot) || sgip_scan_has_ended(scan_of(areq)))
+		ExecAsyncRequestDone(areq, TupIsNull(slot) ? NULL : slot);
+	else
+		ExecAsyncRequestPending(areq);
 }
 
 /*
@@ -242,7 +239,7 @@ static void
 look_at_news(AsyncRequest *areq)
 {
 	areq->callback_pending = false;
-	produce_async(areq);
+	sgipForeignAsyncRequest(areq);
 	ExecAsyncResponse(areq);
 	if (areq->request_complete && areq->requestee->instrument)
 		InstrUpdateTupleCount(areq->requestee->instrument, TupIsNull(areq->result) ? 0.0 : 1.0);
@@ -339,18 +336,5 @@ sgipForeignAsyncNotify(AsyncRequest *areq)
 
 	if (client != NULL)
 		sgip_client_wait_end(client);
-	produce_async(areq);
-}
-
-/* Answers with the next row, the end, or "not yet". */
-static void
-produce_async(AsyncRequest *areq)
-{
-	/* applies the conditions and projects, as a synchronous call would */
-	TupleTableSlot *slot = areq->requestee->ExecProcNodeReal(areq->requestee);
-
-	if (!TupIsNull(slot) || sgip_scan_has_ended(scan_of(areq)))
-		ExecAsyncRequestDone(areq, TupIsNull(slot) ? NULL : slot);
-	else
-		ExecAsyncRequestPending(areq);
+	sgipForeignAsyncRequest(areq);
 }

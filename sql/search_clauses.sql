@@ -36,6 +36,14 @@ CREATE FOREIGN TABLE of_length (ip inet, team varchar(30) OPTIONS (field 'group'
 SELECT team, count(*) FROM of_length WHERE team IN ('west', 'west-2', repeat('x', 31)) GROUP BY 1 ORDER BY 1;
 SELECT * FROM requests() ORDER BY request;
 
+-- ... and of a part, which must be a value where there are few
+CREATE FOREIGN TABLE in_part (ip inet, system text OPTIONS (match 'anywhere'), team text OPTIONS (field 'group'))
+	SERVER sg OPTIONS (task 'usage');
+SELECT system, count(*) > 0 AS found FROM in_part WHERE system LIKE '%true%' GROUP BY 1;
+SELECT * FROM requests();
+SELECT * FROM in_part WHERE system LIKE '%tr%'; -- ERROR
+SELECT * FROM in_part WHERE team LIKE '%' || repeat('x', 2001) || '%'; -- ERROR
+
 -- every query here must be refused when it is planned, and send nothing
 CREATE TABLE refused (id serial, query text);
 INSERT INTO refused (query) VALUES
@@ -231,6 +239,9 @@ INSERT INTO answered (query) VALUES
 SET app.team = 'west';
 UPDATE answered SET result = answer(query);
 SELECT result, query FROM answered ORDER BY id;
+-- EXPLAIN shows what is asked, and refuses nothing that might not be
+EXPLAIN (COSTS OFF) SELECT ip FROM sg.ips_usage WHERE group_name = current_setting('app.team') AND group_name LIKE 'w_st';
+EXPLAIN (COSTS OFF) SELECT ip FROM sg.ips_usage WHERE current_setting('app.team') = 'west' OR group_name LIKE 'w_st' OR group_name = 'north';
 SELECT count(*) AS forgotten FROM requests()
 \gset
 

@@ -136,7 +136,12 @@ sgip_table_describe(Oid table_id)
 	table->column_count = desc->natts;
 	table->columns = palloc0(desc->natts * sizeof(SgipColumn));
 	for (int i = 0; i < desc->natts; i++)
+	{
 		describe_column(table, TupleDescAttr(desc, i), &table->columns[i]);
+		if (table->columns[i].field >= 0 &&
+			table->task->fields[table->columns[i].field].kind == SGIP_KIND_ARGUMENT)
+			table->search = bms_add_member(table->search, i + 1);
+	}
 
 	table_close(rel, NoLock);
 	return table;

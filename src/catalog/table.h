@@ -9,6 +9,8 @@
 #ifndef SGIP_TABLE_H
 #define SGIP_TABLE_H
 
+#include "nodes/bitmapset.h"
+
 #include "catalog/option.h"
 
 typedef struct SgipColumn
@@ -35,6 +37,7 @@ typedef struct SgipTable
 	double		tuple_cost;
 	int			column_count;
 	SgipColumn *columns;		/* by attribute number - 1 */
+	Bitmapset  *search;			/* attribute numbers of search columns */
 } SgipTable;
 
 /*

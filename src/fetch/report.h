@@ -26,7 +26,7 @@ typedef struct SgipErrorContext
 	const SgipCredentials *credentials; /* to take the secret out of what a
 										 * server says */
 	const char *table;			/* foreign table */
-	const char *request;		/* as from sgip_request_describe */
+	const char *request;		/* as from sgip_request_show */
 	const SgipHttpHead *head;	/* headers of the answer, or NULL */
 } SgipErrorContext;
 

@@ -723,7 +723,8 @@ make_key(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
 		if (task->fields[i].kind != SGIP_KIND_ARGUMENT && task->fields[i].kind != SGIP_KIND_PARENT)
 			asked.values[i] = NULL;
 	}
-	request = sgip_request_describe(share->table->server, task, &asked, NULL, &page);
+	asked.shown = NULL;
+	request = sgip_request_show(share->table->server, task, &asked, &page, false);
 	key = psprintf("%p %s", share->peer, request);
 	pfree(request);
 	return key;

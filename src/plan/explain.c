@@ -48,22 +48,24 @@ static char *
 join_values(const SgipSearches *searches, int field_index)
 {
 	StringInfoData buf;
-	int			shown = 0;
+	List	   *values = NIL;
+	ListCell   *lc;
 
 	initStringInfo(&buf);
-	for (int i = 0; i < searches->count; i++)
+	for (int i = 0; i < searches->count && list_length(values) <= MAX_SHOWN_VALUES; i++)
 	{
 		const char *value = searches->items[i].arguments.values[field_index];
-		bool		seen = value == NULL;
 
-		for (int j = 0; j < i && !seen; j++)
-			seen = searches->items[j].arguments.values[field_index] != NULL &&
-				strcmp(searches->items[j].arguments.values[field_index], value) == 0;
-		if (seen)
-			continue;
-		if (shown++ > 0)
+		if (value != NULL)
+			values = list_append_unique(values, makeString(unconstify(char *, value)));
+	}
+	foreach(lc, values)
+	{
+		const char *value = strVal(lfirst(lc));
+
+		if (foreach_current_index(lc) > 0)
 			appendStringInfoChar(&buf, '|');
-		if (shown > MAX_SHOWN_VALUES)
+		if (foreach_current_index(lc) == MAX_SHOWN_VALUES)
 		{
 			appendStringInfoString(&buf, "...");
 			break;
@@ -77,7 +79,7 @@ join_values(const SgipSearches *searches, int field_index)
 			appendStringInfoChar(&buf, '|');
 		}
 	}
-	return shown > 0 ? buf.data : NULL;
+	return values != NIL ? buf.data : NULL;
 }
 
 /* How a condition is shown by itself; NULL if nothing is sent for it. */
@@ -97,8 +99,10 @@ condition_text(const Shown *shown, const SgipCondition *condition)
 	bool		plain = condition->kind == SGIP_CONDITION_EQUAL;
 	ListCell   *lc;
 
-	if (sgip_search_is_constant(condition))
-		return join_values(sgip_search_evaluate_constants(shown->table, list_make1(unconstify(SgipCondition *, condition))),
+	/* whether a search column can be asked it is no question yet */
+	if (sgip_search_is_constant(condition) && !bms_is_member(condition->attnum, shown->table->search))
+		return join_values(sgip_search_evaluate(shown->table, list_make1(unconstify(SgipCondition *, condition)),
+												SGIP_MAX_SEARCHES),
 						   shown->table->columns[condition->attnum - 1].field);
 	initStringInfo(&buf);
 	if (!plain)
@@ -164,7 +168,8 @@ describe_request(const SgipTable *table, List *clauses, ExplainState *es)
 {
 	const SgipTask *task = table->task;
 	Shown		shown = {.table = table, .es = es};
-	SgipArguments none = {.shown = NULL};
+	SgipArguments arguments = {.shown = (const char *const *) shown.texts};
+	List	   *conditions = NIL;
 	List	   *constants = NIL;
 	SgipSearches *searches;
 	ListCell   *lc;
@@ -172,19 +177,19 @@ describe_request(const SgipTable *table, List *clauses, ExplainState *es)
 	foreach(lc, clauses)
 	{
 		SgipClause *clause = lfirst(lc);
-		bool		value;
 
-		if (sgip_clause_is_constant(clause, &value) && !value)
-			return pstrdup(NO_REQUEST);
-		if (clause->kind != SGIP_CLAUSE_CONDITION)
-			continue;
-		if (sgip_search_is_constant(clause->condition))
-			constants = lappend(constants, clause->condition);
+		if (clause->kind == SGIP_CLAUSE_CONDITION)
+			conditions = lappend(conditions, clause->condition);
+	}
+	foreach(lc, sgip_clause_needed(table, conditions))
+	{
+		if (sgip_search_is_constant(lfirst(lc)))
+			constants = lappend(constants, lfirst(lc));
 		else
-			show_condition(&shown, clause->condition);
+			show_condition(&shown, lfirst(lc));
 	}
 
-	searches = sgip_search_evaluate_constants(table, constants);
+	searches = sgip_search_evaluate(table, constants, SGIP_MAX_SEARCHES);
 	if (searches->count == 0)
 		return pstrdup(NO_REQUEST);
 	for (int i = 0; i < task->field_count; i++)
@@ -203,25 +208,7 @@ describe_request(const SgipTable *table, List *clauses, ExplainState *es)
 		if (clause->kind == SGIP_CLAUSE_AND || clause->kind == SGIP_CLAUSE_OR)
 			show_choice(&shown, clause);
 	}
-	return sgip_request_describe(table->server, task, &none,
-								 (const char *const *) shown.texts, NULL);
-}
-
-/* The clauses that decide whether there is anything to be sent, as one expression. */
-static List *
-one_time_filters(List *clauses)
-{
-	List	   *filters = NIL;
-	ListCell   *lc;
-
-	foreach(lc, clauses)
-	{
-		SgipClause *clause = lfirst(lc);
-
-		if (clause->kind == SGIP_CLAUSE_KNOWN && !IsA(clause->known, Const))
-			filters = lappend(filters, clause->known);
-	}
-	return filters;
+	return sgip_request_show(table->server, task, &arguments, NULL, false);
 }
 
 void
@@ -231,13 +218,22 @@ sgip_explain_plan(ForeignScanState *node, ExplainState *es)
 	SgipTable  *table = sgip_table_describe(RelationGetRelid(node->ss.ss_currentRelation));
 	List	   *clauses = sgip_clause_from_plan(list_nth(plan->fdw_private, SGIP_PLAN_CLAUSES),
 												plan->fdw_exprs);
-	List	   *filters = one_time_filters(clauses);
+	List	   *filters = NIL;
+	bool		never = false;
 	char	   *request;
 	char	   *form;
+	ListCell   *lc;
 
+	foreach(lc, sgip_clause_known(clauses))
+	{
+		if (IsA(lfirst(lc), Const))
+			never = true;
+		else
+			filters = lappend(filters, lfirst(lc));
+	}
 	if (filters != NIL)
 		ExplainPropertyText("One-Time Filter", deparse((Node *) make_ands_explicit(filters), es), es);
-	request = describe_request(table, clauses, es);
+	request = never ? pstrdup(NO_REQUEST) : describe_request(table, clauses, es);
 
 	/*
 	 * show the parameters of a POST by themselves: a log of URLs will not

@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
-#include "nodes/makefuncs.h"
 #include "utils/builtins.h"
 
 #include "plan/import.h"
@@ -118,7 +117,6 @@ sgipImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid)
 	SgipServer *server = sgip_option_server(serverOid);
 	SgipImportOptions options;
 	List	   *commands = NIL;
-	List	   *allowed = NIL;
 	int			count;
 	const SgipTask *tasks = sgip_task_list(&count);
 
@@ -133,26 +131,11 @@ sgipImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid)
 
 	for (int i = 0; i < count; i++)
 	{
-		const SgipTask *task = &tasks[i];
-		bool		listed = false;
-		ListCell   *lc;
-
-		if (task->api != server->api)
-			continue;
-		foreach(lc, stmt->table_list)
-			listed |= strcmp(lfirst_node(RangeVar, lc)->relname, task->table) == 0;
-		if ((stmt->list_type == FDW_IMPORT_SCHEMA_LIMIT_TO && !listed) ||
-			(stmt->list_type == FDW_IMPORT_SCHEMA_EXCEPT && listed))
-			continue;
-		commands = lappend(commands, create_table(task, stmt, &options));
-		allowed = lappend(allowed,
-						  makeRangeVar(NULL, psprintf("%s%s", options.prefix, task->table), -1));
+		if (tasks[i].api == server->api && IsImportableForeignTable(tasks[i].table, stmt))
+			commands = lappend(commands, create_table(&tasks[i], stmt, &options));
 	}
 
-	/* the caller checks the names it finds in the commands against the list */
-	if (stmt->list_type == FDW_IMPORT_SCHEMA_LIMIT_TO)
-		stmt->table_list = allowed;
-	else if (stmt->list_type == FDW_IMPORT_SCHEMA_EXCEPT)
-		stmt->list_type = FDW_IMPORT_SCHEMA_ALL;
+	/* the caller would check the names it finds in the commands again */
+	stmt->list_type = FDW_IMPORT_SCHEMA_ALL;
 	return commands;
 }

@@ -18,19 +18,11 @@
 
 #include <math.h>
 
-#include "access/sysattr.h"
-#include "access/table.h"
-#include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
-#include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/selfuncs.h"
 
 #include "compat.h"
 #include "plan/plan.h"
@@ -48,7 +40,6 @@
 /* What a path is expected to cost */
 typedef struct Estimate
 {
-	double		rows;			/* rows after all conditions */
 	Cost		startup_cost;
 	Cost		total_cost;
 	int			max_searches;
@@ -72,19 +63,7 @@ sgipGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid
  * ----------------------------------------------------------------
  */
 
-/* Can the condition be sent, given how the API compares? */
-static bool
-is_sendable(const SgipTable *table, const SgipCondition *condition)
-{
-	const SgipField *field = sgip_table_field(table, condition->attnum);
-
-	return !sgip_search_is_local(field) &&
-		(condition->kind == SGIP_CONDITION_EQUAL ||
-		 condition->kind == SGIP_CONDITION_HOLDS || field->param_to != NULL ||
-		 table->columns[condition->attnum - 1].match != SGIP_MATCH_EXACT);
-}
-
-/* The first condition of those parts that can be sent, or NULL. */
+/* The first condition of those parts that can be sent, given how the API compares; or NULL. */
 static const SgipCondition *
 sendable_condition(const SgipTable *table, List *parts)
 {
@@ -92,8 +71,14 @@ sendable_condition(const SgipTable *table, List *parts)
 
 	foreach(lc, sgip_clause_conditions(parts))
 	{
-		if (is_sendable(table, lfirst(lc)))
-			return lfirst(lc);
+		const SgipCondition *condition = lfirst(lc);
+		const SgipField *field = sgip_table_field(table, condition->attnum);
+
+		if (!sgip_search_is_local(field) &&
+			(condition->kind == SGIP_CONDITION_EQUAL ||
+			 condition->kind == SGIP_CONDITION_HOLDS || field->param_to != NULL ||
+			 table->columns[condition->attnum - 1].match != SGIP_MATCH_EXACT))
+			return condition;
 	}
 	return NULL;
 }
@@ -124,41 +109,6 @@ listing_cost(const SgipTable *table, double rows)
 	return requests * table->startup_cost + rows * table->tuple_cost;
 }
 
-/* Is one of the parts known when the scan starts? */
-static bool
-has_known(List *parts)
-{
-	ListCell   *lc;
-
-	foreach(lc, parts)
-	{
-		if (((SgipClause *) lfirst(lc))->kind == SGIP_CLAUSE_KNOWN)
-			return true;
-	}
-	return false;
-}
-
-/* The share of scans with those clauses that send anything. */
-static double
-open_share(PlannerInfo *root, RelOptInfo *rel, List *clauses)
-{
-	double		share = 1;
-	ListCell   *lc;
-	ListCell   *part;
-
-	foreach(lc, clauses)
-	{
-		foreach(part, sgip_relation_clauses(root, rel, lfirst_node(RestrictInfo, lc)))
-		{
-			SgipClause *clause = lfirst(part);
-
-			if (clause->kind == SGIP_CLAUSE_KNOWN)
-				share *= clause_selectivity(root, clause->known, 0, JOIN_INNER, NULL);
-		}
-	}
-	return share;
-}
-
 /*
  * What a scan with those clauses (restrictions, and join clauses that give it
  * parameters) costs.  Mirrors what search.c does with the values: of several
@@ -166,7 +116,7 @@ open_share(PlannerInfo *root, RelOptInfo *rel, List *clauses)
  * values, each with a search.
  */
 static Estimate
-estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
+estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 {
 	const SgipTable *table = ((SgipRelation *) rel->fdw_private)->table;
 	double		share[SGIP_MAX_FIELDS];
@@ -178,9 +128,10 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
 	Cost		all = listing_cost(table, rel->tuples);
 	Cost		one;
 	Cost		remote;
-	double		open;
+	double		open = 1;
 	Estimate	estimate;
 	ListCell   *lc;
+	ListCell   *known;
 
 	for (int i = 0; i < SGIP_MAX_FIELDS; i++)
 		share[i] = values[i] = 1;
@@ -192,6 +143,8 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
 		int			field;
 		double		selectivity;
 
+		foreach(known, sgip_clause_known(parts))
+			open *= clause_selectivity(root, lfirst(known), 0, JOIN_INNER, NULL);
 		if (condition == NULL)
 			continue;
 		field = table->columns[condition->attnum - 1].field;
@@ -222,12 +175,11 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows)
 		remote_rows = rel->tuples;
 	}
 
-	estimate.rows = rows;
 	estimate.startup_cost = table->startup_cost + rel->baserestrictcost.startup;
 	estimate.total_cost = remote + rel->baserestrictcost.startup +
 		remote_rows * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
 	estimate.total_cost = Max(estimate.total_cost, estimate.startup_cost);
-	open = open_share(root, rel, clauses);
+	/* the others send nothing */
 	estimate.startup_cost *= open;
 	estimate.total_cost *= open;
 	return estimate;
@@ -255,8 +207,8 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids required_outer)
 		clauses = list_concat_copy(clauses, param->ppi_clauses);
 		rows = param->ppi_rows;
 	}
-	estimate = estimate_scan(root, rel, clauses, rows);
-	add_path(rel, (Path *) sgip_create_foreignscan_path(root, rel, estimate.rows,
+	estimate = estimate_scan(root, rel, clauses);
+	add_path(rel, (Path *) sgip_create_foreignscan_path(root, rel, rows,
 														estimate.startup_cost,
 														estimate.total_cost,
 														required_outer));
@@ -288,7 +240,7 @@ sgipGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 		List	   *parts = sgip_relation_clauses(root, baserel, rinfo);
 
-		if (sendable_condition(relation->table, parts) != NULL || has_known(parts))
+		if (sendable_condition(relation->table, parts) != NULL || sgip_clause_known(parts) != NIL)
 			params = add_param(root, baserel, params, rinfo->clause_relids);
 	}
 	params = add_param(root, baserel, params, relation->required_outer);
@@ -311,24 +263,15 @@ sgipIsForeignPathAsyncCapable(ForeignPath *path)
 
 /* Attribute numbers that the query uses, of its output and its conditions. */
 static List *
-used_columns(RelOptInfo *rel, const SgipTable *table, List *scan_clauses)
+used_columns(RelOptInfo *rel, const SgipTable *table, List *conditions)
 {
-	Bitmapset  *used = NULL;
+	Bitmapset  *used = sgip_clause_columns(table, rel->relid,
+										   (Node *) list_make2(rel->reltarget->exprs, conditions));
 	List	   *columns = NIL;
-	bool		whole_row;
-	ListCell   *lc;
+	int			attnum = -1;
 
-	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
-	foreach(lc, scan_clauses)
-		pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &used);
-
-	whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
-	for (int attnum = 1; attnum <= table->column_count; attnum++)
-	{
-		if (table->columns[attnum - 1].live &&
-			(whole_row || bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used)))
-			columns = lappend_int(columns, attnum);
-	}
+	while ((attnum = bms_next_member(used, attnum)) >= 0)
+		columns = lappend_int(columns, attnum);
 	return columns;
 }
 
@@ -339,7 +282,7 @@ used_columns(RelOptInfo *rel, const SgipTable *table, List *scan_clauses)
 static int
 expected_rows(const PlannerInfo *root, const SgipTable *table, const List *scan_clauses)
 {
-	if (root->limit_tuples <= 0 || root->limit_tuples > INT_MAX ||
+	if (root->limit_tuples <= 0 || root->limit_tuples > PG_INT32_MAX ||
 		bms_membership(root->all_baserels) != BMS_SINGLETON ||
 		root->parse->sortClause != NIL || scan_clauses != NIL ||
 		table->task->derive != SGIP_DERIVE_ALL || table->task->unnest != NULL)
@@ -354,20 +297,21 @@ sgipGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 {
 	SgipRelation *relation = baserel->fdw_private;
 	List	   *clauses = relation->checks;
+	List	   *conditions = extract_actual_clauses(scan_clauses, false);
 	List	   *expressions = NIL;
 	List	   *private;
-	Estimate	estimate = estimate_scan(root, baserel, scan_clauses, best_path->path.rows);
+	Estimate	estimate = estimate_scan(root, baserel, scan_clauses);
 	ListCell   *lc;
 
 	foreach(lc, scan_clauses)
 		clauses = list_concat_copy(clauses,
 								   sgip_relation_clauses(root, baserel, lfirst_node(RestrictInfo, lc)));
 	private = list_make4(sgip_clause_to_plan(clauses, &expressions),
-						 used_columns(baserel, relation->table, scan_clauses),
+						 used_columns(baserel, relation->table, conditions),
 						 makeInteger(estimate.max_searches),
 						 makeInteger(expected_rows(root, relation->table, scan_clauses)));
 
 	/* every condition is applied again, those that were sent included */
-	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),
-							baserel->relid, expressions, private, NIL, NIL, outer_plan);
+	return make_foreignscan(tlist, conditions, baserel->relid, expressions, private,
+							NIL, NIL, outer_plan);
 }

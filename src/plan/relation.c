@@ -25,7 +25,6 @@
  */
 #include "postgres.h"
 
-#include "access/sysattr.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/appendinfo.h"
 #include "optimizer/optimizer.h"
@@ -46,13 +45,6 @@
  */
 #define GROUP_SHARE 0.05
 
-/* What a clause says, once it is known */
-typedef struct KnownClause
-{
-	const RestrictInfo *rinfo;
-	List	   *parts;			/* SgipClauses */
-} KnownClause;
-
 /* Input and output of choose_member, in the walk over a rel's classes */
 typedef struct MemberSearch
 {
@@ -72,6 +64,8 @@ typedef struct Placement
 	Bitmapset  *answered;		/* search columns that equal something
 								 * whatever the joins are */
 	List	   *clauses;		/* SgipClauses that can be sent, or are known */
+	Bitmapset  *undecided;		/* search columns that a join compares in a
+								 * way that cannot be */
 	Relids		suppliers;		/* relations whose values it needs for that */
 } Placement;
 
@@ -93,6 +87,18 @@ sgip_relation_count_values(PlannerInfo *root, const SgipCondition *condition)
 	return Max(count, 1);
 }
 
+/* The search columns that those parts of a clause are about. */
+static Bitmapset *
+search_of(List *parts)
+{
+	Bitmapset  *search = NULL;
+	ListCell   *lc;
+
+	foreach(lc, parts)
+		search = bms_add_members(search, ((SgipClause *) lfirst(lc))->search);
+	return search;
+}
+
 /*
  * Sets the share of rows that satisfies a clause about search columns, before
  * PostgreSQL looks at statistics.  Columns with few values, which only add
@@ -102,12 +108,9 @@ static void
 set_selectivity(PlannerInfo *root, const SgipTable *table, List *parts, RestrictInfo *rinfo)
 {
 	double		share = 1;
-	bool		search = false;
 	ListCell   *lc;
 
-	foreach(lc, parts)
-		search |= !bms_is_empty(((SgipClause *) lfirst(lc))->search);
-	if (!search)
+	if (bms_is_empty(search_of(parts)))
 		return;
 	foreach(lc, sgip_clause_conditions(parts))
 	{
@@ -125,38 +128,24 @@ static List *
 parts_of(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
 {
 	SgipRelation *relation = rel->fdw_private;
-	KnownClause *known;
+	List	   *parts;
 	ListCell   *lc;
 
 	foreach(lc, relation->clauses)
 	{
-		known = lfirst(lc);
-		if (known->rinfo == rinfo)
-			return known->parts;
+		if (linitial(lfirst(lc)) == rinfo)
+			return lsecond(lfirst(lc));
 	}
-	known = palloc0(sizeof(KnownClause));
-	known->rinfo = rinfo;
-	known->parts = sgip_clause_make(root, rel, relation->table, rinfo, true);
-	set_selectivity(root, relation->table, known->parts, rinfo);
-	relation->clauses = lappend(relation->clauses, known);
-	return known->parts;
+	parts = sgip_clause_make(root, rel, relation->table, rinfo, true);
+	set_selectivity(root, relation->table, parts, rinfo);
+	relation->clauses = lappend(relation->clauses, list_make2(rinfo, parts));
+	return parts;
 }
 
 List *
 sgip_relation_clauses(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
 {
-	List	   *parts = parts_of(root, rel, rinfo);
-	List	   *searching = NIL;
-	ListCell   *lc;
-
-	if (sgip_enable_pushdown)
-		return parts;
-	foreach(lc, parts)
-	{
-		if (!bms_is_empty(((SgipClause *) lfirst(lc))->search))
-			searching = lappend(searching, lfirst(lc));
-	}
-	return searching;
+	return sgip_clause_enabled(parts_of(root, rel, rinfo));
 }
 
 /* Callback: is this a member of the class that no clause was made for yet? */
@@ -246,14 +235,10 @@ translate(PlannerInfo *root, RelOptInfo *rel, Node *node)
 	return adjust_appendrel_attrs(root, node, 1, &appinfo);
 }
 
-/* Adds to a set by copying it, since other relations may share it. */
-static void
-add_relids(Relids *relids, const Bitmapset *more)
-{
-	*relids = bms_union(*relids, more);
-}
-
-/* Tables, and their parts, are referred to laterally by these. */
+/*
+ * Tables, and their parts, are referred to laterally by these.  Here and below
+ * sets are copied, since other relations may share them.
+ */
 static void
 add_referencers(PlannerInfo *root, Relids tables, Relids referencers)
 {
@@ -270,36 +255,15 @@ add_referencers(PlannerInfo *root, Relids tables, Relids referencers)
 		RelOptInfo *rel = root->simple_rel_array[i];
 
 		if (rel != NULL && bms_is_subset(top_parent(root, rel)->relids, tables))
-			add_relids(&rel->lateral_referencers, referencers);
+			rel->lateral_referencers = bms_union(rel->lateral_referencers, referencers);
 	}
-}
-
-/* Does the table have search columns? */
-static bool
-has_search_columns(const SgipTable *table)
-{
-	for (int attnum = 1; attnum <= table->column_count; attnum++)
-	{
-		const SgipField *field = sgip_table_field(table, attnum);
-
-		if (field != NULL && field->kind == SGIP_KIND_ARGUMENT)
-			return true;
-	}
-	return false;
 }
 
 /* Do the clauses say anything about search columns that have no other value? */
 static bool
 need_answers(const Placement *placement, List *parts)
 {
-	ListCell   *lc;
-
-	foreach(lc, parts)
-	{
-		if (!bms_is_subset(((SgipClause *) lfirst(lc))->search, placement->answered))
-			return true;
-	}
-	return false;
+	return !bms_is_subset(search_of(parts), placement->answered);
 }
 
 /*
@@ -380,24 +344,11 @@ can_supply(Placement *placement, const RestrictInfo *rinfo)
 	return true;
 }
 
-/*
- * A clause that cannot be sent: it must say nothing about a search column
- * that would have to be.
- */
-static void
-add_check(Placement *placement, const RestrictInfo *rinfo)
-{
-	List	   *parts = sgip_clause_make(placement->root, placement->rel, placement->relation->table,
-										 rinfo, false);
-
-	if (need_answers(placement, parts))
-		placement->relation->checks = list_concat(placement->relation->checks, parts);
-}
-
 /* Considers join clauses that are not equalities, or belong to outer joins. */
 static void
 place_join_clauses(Placement *placement)
 {
+	SgipRelation *relation = placement->relation;
 	ListCell   *lc;
 
 	foreach(lc, placement->rel->joininfo)
@@ -405,18 +356,25 @@ place_join_clauses(Placement *placement)
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 		List	   *parts;
 
-		if (!join_clause_is_movable_to(rinfo, placement->rel))
+		if (join_clause_is_movable_to(rinfo, placement->rel))
 		{
-			add_check(placement, rinfo);
-			continue;
+			parts = sgip_relation_clauses(placement->root, placement->rel, rinfo);
+			if (!need_answers(placement, parts))
+				continue;
+			if (can_supply(placement, rinfo))
+			{
+				placement->clauses = list_concat(placement->clauses, parts);
+				continue;
+			}
 		}
-		parts = sgip_relation_clauses(placement->root, placement->rel, rinfo);
-		if (!need_answers(placement, parts))
-			continue;
-		if (can_supply(placement, rinfo))
-			placement->clauses = list_concat(placement->clauses, parts);
-		else
-			add_check(placement, rinfo);
+
+		/*
+		 * it must say nothing about a search column that would have to be
+		 * sent
+		 */
+		parts = sgip_clause_make(placement->root, placement->rel, relation->table, rinfo, false);
+		if (need_answers(placement, parts))
+			relation->checks = list_concat(relation->checks, parts);
 	}
 }
 
@@ -424,32 +382,10 @@ place_join_clauses(Placement *placement)
 static Bitmapset *
 unanswered_columns(const Placement *placement, Node *expression)
 {
-	Bitmapset  *used = NULL;
-	Bitmapset  *result = NULL;
+	const SgipTable *table = placement->relation->table;
+	Bitmapset  *columns = sgip_clause_columns(table, placement->rel->relid, expression);
 
-	pull_varattnos(expression, placement->rel->relid, &used);
-	for (int attnum = 1; attnum <= placement->relation->table->column_count; attnum++)
-	{
-		const SgipField *field = sgip_table_field(placement->relation->table, attnum);
-
-		if (field != NULL && field->kind == SGIP_KIND_ARGUMENT &&
-			(bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used) ||
-			 bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used)) &&
-			!bms_is_member(attnum, placement->answered))
-			result = bms_add_member(result, attnum);
-	}
-	return result;
-}
-
-/* Notes that the API cannot be asked about these search columns. */
-static void
-add_undecided(Placement *placement, Bitmapset *search)
-{
-	SgipClause *clause = palloc0(sizeof(SgipClause));
-
-	clause->kind = SGIP_CLAUSE_LOCAL;
-	clause->search = search;
-	placement->clauses = lappend(placement->clauses, clause);
+	return bms_del_members(bms_int_members(columns, table->search), placement->answered);
 }
 
 /* Appends the relations of a join tree in the order in which they stand. */
@@ -537,7 +473,7 @@ place_equivalences(Placement *placement)
 			break;
 		}
 		if (!placed)
-			add_undecided(placement, columns);
+			placement->undecided = bms_add_members(placement->undecided, columns);
 	}
 }
 
@@ -564,8 +500,7 @@ place_joint_members(Placement *placement)
 				continue;
 			columns = unanswered_columns(placement,
 										 translate(placement->root, placement->rel, (Node *) em->em_expr));
-			if (!bms_is_empty(columns))
-				add_undecided(placement, columns);
+			placement->undecided = bms_add_members(placement->undecided, columns);
 		}
 	}
 }
@@ -598,11 +533,11 @@ refer_to_suppliers(Placement *placement)
 			continue;
 		if (bms_equal(top, own))
 		{
-			add_relids(&rel->direct_lateral_relids, placement->suppliers);
-			add_relids(&rel->lateral_relids, all);
+			rel->direct_lateral_relids = bms_union(rel->direct_lateral_relids, placement->suppliers);
+			rel->lateral_relids = bms_union(rel->lateral_relids, all);
 		}
 		else if (bms_overlap(rel->lateral_relids, own))
-			add_relids(&rel->lateral_relids, all);
+			rel->lateral_relids = bms_union(rel->lateral_relids, all);
 	}
 	add_referencers(root, all, bms_union(own, placement->top->lateral_referencers));
 }
@@ -637,7 +572,7 @@ sgip_relation_place(PlannerInfo *root, RelOptInfo *rel)
 	SgipDecision decision;
 	ListCell   *lc;
 
-	if (!has_search_columns(table) || is_never(rel, rel->baserestrictinfo) || is_never(rel, rel->joininfo))
+	if (bms_is_empty(table->search) || is_never(rel, rel->baserestrictinfo) || is_never(rel, rel->joininfo))
 		return;
 	placement.later = later_relations(root, placement.top);
 	foreach(lc, rel->baserestrictinfo)
@@ -653,7 +588,7 @@ sgip_relation_place(PlannerInfo *root, RelOptInfo *rel)
 	place_equivalences(&placement);
 	place_joint_members(&placement);
 
-	decision = sgip_clause_decide(list_concat_copy(placement.clauses, placement.relation->checks), NULL, NULL);
+	decision = sgip_clause_decide(table, list_concat_copy(placement.clauses, placement.relation->checks), NULL, NULL);
 	if (decision.never)
 		return;
 
@@ -661,13 +596,8 @@ sgip_relation_place(PlannerInfo *root, RelOptInfo *rel)
 	 * an optional argument may supply a value, by which other conditions can
 	 * be checked
 	 */
-	foreach(lc, sgip_clause_conditions(placement.clauses))
-	{
-		SgipCondition *condition = lfirst(lc);
-
-		if (condition->kind == SGIP_CONDITION_EQUAL)
-			decision.undecided = bms_del_member(decision.undecided, condition->attnum);
-	}
+	decision.undecided = bms_difference(bms_union(decision.undecided, placement.undecided),
+										sgip_clause_given(sgip_clause_conditions(placement.clauses)));
 	sgip_search_refuse_undecided(table, &decision);
 	sgip_search_check(table, decision.conditions);
 	if (!bms_is_empty(placement.suppliers))

@@ -16,7 +16,8 @@
 typedef struct SgipRelation
 {
 	SgipTable  *table;
-	List	   *clauses;		/* what clauses say, for each met so far */
+	List	   *clauses;		/* for each clause met so far a list of its
+								 * RestrictInfo and its SgipClauses */
 	List	   *checks;			/* SgipClauses: what join clauses that are not
 								 * applied to the scan say about search
 								 * columns */

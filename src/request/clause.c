@@ -128,18 +128,16 @@ fixed_value(const SgipTable *table, const SgipColumn *column, const char *text, 
 	Oid			ioparam;
 	int16		len;
 	bool		byval;
-	Datum		value = (Datum) 0;
+	Datum		value;
 
+	if (text == NULL)
+		return (Node *) makeNullConst(column->type, column->typmod, collation);
 	get_typlenbyval(column->type, &len, &byval);
-	if (text != NULL)
-	{
-		getTypeInputInfo(column->type, &function, &ioparam);
-		error_context_stack = &callback;
-		value = OidInputFunctionCall(function, pstrdup(text), ioparam, column->typmod);
-		error_context_stack = callback.previous;
-	}
-	return (Node *) makeConst(column->type, column->typmod, collation, len, value,
-							  text == NULL, byval);
+	getTypeInputInfo(column->type, &function, &ioparam);
+	error_context_stack = &callback;
+	value = OidInputFunctionCall(function, pstrdup(text), ioparam, column->typmod);
+	error_context_stack = callback.previous;
+	return (Node *) makeConst(column->type, column->typmod, collation, len, value, false, byval);
 }
 
 /* An expression for the value of any other: its text is read when the scan begins. */
@@ -157,15 +155,6 @@ read_value(const SgipColumn *column, Oid collation)
 	return (Node *) value;
 }
 
-/* Is the column one that holds the argument of the search? */
-static bool
-is_search(const SgipTable *table, AttrNumber attnum)
-{
-	const SgipField *field = sgip_table_field(table, attnum);
-
-	return field != NULL && field->kind == SGIP_KIND_ARGUMENT;
-}
-
 /*
  * What replaces a column: its constant, or what a search column holds when
  * nothing is searched; NULL if its value is not known.
@@ -180,7 +169,7 @@ known_value(const Replacement *replacement, const Var *var)
 		return NULL;
 	column = &table->columns[var->varattno - 1];
 	if (replacement->search)
-		return is_search(table, var->varattno) && is_fixed(column->type) ?
+		return bms_is_member(var->varattno, table->search) && is_fixed(column->type) ?
 			fixed_value(table, column, sgip_table_field(table, var->varattno)->absent, var->varcollid) :
 			NULL;
 	if (column->constant == NULL)
@@ -236,64 +225,59 @@ has_columns(const Subject *subject, Node *node)
 static bool
 is_known(const Subject *subject, Node *node)
 {
-	Relids		relids = pull_varnos(subject->root, node);
-
-	return (subject->at_scan ? !bms_is_member(subject->rel->relid, relids) : bms_is_empty(relids)) &&
+	return !(subject->at_scan ? has_columns(subject, node) : contain_var_clause(node)) &&
 		!contain_volatile_functions(node) && !contain_subplans(node);
 }
 
-/* The search columns that the node refers to, those of a whole row included. */
-static Bitmapset *
-search_columns(const Subject *subject, Node *node)
+Bitmapset *
+sgip_clause_columns(const SgipTable *table, Index relid, Node *node)
 {
 	Bitmapset  *used = NULL;
-	Bitmapset  *search = NULL;
+	Bitmapset  *columns = NULL;
 
-	pull_varattnos(node, subject->rel->relid, &used);
-	for (int attnum = 1; attnum <= subject->table->column_count; attnum++)
+	pull_varattnos(node, relid, &used);
+	for (int attnum = 1; attnum <= table->column_count; attnum++)
 	{
-		if (is_search(subject->table, attnum) &&
+		if (table->columns[attnum - 1].live &&
 			(bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used) ||
 			 bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used)))
-			search = bms_add_member(search, attnum);
+			columns = bms_add_member(columns, attnum);
 	}
-	return search;
+	return columns;
+}
+
+static SgipClause *
+make_clause(SgipClauseKind kind, Bitmapset *search)
+{
+	SgipClause *clause = palloc0(sizeof(SgipClause));
+
+	clause->kind = kind;
+	clause->search = search;
+	return clause;
 }
 
 static SgipClause *
 make_known(Node *expression)
 {
-	SgipClause *clause = palloc0(sizeof(SgipClause));
+	SgipClause *clause = make_clause(SGIP_CLAUSE_KNOWN, NULL);
 
-	clause->kind = SGIP_CLAUSE_KNOWN;
 	clause->known = expression;
 	return clause;
 }
 
 static SgipClause *
-make_condition(const Subject *subject, SgipCondition *condition)
+make_condition(const SgipTable *table, SgipCondition *condition)
 {
-	SgipClause *clause = palloc0(sizeof(SgipClause));
+	SgipClause *clause = make_clause(SGIP_CLAUSE_CONDITION,
+									 bms_intersect(bms_make_singleton(condition->attnum), table->search));
 
-	clause->kind = SGIP_CLAUSE_CONDITION;
 	clause->condition = condition;
-	if (is_search(subject->table, condition->attnum))
-		clause->search = bms_make_singleton(condition->attnum);
 	return clause;
 }
 
-static SgipClause *
-make_local(const Subject *subject, Node *node)
-{
-	SgipClause *clause = palloc0(sizeof(SgipClause));
-
-	clause->kind = SGIP_CLAUSE_LOCAL;
-	clause->search = search_columns(subject, node);
-	return clause;
-}
-
-bool
-sgip_clause_is_constant(const SgipClause *clause, bool *value)
+/* The value of a KNOWN clause that is a constant; false for any other. */
+static bool
+is_constant(const SgipClause *clause, bool *value)
 {
 	const Const *constant = clause->known;
 
@@ -301,47 +285,6 @@ sgip_clause_is_constant(const SgipClause *clause, bool *value)
 		return false;
 	*value = !constant->constisnull && DatumGetBool(constant->constvalue);
 	return true;
-}
-
-/* Two clauses joined by AND or OR; known ones come first and become one. */
-static SgipClause *
-join(SgipClauseKind kind, SgipClause *left, SgipClause *right)
-{
-	SgipClause *clause;
-	bool		value;
-
-	if (right->kind == SGIP_CLAUSE_KNOWN && left->kind != SGIP_CLAUSE_KNOWN)
-		return join(kind, right, left);
-	if (sgip_clause_is_constant(left, &value))
-		return value == (kind == SGIP_CLAUSE_AND) ? right : left;
-	if (right->kind == SGIP_CLAUSE_KNOWN)
-	{
-		List	   *both = list_make2(left->known, right->known);
-
-		if (sgip_clause_is_constant(right, &value))
-			return value == (kind == SGIP_CLAUSE_AND) ? left : right;
-		return make_known((Node *) (kind == SGIP_CLAUSE_AND ? make_andclause(both) : make_orclause(both)));
-	}
-	clause = palloc0(sizeof(SgipClause));
-	clause->kind = kind;
-	clause->args = list_make2(left, right);
-	clause->search = bms_union(left->search, right->search);
-	return clause;
-}
-
-/*
- * The node, which is about search columns and cannot be asked; but if it holds
- * for what they hold when nothing is asked, asking nothing answers it.
- */
-static SgipClause *
-or_absent(const Subject *subject, Node *node, SgipClause *clause)
-{
-	Node	   *absent;
-
-	if (bms_is_empty(clause->search))
-		return clause;
-	absent = simplify(subject, node, true);
-	return is_known(subject, absent) ? join(SGIP_CLAUSE_OR, make_known(absent), clause) : clause;
 }
 
 /* Do the conditions compare the same things, so that an OR of them is one condition? */
@@ -364,11 +307,57 @@ merge_equalities(const SgipCondition *one, const SgipCondition *other)
 	return merged;
 }
 
-/* Joins nodes by OR. */
+/* Two clauses joined by AND or OR; known ones come first and become one. */
 static SgipClause *
-build_or(const Subject *subject, List *nodes)
+join(SgipClauseKind kind, SgipClause *left, SgipClause *right)
 {
-	SgipClause *known = make_known(makeBoolConst(false, false));
+	SgipClause *clause;
+	bool		value;
+
+	if (right->kind == SGIP_CLAUSE_KNOWN && left->kind != SGIP_CLAUSE_KNOWN)
+		return join(kind, right, left);
+	if (is_constant(left, &value))
+		return value == (kind == SGIP_CLAUSE_AND) ? right : left;
+	if (is_constant(right, &value))
+		return value == (kind == SGIP_CLAUSE_AND) ? left : right;
+	if (right->kind == SGIP_CLAUSE_KNOWN)
+	{
+		List	   *both = list_make2(left->known, right->known);
+
+		return make_known((Node *) (kind == SGIP_CLAUSE_AND ? make_andclause(both) : make_orclause(both)));
+	}
+	clause = make_clause(kind, bms_union(left->search, right->search));
+	if (kind == SGIP_CLAUSE_OR && left->kind == SGIP_CLAUSE_CONDITION &&
+		right->kind == SGIP_CLAUSE_CONDITION && is_same_equality(left->condition, right->condition))
+	{
+		clause->kind = SGIP_CLAUSE_CONDITION;
+		clause->condition = merge_equalities(left->condition, right->condition);
+	}
+	else
+		clause->args = list_make2(left, right);
+	return clause;
+}
+
+/*
+ * The node, which is about search columns and cannot be asked; but if it holds
+ * for what they hold when nothing is asked, asking nothing answers it.
+ */
+static SgipClause *
+or_absent(const Subject *subject, Node *node, SgipClause *clause)
+{
+	Node	   *absent;
+
+	if (bms_is_empty(clause->search))
+		return clause;
+	absent = simplify(subject, node, true);
+	return is_known(subject, absent) ? join(SGIP_CLAUSE_OR, make_known(absent), clause) : clause;
+}
+
+/* Joins nodes by AND or OR. */
+static SgipClause *
+build_all(const Subject *subject, SgipClauseKind kind, List *nodes)
+{
+	SgipClause *known = make_known(makeBoolConst(kind == SGIP_CLAUSE_AND, false));
 	SgipClause *rest = NULL;
 	List	   *rest_nodes = NIL;
 	ListCell   *lc;
@@ -379,52 +368,28 @@ build_or(const Subject *subject, List *nodes)
 
 		if (clause->kind == SGIP_CLAUSE_KNOWN)
 		{
-			known = join(SGIP_CLAUSE_OR, known, clause);
+			known = join(kind, known, clause);
 			continue;
 		}
 		rest_nodes = lappend(rest_nodes, lfirst(lc));
-		if (rest == NULL)
-			rest = clause;
-		else if (rest->kind == SGIP_CLAUSE_CONDITION && clause->kind == SGIP_CLAUSE_CONDITION &&
-				 is_same_equality(rest->condition, clause->condition))
-			rest = make_condition(subject, merge_equalities(rest->condition, clause->condition));
-		else
-			rest = join(SGIP_CLAUSE_OR, rest, clause);
+		rest = rest == NULL ? clause : join(kind, rest, clause);
 	}
 	if (rest == NULL)
 		return known;
-	if (list_length(rest_nodes) > 1 && rest->kind != SGIP_CLAUSE_CONDITION)
+	if (kind == SGIP_CLAUSE_OR && list_length(rest_nodes) > 1 && rest->kind != SGIP_CLAUSE_CONDITION)
 		rest = or_absent(subject, (Node *) make_orclause(rest_nodes), rest);
-	return join(SGIP_CLAUSE_OR, known, rest);
-}
-
-/* Joins nodes by AND. */
-static SgipClause *
-build_and(const Subject *subject, List *nodes)
-{
-	SgipClause *known = make_known(makeBoolConst(true, false));
-	SgipClause *rest = NULL;
-	ListCell   *lc;
-
-	foreach(lc, nodes)
-	{
-		SgipClause *clause = build(subject, lfirst(lc));
-
-		if (clause->kind == SGIP_CLAUSE_KNOWN)
-			known = join(SGIP_CLAUSE_AND, known, clause);
-		else
-			rest = rest == NULL ? clause : join(SGIP_CLAUSE_AND, rest, clause);
-	}
-	return rest == NULL ? known : join(SGIP_CLAUSE_AND, known, rest);
+	return join(kind, known, rest);
 }
 
 /* A choice between two expressions that is known when the scan starts */
 typedef struct Choice
 {
 	const Subject *subject;
-	Node	   *known;			/* result: the condition; NULL: none was found */
-	bool		otherwise;		/* which one the node is to be replaced by */
-	Node	   *node;			/* the CASE or coalesce() itself */
+	Node	   *node;			/* result: the CASE or coalesce() itself */
+	Node	   *known;			/* its condition */
+	Node	   *then;			/* what it is if that is true */
+	Node	   *otherwise;		/* and if it is not */
+	Node	   *side;			/* one of both, which replaces it */
 } Choice;
 
 /*
@@ -454,6 +419,19 @@ first_condition(const CaseExpr *expr)
 	return (Node *) condition;
 }
 
+/* A null test of the node. */
+static Node *
+null_test(Node *node, NullTestType type)
+{
+	NullTest   *test = makeNode(NullTest);
+
+	test->arg = (Expr *) node;
+	test->nulltesttype = type;
+	test->argisrow = false;
+	test->location = -1;
+	return (Node *) test;
+}
+
 /*
  * Finds CASE WHEN known ..., and coalesce(known, ...).  A null test of the
  * argument is what coalesce() decides by.  What another CASE or coalesce()
@@ -463,7 +441,6 @@ static bool
 find_choice(Node *node, void *context)
 {
 	Choice	   *choice = context;
-	Node	   *known;
 	Node	   *first;
 
 	if (node == NULL)
@@ -471,73 +448,56 @@ find_choice(Node *node, void *context)
 	if (IsA(node, CaseExpr))
 	{
 		CaseExpr   *expr = (CaseExpr *) node;
+		CaseWhen   *when = linitial_node(CaseWhen, expr->args);
+		CaseExpr   *others = makeNode(CaseExpr);
 
-		known = first_condition(expr);
-		first = (Node *) list_make2(expr->arg, linitial_node(CaseWhen, expr->args)->expr);
+		*others = *expr;
+		others->args = list_copy_tail(expr->args, 1);
+		choice->known = first_condition(expr);
+		choice->then = (Node *) when->result;
+		choice->otherwise = (Node *) others;
+		first = (Node *) list_make2(expr->arg, when->expr);
 	}
 	else if (IsA(node, CoalesceExpr))
 	{
-		NullTest   *test = makeNode(NullTest);
+		CoalesceExpr *expr = (CoalesceExpr *) node;
+		CoalesceExpr *others = makeNode(CoalesceExpr);
 
-		first = linitial(((CoalesceExpr *) node)->args);
-		test->arg = (Expr *) first;
-		test->nulltesttype = IS_NOT_NULL;
-		test->argisrow = false;
-		test->location = -1;
-		known = (Node *) test;
+		*others = *expr;
+		others->args = list_copy_tail(expr->args, 1);
+		first = linitial(expr->args);
+		choice->known = null_test(first, IS_NOT_NULL);
+		choice->then = first;
+		choice->otherwise = (Node *) others;
 	}
 	else
 		return expression_tree_walker(node, find_choice, context);
-	if (has_columns(choice->subject, node) && is_known(choice->subject, known))
-	{
-		choice->known = known;
-		choice->node = node;
-		return true;
-	}
-	return find_choice(first, context);
+	choice->node = node;
+	return (has_columns(choice->subject, node) && is_known(choice->subject, choice->known)) ||
+		find_choice(first, context);
 }
 
 /* Replaces a choice by one of its sides. */
 static Node *
 replace_choice(Node *node, void *context)
 {
-	Choice	   *choice = context;
+	const Choice *choice = context;
 
-	if (node != choice->node)
-		return expression_tree_mutator(node, replace_choice, context);
-	if (IsA(node, CoalesceExpr))
-	{
-		CoalesceExpr *coalesce = copyObject((CoalesceExpr *) node);
-
-		if (!choice->otherwise)
-			return linitial(coalesce->args);
-		coalesce->args = list_delete_first(coalesce->args);
-		return (Node *) coalesce;
-	}
-	else
-	{
-		CaseExpr   *expr = copyObject((CaseExpr *) node);
-
-		if (!choice->otherwise)
-			return (Node *) linitial_node(CaseWhen, expr->args)->result;
-		expr->args = list_delete_first(expr->args);
-		return expr->args == NIL ? (Node *) expr->defresult : (Node *) expr;
-	}
+	return node == choice->node ? choice->side : expression_tree_mutator(node, replace_choice, context);
 }
 
 /* One side of a choice, if the condition comes to that. */
 static SgipClause *
-build_side(Choice *choice, Node *node, bool otherwise)
+build_side(Choice *choice, Node *node, Node *side, BoolTestType type)
 {
 	BooleanTest *test = makeNode(BooleanTest);
-	Node	   *side;
 
 	test->arg = (Expr *) choice->known;
-	test->booltesttype = otherwise ? IS_NOT_TRUE : IS_TRUE;
+	test->booltesttype = type;
 	test->location = -1;
-	choice->otherwise = otherwise;
-	side = eval_const_expressions(choice->subject->root, replace_choice(node, choice));
-	return join(SGIP_CLAUSE_AND, make_known((Node *) test), build(choice->subject, side));
+	choice->side = side;
+	node = eval_const_expressions(choice->subject->root, replace_choice(node, choice));
+	return join(SGIP_CLAUSE_AND, make_known((Node *) test), build(choice->subject, node));
 }
 
 /*
@@ -548,7 +508,6 @@ static SgipClause *
 build_not_distinct(const Subject *subject, Node *node)
 {
 	OpExpr	   *equal;
-	NullTest   *test;
 	Node	   *known;
 
 	if (!is_notclause(node) || !IsA(get_notclausearg(node), DistinctExpr))
@@ -558,12 +517,8 @@ build_not_distinct(const Subject *subject, Node *node)
 	known = has_columns(subject, lsecond(equal->args)) ? linitial(equal->args) : lsecond(equal->args);
 	if (!is_known(subject, known) || type_is_rowtype(exprType(known)))
 		return NULL;
-	test = makeNode(NullTest);
-	test->arg = (Expr *) known;
-	test->nulltesttype = IS_NULL;
-	test->location = -1;
 	return join(SGIP_CLAUSE_OR,
-				make_known(eval_const_expressions(subject->root, (Node *) test)),
+				make_known(eval_const_expressions(subject->root, null_test(known, IS_NULL))),
 				build(subject, (Node *) equal));
 }
 
@@ -594,61 +549,49 @@ build(const Subject *subject, Node *node)
 	Choice		choice = {.subject = subject};
 
 	check_stack_depth();
-	if (IsA(node, RestrictInfo))
-		return build(subject, (Node *) ((RestrictInfo *) node)->clause);
-	if (is_orclause(node))
-		return build_or(subject, ((BoolExpr *) node)->args);
-	if (is_andclause(node))
-		return build_and(subject, ((BoolExpr *) node)->args);
+	if (is_orclause(node) || is_andclause(node))
+		return build_all(subject, is_orclause(node) ? SGIP_CLAUSE_OR : SGIP_CLAUSE_AND,
+						 ((BoolExpr *) node)->args);
 	if (is_known(subject, node))
 		return make_known(node);
 	if (is_of_minmax(subject, node))
 		return make_known(makeBoolConst(true, false));
 	condition = subject->at_scan ?
-		sgip_pushdown_classify(subject->root, subject->rel, subject->table, (Expr *) node) : NULL;
-	if (condition != NULL)
-		return make_condition(subject, condition);
+		sgip_pushdown_classify(subject->table, subject->rel->relid, (Expr *) node) : NULL;
+	if (condition != NULL && is_known(subject, linitial(condition->values)))
+		return make_condition(subject->table, condition);
 	if (IsA(node, BooleanTest) && ((BooleanTest *) node)->booltesttype == IS_TRUE)
 		return build(subject, (Node *) ((BooleanTest *) node)->arg);
 	clause = build_not_distinct(subject, node);
 	if (clause != NULL)
 		return clause;
 	if (has_columns(subject, node) && find_choice(node, &choice))
-		return join(SGIP_CLAUSE_OR, build_side(&choice, node, false), build_side(&choice, node, true));
-	return or_absent(subject, node, make_local(subject, node));
+	{
+		SgipClause *then = build_side(&choice, node, choice.then, IS_TRUE);
+
+		return join(SGIP_CLAUSE_OR, then, build_side(&choice, node, choice.otherwise, IS_NOT_TRUE));
+	}
+	return or_absent(subject, node,
+					 make_clause(SGIP_CLAUSE_LOCAL,
+								 bms_int_members(sgip_clause_columns(subject->table, subject->rel->relid, node),
+												 subject->table->search)));
 }
 
 /* Is there anything to do for the clause, besides leaving it to PostgreSQL? */
 static bool
 is_useful(const SgipClause *clause)
 {
+	bool		one_is_enough = clause->kind == SGIP_CLAUSE_AND;
 	ListCell   *lc;
 
-	if (!bms_is_empty(clause->search))
-		return true;
-	switch (clause->kind)
+	if (!bms_is_empty(clause->search) || clause->kind == SGIP_CLAUSE_LOCAL)
+		return !bms_is_empty(clause->search);
+	foreach(lc, clause->args)
 	{
-		case SGIP_CLAUSE_KNOWN:
-		case SGIP_CLAUSE_CONDITION:
-			return true;
-		case SGIP_CLAUSE_LOCAL:
-			return false;
-		case SGIP_CLAUSE_AND:
-			foreach(lc, clause->args)
-			{
-				if (is_useful(lfirst(lc)))
-					return true;
-			}
-			return false;
-		case SGIP_CLAUSE_OR:
-			foreach(lc, clause->args)
-			{
-				if (!is_useful(lfirst(lc)))
-					return false;
-			}
-			return true;
+		if (is_useful(lfirst(lc)) == one_is_enough)
+			return one_is_enough;
 	}
-	return false;
+	return !one_is_enough;
 }
 
 /* ----------------------------------------------------------------
@@ -659,46 +602,27 @@ is_useful(const SgipClause *clause)
 static Outcome decide(const SgipClause *clause, const Knowledge *knowledge, bool best,
 					  SgipDecision *decision);
 
-/* The equality in the list that compares as the other does, or NULL. */
-static SgipCondition *
-find_equality(List *conditions, const SgipCondition *other)
-{
-	ListCell   *lc;
-
-	foreach(lc, conditions)
-	{
-		if (is_same_equality(lfirst(lc), other))
-			return lfirst(lc);
-	}
-	return NULL;
-}
-
 /*
- * Of several alternatives only what all of them say can be sent: that a
- * column equals something.
+ * Of alternatives only what all of them say can be sent: that a column equals
+ * something.
  */
 static List *
-common_equalities(List *alternatives)
+common_equalities(List *some, List *others)
 {
-	SgipDecision *first = linitial(alternatives);
 	List	   *common = NIL;
-	ListCell   *of_first;
 	ListCell   *lc;
+	ListCell   *of_others;
 
-	foreach(of_first, first->conditions)
+	foreach(lc, some)
 	{
-		SgipCondition *merged = lfirst(of_first);
-
-		for_each_from(lc, alternatives, 1)
+		foreach(of_others, others)
 		{
-			SgipCondition *other = find_equality(((SgipDecision *) lfirst(lc))->conditions, merged);
-
-			merged = other == NULL ? NULL : merge_equalities(merged, other);
-			if (merged == NULL)
+			if (is_same_equality(lfirst(lc), lfirst(of_others)))
+			{
+				common = lappend(common, merge_equalities(lfirst(lc), lfirst(of_others)));
 				break;
+			}
 		}
-		if (merged != NULL)
-			common = lappend(common, merged);
 	}
 	return common;
 }
@@ -707,53 +631,47 @@ common_equalities(List *alternatives)
 static Outcome
 decide_or(const SgipClause *clause, const Knowledge *knowledge, SgipDecision *decision)
 {
-	List	   *alternatives = NIL;
+	SgipDecision all = {.never = true};
 	Bitmapset  *search = NULL;
 	ListCell   *lc;
 
 	foreach(lc, clause->args)
 	{
 		SgipClause *arg = lfirst(lc);
-		SgipDecision *one = palloc0(sizeof(SgipDecision));
+		SgipDecision one = {0};
+		Outcome		outcome = decide(arg, knowledge, true, &one);
 
-		switch (decide(arg, knowledge, true, one))
+		if (outcome == HOLDS)
+			return HOLDS;
+		if (outcome == FAILS)
+			continue;
+		search = bms_union(search, arg->search);
+		if (all.never)
+			all = one;
+		else
 		{
-			case HOLDS:
-				return HOLDS;
-			case FAILS:
-				break;
-			case DEPENDS:
-				alternatives = lappend(alternatives, one);
-				search = bms_union(search, arg->search);
-				break;
+			all.conditions = common_equalities(all.conditions, one.conditions);
+			all.undecided = search;
 		}
 	}
 	/* they might all fail, but need not */
-	if (alternatives == NIL)
+	if (all.never)
 		return knowledge->holds == NULL ? HOLDS : FAILS;
-	if (list_length(alternatives) == 1)
-	{
-		SgipDecision *only = linitial(alternatives);
-
-		decision->conditions = list_concat(decision->conditions, only->conditions);
-		decision->undecided = bms_union(decision->undecided, only->undecided);
-		return DEPENDS;
-	}
-	decision->conditions = list_concat(decision->conditions, common_equalities(alternatives));
-	decision->undecided = bms_union(decision->undecided, search);
+	decision->conditions = list_concat(decision->conditions, all.conditions);
+	decision->undecided = bms_union(decision->undecided, all.undecided);
 	return DEPENDS;
 }
 
-/* What an AND comes to. */
+/* What clauses joined by AND come to. */
 static Outcome
-decide_and(const SgipClause *clause, const Knowledge *knowledge, SgipDecision *decision)
+decide_and(List *clauses, const Knowledge *knowledge, bool best, SgipDecision *decision)
 {
 	Outcome		all = HOLDS;
 	ListCell   *lc;
 
-	foreach(lc, clause->args)
+	foreach(lc, clauses)
 	{
-		Outcome		one = decide(lfirst(lc), knowledge, false, decision);
+		Outcome		one = decide(lfirst(lc), knowledge, best, decision);
 
 		if (one == FAILS)
 			return FAILS;
@@ -777,46 +695,66 @@ decide(const SgipClause *clause, const Knowledge *knowledge, bool best, SgipDeci
 		case SGIP_CLAUSE_KNOWN:
 			if (knowledge->holds != NULL)
 				value = knowledge->holds(clause->known, knowledge->arg);
-			else if (!sgip_clause_is_constant(clause, &value))
+			else if (!is_constant(clause, &value))
 				value = best;
 			return value ? HOLDS : FAILS;
 		case SGIP_CLAUSE_CONDITION:
-			decision->conditions = lappend(decision->conditions, clause->condition);
+			if (sgip_enable_pushdown || !bms_is_empty(clause->search))
+				decision->conditions = lappend(decision->conditions, clause->condition);
 			return DEPENDS;
 		case SGIP_CLAUSE_LOCAL:
 			decision->undecided = bms_union(decision->undecided, clause->search);
 			return DEPENDS;
 		case SGIP_CLAUSE_AND:
-			return decide_and(clause, knowledge, decision);
+			return decide_and(clause->args, knowledge, false, decision);
 		case SGIP_CLAUSE_OR:
 			return decide_or(clause, knowledge, decision);
 	}
 	return DEPENDS;
 }
 
+Bitmapset *
+sgip_clause_given(List *conditions)
+{
+	Bitmapset  *given = NULL;
+	ListCell   *lc;
+
+	foreach(lc, conditions)
+	{
+		const SgipCondition *condition = lfirst(lc);
+
+		if (condition->kind == SGIP_CONDITION_EQUAL)
+			given = bms_add_member(given, condition->attnum);
+	}
+	return given;
+}
+
+List *
+sgip_clause_needed(const SgipTable *table, List *conditions)
+{
+	Bitmapset  *given = bms_int_members(sgip_clause_given(conditions), table->search);
+	List	   *needed = NIL;
+	ListCell   *lc;
+
+	foreach(lc, conditions)
+	{
+		const SgipCondition *condition = lfirst(lc);
+
+		if (condition->kind == SGIP_CONDITION_EQUAL || !bms_is_member(condition->attnum, given))
+			needed = lappend(needed, lfirst(lc));
+	}
+	return needed;
+}
+
 SgipDecision
-sgip_clause_decide(List *clauses, SgipClauseHolds holds, void *arg)
+sgip_clause_decide(const SgipTable *table, List *clauses, SgipClauseHolds holds, void *arg)
 {
 	Knowledge	knowledge = {holds, arg};
 	SgipDecision decision = {0};
-	ListCell   *lc;
 
-	foreach(lc, clauses)
-	{
-		if (decide(lfirst(lc), &knowledge, true, &decision) == FAILS)
-		{
-			decision.never = true;
-			return decision;
-		}
-	}
-	/* rows that hold the value sent can be checked against other conditions */
-	foreach(lc, decision.conditions)
-	{
-		SgipCondition *condition = lfirst(lc);
-
-		if (condition->kind == SGIP_CONDITION_EQUAL)
-			decision.undecided = bms_del_member(decision.undecided, condition->attnum);
-	}
+	decision.never = decide_and(clauses, &knowledge, true, &decision) == FAILS;
+	decision.undecided = bms_difference(decision.undecided, sgip_clause_given(decision.conditions));
+	decision.conditions = sgip_clause_needed(table, decision.conditions);
 	return decision;
 }
 
@@ -836,6 +774,38 @@ sgip_clause_conditions(List *clauses)
 			conditions = list_concat(conditions, sgip_clause_conditions(clause->args));
 	}
 	return conditions;
+}
+
+List *
+sgip_clause_known(List *clauses)
+{
+	List	   *known = NIL;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		SgipClause *clause = lfirst(lc);
+
+		if (clause->kind == SGIP_CLAUSE_KNOWN)
+			known = lappend(known, clause->known);
+	}
+	return known;
+}
+
+List *
+sgip_clause_enabled(List *clauses)
+{
+	List	   *searching = NIL;
+	ListCell   *lc;
+
+	if (sgip_enable_pushdown)
+		return clauses;
+	foreach(lc, clauses)
+	{
+		if (!bms_is_empty(((SgipClause *) lfirst(lc))->search))
+			searching = lappend(searching, lfirst(lc));
+	}
+	return searching;
 }
 
 /* Does anything in the clause depend on what is known when the scan starts? */
@@ -861,21 +831,15 @@ resolve(const Subject *subject, SgipClause *clause)
 	bool		value;
 	ListCell   *lc;
 
-	if (sgip_clause_is_constant(clause, &value) && value)
+	if (is_constant(clause, &value) && value)
 		return NIL;
 	if (has_known(clause))
 		return is_useful(clause) ? list_make1(clause) : NIL;
-	decision = sgip_clause_decide(list_make1(clause), NULL, NULL);
+	decision = sgip_clause_decide(subject->table, list_make1(clause), NULL, NULL);
 	foreach(lc, decision.conditions)
-		clauses = lappend(clauses, make_condition(subject, lfirst(lc)));
+		clauses = lappend(clauses, make_condition(subject->table, lfirst(lc)));
 	if (!bms_is_empty(decision.undecided))
-	{
-		SgipClause *local = palloc0(sizeof(SgipClause));
-
-		local->kind = SGIP_CLAUSE_LOCAL;
-		local->search = decision.undecided;
-		clauses = lappend(clauses, local);
-	}
+		clauses = lappend(clauses, make_clause(SGIP_CLAUSE_LOCAL, decision.undecided));
 	return clauses;
 }
 
@@ -921,6 +885,7 @@ sgip_clause_to_plan(List *clauses, List **expressions)
 	foreach(lc, clauses)
 	{
 		SgipClause *clause = lfirst(lc);
+		SgipCondition *condition = clause->condition;
 		List	   *body = NIL;
 		List	   *search = NIL;
 		int			attnum = -1;
@@ -928,7 +893,13 @@ sgip_clause_to_plan(List *clauses, List **expressions)
 		if (clause->kind == SGIP_CLAUSE_KNOWN)
 			*expressions = lappend(*expressions, clause->known);
 		else if (clause->kind == SGIP_CLAUSE_CONDITION)
-			body = sgip_pushdown_to_plan(clause->condition, expressions);
+		{
+			*expressions = list_concat(*expressions, condition->values);
+			body = list_make2(list_make3_int(condition->kind, condition->attnum,
+											 list_length(condition->values)),
+							  list_make3_oid(condition->text_form, condition->equal_function,
+											 condition->collation));
+		}
 		else
 			body = sgip_clause_to_plan(clause->args, expressions);
 		while ((attnum = bms_next_member(clause->search, attnum)) >= 0)
@@ -938,9 +909,27 @@ sgip_clause_to_plan(List *clauses, List **expressions)
 	return plan;
 }
 
-/* The clauses of a plan; *next is the first expression that is theirs, and moves on. */
+/* The condition of a plan; *next is the first expression that is its, and moves on. */
+static SgipCondition *
+read_condition(List *plan, List *expressions, int *next)
+{
+	SgipCondition *condition = palloc0(sizeof(SgipCondition));
+	List	   *numbers = linitial(plan);
+	List	   *oids = lsecond(plan);
+
+	condition->kind = linitial_int(numbers);
+	condition->attnum = lsecond_int(numbers);
+	condition->text_form = linitial_oid(oids);
+	condition->equal_function = lsecond_oid(oids);
+	condition->collation = lthird_oid(oids);
+	for (int i = 0; i < lthird_int(numbers); i++)
+		condition->values = lappend(condition->values, list_nth(expressions, (*next)++));
+	return condition;
+}
+
+/* The clauses of a plan, likewise. */
 static List *
-read_plan(List *plan, List *expressions, int *next)
+read_clauses(List *plan, List *expressions, int *next)
 {
 	List	   *clauses = NIL;
 	ListCell   *lc;
@@ -950,17 +939,16 @@ read_plan(List *plan, List *expressions, int *next)
 	{
 		List	   *head = linitial(lfirst(lc));
 		List	   *body = lsecond(lfirst(lc));
-		SgipClause *clause = palloc0(sizeof(SgipClause));
+		SgipClause *clause = make_clause(linitial_int(head), NULL);
 
-		clause->kind = linitial_int(head);
 		for_each_from(search, head, 1)
 			clause->search = bms_add_member(clause->search, lfirst_int(search));
 		if (clause->kind == SGIP_CLAUSE_KNOWN)
 			clause->known = list_nth(expressions, (*next)++);
 		else if (clause->kind == SGIP_CLAUSE_CONDITION)
-			clause->condition = sgip_pushdown_from_plan(body, expressions, next);
+			clause->condition = read_condition(body, expressions, next);
 		else
-			clause->args = read_plan(body, expressions, next);
+			clause->args = read_clauses(body, expressions, next);
 		clauses = lappend(clauses, clause);
 	}
 	return clauses;
@@ -971,5 +959,5 @@ sgip_clause_from_plan(List *plan, List *expressions)
 {
 	int			next = 0;
 
-	return read_plan(plan, expressions, &next);
+	return read_clauses(plan, expressions, &next);
 }

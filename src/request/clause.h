@@ -64,12 +64,29 @@ extern List *sgip_clause_make(PlannerInfo *root, RelOptInfo *rel,
 
 /*
  * What clauses come to, given what is known.  "holds" NULL: the best that
- * they can come to.  Values of conditions are not looked at.
+ * they can come to.  Values of conditions are not looked at.  With
+ * sgip_fdw.enable_pushdown off, conditions on search columns only.
  */
-extern SgipDecision sgip_clause_decide(List *clauses, SgipClauseHolds holds, void *arg);
+extern SgipDecision sgip_clause_decide(const SgipTable *table, List *clauses,
+									   SgipClauseHolds holds, void *arg);
 
-/* The value of a KNOWN clause that is a constant; false for any other */
-extern bool sgip_clause_is_constant(const SgipClause *clause, bool *value);
+/* The clauses that count with the present sgip_fdw.enable_pushdown: off, about search columns only */
+extern List *sgip_clause_enabled(List *clauses);
+
+/* The columns that conditions give a value */
+extern Bitmapset *sgip_clause_given(List *conditions);
+
+/*
+ * The conditions without those about search columns that others give a value:
+ * rows that hold the value sent are judged by them.
+ */
+extern List *sgip_clause_needed(const SgipTable *table, List *conditions);
+
+/* The columns that the node, of a clause of the relation, refers to; of a whole row all */
+extern Bitmapset *sgip_clause_columns(const SgipTable *table, Index relid, Node *node);
+
+/* The expressions of those clauses that are KNOWN; one that is a constant never holds */
+extern List *sgip_clause_known(List *clauses);
 
 /* All conditions in the clauses, whatever is known */
 extern List *sgip_clause_conditions(List *clauses);

@@ -40,20 +40,15 @@
 
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "optimizer/clauses.h"
-#include "optimizer/optimizer.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/selfuncs.h"
 
 #include "request/pushdown.h"
 
 /* Operators without a symbol in the server's headers; OIDs of pg_operator.dat */
 #define OID_TEXT_EQ_NAME_OP 260
-#define OID_NAME_EQ_TEXT_OP 254
 #define OID_INET_EQ_OP 1201
 #define OID_INET_LT_OP 1203
 #define OID_INET_LE_OP 1204
@@ -72,7 +67,8 @@
 static const struct
 {
 	Oid			operator;
-	Oid			column_type;	/* base type of the column, or its text form */
+	Oid			column_type;	/* base type of the column, or its text form;
+								 * a list for an operator: of its items */
 	SgipConditionKind kind;
 }			operators[] =
 
@@ -87,6 +83,11 @@ static const struct
 	{OID_INT8_EQ_INT2_OP, INT8OID, SGIP_CONDITION_EQUAL},
 	{OID_ARRAY_CONTAINS_OP, INT8ARRAYOID, SGIP_CONDITION_HOLDS},
 	{OID_ARRAY_CONTAINS_OP, TEXTARRAYOID, SGIP_CONDITION_HOLDS},
+	{TextEqualOperator, TEXTARRAYOID, SGIP_CONDITION_HOLDS},
+	{OID_TEXT_EQ_NAME_OP, TEXTARRAYOID, SGIP_CONDITION_HOLDS},
+	{OID_INT8_EQ_OP, INT8ARRAYOID, SGIP_CONDITION_HOLDS},
+	{OID_INT8_EQ_INT4_OP, INT8ARRAYOID, SGIP_CONDITION_HOLDS},
+	{OID_INT8_EQ_INT2_OP, INT8ARRAYOID, SGIP_CONDITION_HOLDS},
 	{OID_TIMESTAMPTZ_GT_OP, TIMESTAMPTZOID, SGIP_CONDITION_FROM},
 	{OID_TIMESTAMPTZ_GE_OP, TIMESTAMPTZOID, SGIP_CONDITION_FROM},
 	{OID_TIMESTAMPTZ_LT_OP, TIMESTAMPTZOID, SGIP_CONDITION_TO},
@@ -101,51 +102,20 @@ static const struct
 	{OID_INET_LE_OP, INETOID, SGIP_CONDITION_TO}
 };
 
-/* What classification needs to know, passed down */
+/* The relation whose columns are looked for */
 typedef struct Subject
 {
-	PlannerInfo *root;
-	RelOptInfo *rel;
 	const SgipTable *table;
+	Index		relid;
 } Subject;
-
-/* A column of the scanned table as an operand */
-typedef struct Operand
-{
-	AttrNumber	attnum;
-	Oid			type;			/* one of column_type above */
-	Oid			text_form;		/* function that makes text of an inet column */
-} Operand;
 
 /* Expression without relabelling, which changes no value. */
 static Node *
 strip_relabel(Node *node)
 {
-	while (node != NULL && IsA(node, RelabelType))
+	while (IsA(node, RelabelType))
 		node = (Node *) ((RelabelType *) node)->arg;
 	return node;
-}
-
-/* The length that a varchar column, or the domain over it, declares; or -1. */
-static int32
-declared_length(const Var *var)
-{
-	int32		typmod = var->vartypmod;
-
-	(void) getBaseTypeAndTypmod(var->vartype, &typmod);
-	return typmod;
-}
-
-/* Is there an operator for columns of that type? */
-static bool
-is_comparable(Oid type)
-{
-	for (int i = 0; i < (int) lengthof(operators); i++)
-	{
-		if (operators[i].column_type == type)
-			return true;
-	}
-	return false;
 }
 
 /*
@@ -177,221 +147,123 @@ holds_compared(const SgipField *field, Oid type)
 }
 
 /*
- * Is the node a column that the API can be asked about?  It must be a field
- * with a search parameter, of a type that holds what the API compares (or a
- * search column, which holds what is sent): text and varchar, inet, boolean,
- * whole numbers, lists of numbers or texts, times.
+ * Is the node a column that the API can be asked about, or host(), text() or
+ * abbrev() of an inet one?  It must be a field with a search parameter, of a
+ * type that holds what the API compares (or a search column, which holds what
+ * is sent).  Fills in the condition's column and returns its type, as in the
+ * table of operators; InvalidOid if it is no such column.
  */
-static bool
-match_column(const Subject *subject, Node *node, Operand *operand)
+static Oid
+match_operand(const Subject *subject, Node *node, SgipCondition *condition)
 {
 	const SgipField *field;
 	Var		   *var;
+	bool		search;
 	Oid			type;
+	int32		length;			/* of varchar, plus a constant; -1: any */
 
 	node = strip_relabel(node);
-	if (node == NULL || !IsA(node, Var))
-		return false;
+	if (IsA(node, FuncExpr))
+	{
+		condition->text_form = ((FuncExpr *) node)->funcid;
+		if (condition->text_form != F_HOST && condition->text_form != F_TEXT_INET &&
+			condition->text_form != F_ABBREV_INET)
+			return InvalidOid;
+		node = strip_relabel(linitial(((FuncExpr *) node)->args));
+	}
 	var = (Var *) node;
-	if (var->varno != (int) subject->rel->relid || var->varlevelsup != 0)
-		return false;
+	if (!IsA(var, Var) || var->varno != (int) subject->relid || var->varlevelsup != 0)
+		return InvalidOid;
+	condition->attnum = var->varattno;
 	field = sgip_table_field(subject->table, var->varattno);
+	search = bms_is_member(var->varattno, subject->table->search);
 	if (field == NULL ||
-		(field->kind != SGIP_KIND_ARGUMENT &&
-		 (field->param == NULL ||
-		  subject->table->columns[var->varattno - 1].match == SGIP_MATCH_NONE)))
-		return false;
+		(!search && (field->param == NULL ||
+					 subject->table->columns[var->varattno - 1].match == SGIP_MATCH_NONE)))
+		return InvalidOid;
 
-	type = getBaseType(var->vartype);
+	length = var->vartypmod;
+	type = getBaseTypeAndTypmod(var->vartype, &length);
 	if (type == VARCHAROID)
 	{
 		/*
 		 * varchar(n) cuts blanks off the end, so the API's text may be
 		 * longer; what a search column holds is not of the API
 		 */
-		if (field->kind != SGIP_KIND_ARGUMENT && declared_length(var) >= 0 &&
+		if (!search && length >= 0 &&
 			subject->table->columns[var->varattno - 1].match == SGIP_MATCH_EXACT)
-			return false;
+			return InvalidOid;
 		type = TEXTOID;
 	}
-	if (!is_comparable(type) || (field->kind == SGIP_KIND_LIST) != OidIsValid(get_element_type(type)) ||
-		(field->kind != SGIP_KIND_ARGUMENT && !holds_compared(field, type)))
-		return false;
-
-	operand->attnum = var->varattno;
-	operand->type = type;
-	operand->text_form = InvalidOid;
-	return true;
-}
-
-/* Like match_column, also for host(), text() and abbrev() of an inet column. */
-static bool
-match_operand(const Subject *subject, Node *node, Operand *operand)
-{
-	FuncExpr   *func;
-
-	node = strip_relabel(node);
-	if (node == NULL || !IsA(node, FuncExpr))
-		return match_column(subject, node, operand);
-	func = (FuncExpr *) node;
-	if (func->funcid != F_HOST && func->funcid != F_TEXT_INET &&
-		func->funcid != F_ABBREV_INET)
-		return false;
-	if (!match_column(subject, linitial(func->args), operand) || operand->type != INETOID)
-		return false;
-	operand->type = TEXTOID;
-	operand->text_form = func->funcid;
-	return true;
+	if ((field->kind == SGIP_KIND_LIST) != OidIsValid(get_element_type(type)) ||
+		(!search && !holds_compared(field, type)))
+		return InvalidOid;
+	if (!OidIsValid(condition->text_form))
+		return type;
+	return type == INETOID ? TEXTOID : InvalidOid;
 }
 
 /*
- * Can the value be computed before the scan, once?  It may refer to other
- * relations (then it is a parameter of the path), not to this one.
+ * What "column operator value" says, under a collation that must tell strings
+ * apart that differ in any byte; NULL if the API cannot be asked it.
  */
-static bool
-is_value(const Subject *subject, Node *node)
-{
-	return !bms_is_member(subject->rel->relid, pull_varnos(subject->root, node)) &&
-		!contain_volatile_functions(node) &&
-		!contain_subplans(node) &&
-		!contain_agg_clause(node);
-}
-
-/* A condition on that column with one value. */
 static SgipCondition *
-make_condition(const Operand *operand, SgipConditionKind kind, Node *value)
+compare(const Subject *subject, Node *column, Oid operator, Node *value, Oid collation)
 {
 	SgipCondition *condition = palloc0(sizeof(SgipCondition));
+	Oid			type = match_operand(subject, column, condition);
 
-	condition->kind = kind;
-	condition->attnum = operand->attnum;
-	condition->text_form = operand->text_form;
-	condition->values = list_make1(value);
-	return condition;
-}
-
-/* The row of the operator table for a column of that type, or -1. */
-static int
-find_operator(Oid operator, Oid column_type)
-{
+	if (!OidIsValid(type) ||
+		(OidIsValid(collation) && !get_collation_isdeterministic(collation)))
+		return NULL;
 	for (int i = 0; i < (int) lengthof(operators); i++)
 	{
-		if (operators[i].operator == operator && operators[i].column_type == column_type)
-			return i;
+		if (operators[i].operator == operator && operators[i].column_type == type)
+		{
+			condition->kind = operators[i].kind;
+			condition->equal_function = get_opcode(operator);
+			condition->collation = collation;
+			condition->values = list_make1(value);
+			return condition;
+		}
 	}
-	return -1;
+	return NULL;
 }
 
-/* Does this comparison tell strings apart that differ in any byte? */
-static bool
-collation_is_exact(Oid collation)
-{
-	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
-}
-
-/* column op value, or value op column */
+/* column op value, value op column */
 static SgipCondition *
 classify_operator(const Subject *subject, OpExpr *expr)
 {
-	Node	   *left;
-	Node	   *right;
-	Oid			operator = expr->opno;
-	Operand		operand;
-	int			row;
-	SgipCondition *condition;
+	Node	   *left = linitial(expr->args);
+	Node	   *right = llast(expr->args);
+	SgipCondition *condition = compare(subject, left, expr->opno, right, expr->inputcollid);
 
-	if (list_length(expr->args) != 2 || !collation_is_exact(expr->inputcollid))
-		return NULL;
-	left = linitial(expr->args);
-	right = lsecond(expr->args);
-	if (!match_operand(subject, left, &operand))
-	{
-		Node	   *swap = left;
-
-		left = right;
-		right = swap;
-		operator = get_commutator(operator);
-		if (!OidIsValid(operator) || !match_operand(subject, left, &operand))
-			return NULL;
-	}
-	row = find_operator(operator, operand.type);
-	if (row < 0 || !is_value(subject, right))
-		return NULL;
-
-	condition = make_condition(&operand, operators[row].kind, right);
-	condition->equal_function = get_opcode(operator);
-	condition->collation = expr->inputcollid;
-	return condition;
+	return condition != NULL ? condition :
+		compare(subject, right, get_commutator(expr->opno), left, expr->inputcollid);
 }
 
-/* value = ANY (list column) */
-static SgipCondition *
-classify_member(const Subject *subject, ScalarArrayOpExpr *expr)
-{
-	Node	   *value = linitial(expr->args);
-	Operand		operand;
-	Oid			operator;
-
-	if (!match_column(subject, lsecond(expr->args), &operand) || !is_value(subject, value))
-		return NULL;
-	/* as the list's items would compare with it */
-	operator = get_commutator(expr->opno);
-	if (!OidIsValid(operator) || find_operator(operator, get_element_type(operand.type)) < 0)
-		return NULL;
-	return make_condition(&operand, SGIP_CONDITION_HOLDS, value);
-}
-
-/* column = ANY (array), value = ANY (column) */
+/* column = ANY (array), value = ANY (list column) */
 static SgipCondition *
 classify_array(const Subject *subject, ScalarArrayOpExpr *expr)
 {
-	Operand		operand;
-	Node	   *array = lsecond(expr->args);
-	int			row;
+	Node	   *left = linitial(expr->args);
+	Node	   *right = lsecond(expr->args);
 	SgipCondition *condition;
 
-	if (expr->useOr && collation_is_exact(expr->inputcollid) &&
-		(condition = classify_member(subject, expr)) != NULL)
-		return condition;
-	if (!expr->useOr || !collation_is_exact(expr->inputcollid) ||
-		!match_operand(subject, linitial(expr->args), &operand))
+	if (!expr->useOr)
 		return NULL;
-	row = find_operator(expr->opno, operand.type);
-	if (row < 0 || operators[row].kind != SGIP_CONDITION_EQUAL || !is_value(subject, array))
-		return NULL;
-
-	condition = make_condition(&operand, SGIP_CONDITION_EQUAL, array);
-	condition->equal_function = get_opcode(expr->opno);
-	condition->collation = expr->inputcollid;
-	return condition;
-}
-
-/* starts_with(column, value), and a boolean column by itself */
-static SgipCondition *
-classify_function(const Subject *subject, FuncExpr *expr)
-{
-	Operand		operand;
-
-	if (expr->funcid != F_STARTS_WITH || !collation_is_exact(expr->inputcollid) ||
-		!match_operand(subject, linitial(expr->args), &operand) ||
-		operand.type != TEXTOID || !is_value(subject, lsecond(expr->args)))
-		return NULL;
-	return make_condition(&operand, SGIP_CONDITION_STARTS, lsecond(expr->args));
+	condition = compare(subject, left, expr->opno, right, expr->inputcollid);
+	if (condition != NULL)
+		return condition->kind == SGIP_CONDITION_EQUAL ? condition : NULL;
+	/* as the list's items would compare with it */
+	return compare(subject, right, get_commutator(expr->opno), left, expr->inputcollid);
 }
 
 /* boolean column that must be true, or false; of a domain it is relabelled */
 static SgipCondition *
-classify_truth(const Subject *subject, Node *node, bool truth)
+classify_truth(const Subject *subject, void *column, bool truth)
 {
-	Operand		operand;
-	SgipCondition *condition;
-
-	if (!match_column(subject, node, &operand) || operand.type != BOOLOID)
-		return NULL;
-	condition = make_condition(&operand, SGIP_CONDITION_EQUAL,
-							   makeBoolConst(truth, false));
-	condition->equal_function = F_BOOLEQ;
-	return condition;
+	return compare(subject, column, BooleanEqualOperator, makeBoolConst(truth, false), InvalidOid);
 }
 
 /*
@@ -409,9 +281,8 @@ classify_boolean_test(const Subject *subject, BooleanTest *test)
 
 	if (!negated && test->booltesttype != IS_TRUE && test->booltesttype != IS_FALSE)
 		return NULL;
-	condition = classify_truth(subject, (Node *) test->arg, truth);
-	if (condition != NULL && negated &&
-		sgip_table_field(subject->table, condition->attnum)->kind != SGIP_KIND_ARGUMENT)
+	condition = classify_truth(subject, test->arg, truth);
+	if (condition != NULL && negated && !bms_is_member(condition->attnum, subject->table->search))
 		return NULL;
 	return condition;
 }
@@ -426,10 +297,10 @@ is_askable(const SgipTable *table, const SgipCondition *condition)
 }
 
 SgipCondition *
-sgip_pushdown_classify(PlannerInfo *root, RelOptInfo *rel,
-					   const SgipTable *table, Expr *clause)
+sgip_pushdown_classify(const SgipTable *table, Index relid, Expr *clause)
 {
-	Subject		subject = {root, rel, table};
+	Subject		subject = {table, relid};
+	FuncExpr   *func = (FuncExpr *) clause;
 	SgipCondition *condition = NULL;
 
 	switch (nodeTag(clause))
@@ -441,51 +312,26 @@ sgip_pushdown_classify(PlannerInfo *root, RelOptInfo *rel,
 			condition = classify_array(&subject, (ScalarArrayOpExpr *) clause);
 			break;
 		case T_FuncExpr:
-			condition = classify_function(&subject, (FuncExpr *) clause);
+			if (func->funcid == F_STARTS_WITH)
+				condition = compare(&subject, linitial(func->args), OID_TEXT_STARTS_WITH_OP,
+									lsecond(func->args), func->inputcollid);
 			break;
 		case T_Var:
 		case T_RelabelType:
-			condition = classify_truth(&subject, (Node *) clause, true);
+			condition = classify_truth(&subject, clause, true);
 			break;
 		case T_BooleanTest:
 			condition = classify_boolean_test(&subject, (BooleanTest *) clause);
 			break;
 		case T_BoolExpr:
 			if (is_notclause(clause))
-				condition = classify_truth(&subject, (Node *) get_notclausearg(clause), false);
+				condition = classify_truth(&subject, get_notclausearg(clause), false);
 			break;
 		default:
 			break;
 	}
-	if (condition != NULL && !is_askable(table, condition) &&
-		sgip_table_field(table, condition->attnum)->kind == SGIP_KIND_ARGUMENT)
+	if (condition != NULL && bms_is_member(condition->attnum, table->search) &&
+		!is_askable(table, condition))
 		return NULL;
-	return condition;
-}
-
-List *
-sgip_pushdown_to_plan(const SgipCondition *condition, List **expressions)
-{
-	*expressions = list_concat(*expressions, condition->values);
-	return list_make2(list_make3_int(condition->kind, condition->attnum,
-									 list_length(condition->values)),
-					  list_make3_oid(condition->equal_function, condition->collation,
-									 condition->text_form));
-}
-
-SgipCondition *
-sgip_pushdown_from_plan(List *plan, List *expressions, int *next)
-{
-	List	   *numbers = linitial(plan);
-	List	   *oids = lsecond(plan);
-	SgipCondition *condition = palloc0(sizeof(SgipCondition));
-
-	condition->kind = list_nth_int(numbers, 0);
-	condition->attnum = list_nth_int(numbers, 1);
-	condition->equal_function = list_nth_oid(oids, 0);
-	condition->collation = list_nth_oid(oids, 1);
-	condition->text_form = list_nth_oid(oids, 2);
-	for (int i = 0; i < list_nth_int(numbers, 2); i++)
-		condition->values = lappend(condition->values, list_nth(expressions, (*next)++));
 	return condition;
 }

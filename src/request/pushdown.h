@@ -41,18 +41,11 @@ typedef struct SgipCondition
 
 /*
  * What the clause, neither AND nor OR, says about a column that lets the API
- * be asked; NULL if nothing.  A search column is its argument: it can be given
- * a value, or looked for as a part, and nothing else can be asked about it.
+ * be asked; NULL if nothing.  It has one value, which the caller must find to
+ * be known when the scan starts.  A search column is its argument: it can be
+ * given a value, or looked for as a part, and nothing else can be asked about
+ * it.
  */
-extern SgipCondition *sgip_pushdown_classify(PlannerInfo *root, RelOptInfo *rel,
-											 const SgipTable *table, Expr *clause);
-
-/*
- * A condition as a plan stores it, and back.  Its values are kept apart,
- * appended to *expressions; *next is the index of the first that belongs to
- * it, and moves past the last.
- */
-extern List *sgip_pushdown_to_plan(const SgipCondition *condition, List **expressions);
-extern SgipCondition *sgip_pushdown_from_plan(List *plan, List *expressions, int *next);
+extern SgipCondition *sgip_pushdown_classify(const SgipTable *table, Index relid, Expr *clause);
 
 #endif							/* SGIP_PUSHDOWN_H */

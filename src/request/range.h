@@ -8,19 +8,18 @@
 #ifndef SGIP_RANGE_H
 #define SGIP_RANGE_H
 
+#include "nodes/primnodes.h"
+
 #include "request/pushdown.h"
 
-/* All zero: nothing is known */
+/* Rows lie from low to high, both included.  All zero: nothing is known. */
 typedef struct SgipRange
 {
-	bool		addresses;		/* IPv4 addresses from low to high */
-	uint32		low;
-	uint32		high;
+	Oid			type;			/* INETOID: IPv4 addresses; TIMESTAMPTZOID: in
+								 * Unix seconds */
 	SgipMatch	match;			/* how the API compares them */
-	bool		times;			/* Unix seconds from "from" (-1: none) to "to"
-								 * (PG_INT64_MAX: none) */
-	int64		from;
-	int64		to;
+	int64		low;			/* of times also -1: no bound */
+	int64		high;			/* of times also PG_INT64_MAX: no bound */
 } SgipRange;
 
 /*
@@ -29,7 +28,7 @@ typedef struct SgipRange
  * equivalent of (IPv6, times before 1970 or infinite) narrows nothing.
  */
 extern void sgip_range_narrow(SgipRange *range, const SgipTable *table,
-							  const SgipCondition *condition, Oid type, Datum value);
+							  const SgipCondition *condition, const Const *value);
 
 /* Can no row lie in it? */
 extern bool sgip_range_is_empty(const SgipRange *range);

@@ -49,18 +49,6 @@ append_parameter(StringInfo buf, char *separator, const char *name,
 		sgip_request_encode(buf, value);
 }
 
-/* Appends the two parameters of a range; a bound that is empty is not sent. */
-static void
-append_bounds(StringInfo buf, char *separator, const SgipField *field, const char *bounds)
-{
-	const char *upper = strchr(bounds, SGIP_BOUNDS_SEPARATOR);
-
-	if (upper != bounds)
-		append_parameter(buf, separator, field->param, pnstrdup(bounds, upper - bounds), true);
-	if (upper[1] != '\0')
-		append_parameter(buf, separator, field->param_to, upper + 1, true);
-}
-
 const char *
 sgip_request_object(const SgipTask *task, const SgipArguments *arguments, const char **id)
 {
@@ -132,21 +120,17 @@ append_page(StringInfo buf, char *separator, const SgipTask *task, const SgipPag
 /* The separator of values as a string, for strtok_r() */
 static const char SEPARATORS[] = {SGIP_VALUES_SEPARATOR, '\0'};
 
-/* Is the text the bounds of a range, and not the expressions for them? */
-static bool
-is_bounds(const char *text)
-{
-	return text[strspn(text, "0123456789~")] == '\0' && strchr(text, SGIP_BOUNDS_SEPARATOR) != NULL;
-}
-
 /*
- * Appends one argument.  A range whose bounds are expressions is shown under
- * the name of its field.
+ * Appends one argument.  A range has two parameters, of which one without a
+ * bound is not sent; if its bounds are expressions, it is shown under the name
+ * of its field.
  */
 static void
 append_argument(StringInfo buf, char *separator, const SgipField *field,
 				const char *value, bool verbatim)
 {
+	const char *upper = strchr(value, SGIP_BOUNDS_SEPARATOR);
+
 	if (field->many > 0 && !verbatim)
 	{
 		char	   *values = pstrdup(value);
@@ -157,21 +141,29 @@ append_argument(StringInfo buf, char *separator, const SgipField *field,
 	}
 	else if (field->param_to == NULL)
 		append_parameter(buf, separator, field->param, value, verbatim);
-	else if (is_bounds(value))
-		append_bounds(buf, separator, field, value);
-	else
+	else if (upper == NULL || value[strspn(value, "0123456789~")] != '\0')
 		append_parameter(buf, separator, field->name, value, verbatim);
+	else
+	{
+		if (upper != value)
+			append_parameter(buf, separator, field->param, pnstrdup(value, upper - value), true);
+		if (upper[1] != '\0')
+			append_parameter(buf, separator, field->param_to, upper + 1, true);
+	}
 }
 
 /*
- * Appends all parameters but credentials.  "texts" may have, by field, what
- * to show as it is in place of a value; or be NULL.
+ * Appends all parameters but credentials.  "texts" has, by field, which values
+ * of the arguments are to be shown as they are; or is NULL.
  */
 static void
 append_query(StringInfo buf, char *separator, const SgipTask *task,
 			 const SgipArguments *arguments, const char *const *texts,
-			 bool object, const SgipPage *page, bool hidden)
+			 const SgipPage *page, bool hidden)
 {
+	const char *id;
+	bool		object = sgip_request_object(task, arguments, &id) != NULL;
+
 	if (task->api == SGIP_API_V2)
 		append_parameter(buf, separator, "task", task->name, true);
 	if (task->query != NULL)
@@ -184,12 +176,8 @@ append_query(StringInfo buf, char *separator, const SgipTask *task,
 	{
 		const SgipField *field = &task->fields[i];
 
-		if (field->param == NULL || field->param[0] == '\0')
-			continue;
-		if (texts != NULL && texts[i] != NULL)
-			append_argument(buf, separator, field, texts[i], true);
-		else if (arguments->values[i] != NULL)
-			append_argument(buf, separator, field, arguments->values[i], false);
+		if (field->param != NULL && field->param[0] != '\0' && arguments->values[i] != NULL)
+			append_argument(buf, separator, field, arguments->values[i], texts != NULL && texts[i] != NULL);
 	}
 	if (page != NULL)
 		append_page(buf, separator, task, page, hidden);
@@ -220,14 +208,12 @@ sgip_request_build(const SgipServer *server, const SgipTask *task,
 	bool		post = server->api == SGIP_API_V2 && server->post;
 	char		separator = post ? '\0' : '?';
 	StringInfo	query = post ? &body : &url;
-	const char *id;
 
 	initStringInfo(&url);
 	initStringInfo(&body);
 	appendStringInfoString(&url, server->base_url);
 	append_path(&url, server, task, arguments, page->parent, false);
-	append_query(query, &separator, task, arguments, NULL,
-				 sgip_request_object(task, arguments, &id) != NULL, page, false);
+	append_query(query, &separator, task, arguments, NULL, page, false);
 
 	headers[count++] = pstrdup("Accept: application/json");
 	if (server->api == SGIP_API_V2)
@@ -269,22 +255,25 @@ escape_controls(char *text)
 	return buf.data;
 }
 
-/* The request without credentials; hidden: leaves out what came from an answer. */
-static char *
-describe(const SgipServer *server, const SgipTask *task, const SgipArguments *arguments,
-		 const char *const *texts, const SgipPage *page, bool hidden)
+char *
+sgip_request_show(const SgipServer *server, const SgipTask *task,
+				  const SgipArguments *arguments, const SgipPage *page, bool hidden)
 {
 	StringInfoData buf;
 	const char *path = strchr(strstr(server->base_url, "://") + 3, '/');
 	bool		post = server->api == SGIP_API_V2 && server->post;
 	char		separator = post ? '\0' : '?';
+	const char *texts[SGIP_MAX_FIELDS] = {NULL};
 	SgipArguments shown = *arguments;
 	const char *parent = page && !hidden ? page->parent : NULL;
-	const char *id;
 
 	for (int i = 0; i < task->field_count; i++)
 	{
-		if (texts != NULL && texts[i] != NULL)
+		if (arguments->shown != NULL)
+			texts[i] = arguments->shown[i];
+		else if (hidden && arguments->values[i] != NULL)
+			texts[i] = "?";
+		if (texts[i] != NULL)
 			shown.values[i] = texts[i];
 
 		/*
@@ -300,30 +289,6 @@ describe(const SgipServer *server, const SgipTask *task, const SgipArguments *ar
 	append_path(&buf, server, task, &shown, parent, true);
 	if (post)
 		appendStringInfoString(&buf, SGIP_REQUEST_FORM);
-	append_query(&buf, &separator, task, arguments, texts,
-				 sgip_request_object(task, &shown, &id) != NULL, page, hidden);
+	append_query(&buf, &separator, task, &shown, texts, page, hidden);
 	return escape_controls(buf.data);
-}
-
-char *
-sgip_request_describe(const SgipServer *server, const SgipTask *task,
-					  const SgipArguments *arguments,
-					  const char *const *texts, const SgipPage *page)
-{
-	return describe(server, task, arguments, texts, page, false);
-}
-
-char *
-sgip_request_show(const SgipServer *server, const SgipTask *task,
-				  const SgipArguments *arguments, const SgipPage *page, bool hidden)
-{
-	const char *unknown[SGIP_MAX_FIELDS] = {NULL};
-
-	for (int i = 0; i < task->field_count; i++)
-	{
-		if (arguments->values[i] != NULL)
-			unknown[i] = "?";
-	}
-	return describe(server, task, arguments, hidden && arguments->shown == NULL ? unknown : arguments->shown,
-					page, hidden);
 }

@@ -18,8 +18,9 @@
 typedef struct SgipArguments
 {
 	const char *values[SGIP_MAX_FIELDS];
-	const char *const *shown;	/* by field, what messages have instead of a
-								 * value that their reader may not see; NULL:
+	const char *const *shown;	/* by field, what EXPLAIN and messages have
+								 * instead of a value that is not known yet,
+								 * or that their reader may not see; NULL:
 								 * they have all values */
 } SgipArguments;
 
@@ -56,13 +57,12 @@ extern char *sgip_request_path(const SgipServer *server, const SgipTask *task,
  * The request for EXPLAIN and messages: method, path and query without
  * credentials, as in "GET /api/distributor.ip.json?task=usage&user=acme" or,
  * where the parameters are no part of the URL, "POST /api/distributor.ip.json
- * form task=usage&user=acme"; palloc'd.  "page" may be NULL.  "texts" may
- * have, by field, what to show as it is in place of a value that is only
- * known at run time; or be NULL.
+ * form task=usage&user=acme"; palloc'd.  "page" may be NULL.  hidden: for a
+ * role that may not see values; "shown" of the arguments stands for them, or a
+ * question mark if the scan that asks is another role's, which may.
  */
-extern char *sgip_request_describe(const SgipServer *server, const SgipTask *task,
-								   const SgipArguments *arguments,
-								   const char *const *texts, const SgipPage *page);
+extern char *sgip_request_show(const SgipServer *server, const SgipTask *task,
+							   const SgipArguments *arguments, const SgipPage *page, bool hidden);
 
 /*
  * Path of the one object that the arguments ask for, with "{}" for *id; NULL
@@ -70,14 +70,6 @@ extern char *sgip_request_describe(const SgipServer *server, const SgipTask *tas
  */
 extern const char *sgip_request_object(const SgipTask *task, const SgipArguments *arguments,
 									   const char **id);
-
-/*
- * As sgip_request_describe, for the messages of a role.  hidden: it may not see
- * values; "shown" of the arguments stands for them, or a question mark if the
- * scan that asks is another role's, which may.
- */
-extern char *sgip_request_show(const SgipServer *server, const SgipTask *task,
-							   const SgipArguments *arguments, const SgipPage *page, bool hidden);
 
 /* Appends text percent-encoded (RFC 3986: all but unreserved characters) */
 extern void sgip_request_encode(StringInfo buf, const char *text);

@@ -24,13 +24,11 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inet.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 
 #include "request/address.h"
 #include "request/range.h"
@@ -43,18 +41,10 @@
  */
 #define MAX_VALUE_BYTES 2000
 
-/*
- * Most searches for one scan.  Search columns can be answered in no other
- * way, so their searches are not a matter of cost; but ten thousand requests
- * can only be a mistake.
- */
-#define MAX_SEARCHES 10000
-
 /* A value that a column must equal */
 typedef struct Candidate
 {
 	Datum		value;
-	char	   *text;			/* as its type prints it; tells values apart */
 	char	   *sent;			/* what the API is asked for, or NULL if it
 								 * cannot be */
 } Candidate;
@@ -63,8 +53,7 @@ typedef struct Candidate
 typedef struct Choice
 {
 	const SgipCondition *equal; /* equality with the fewest values, or NULL */
-	Candidate  *candidates;
-	int			count;
+	List	   *candidates;		/* its values */
 	char	   *fragment;		/* longest piece that each row has, or NULL */
 	SgipRange	range;			/* every row lies in it */
 } Choice;
@@ -79,51 +68,23 @@ to_utf8(char *text)
 	return pg_server_to_any(text, strlen(text), PG_UTF8);
 }
 
-/* Length of text, at most max, that ends between two characters of UTF-8. */
-static int
-clip_utf8(const char *text, int len, int max)
-{
-	if (len <= max)
-		return len;
-	while (max > 0 && ((unsigned char) text[max] & 0xC0) == 0x80)
-		max--;
-	return max;
-}
-
-/* The text of a datum as its type prints it. */
+/* The text of a value as its type prints it. */
 static char *
-datum_text(const SgipDatum *datum)
+print_value(Oid type, Datum value)
 {
 	Oid			function;
 	bool		varlena;
 
-	if (datum->type == TEXTOID || datum->type == VARCHAROID)
-		return TextDatumGetCString(datum->value);
-	getTypeOutputInfo(datum->type, &function, &varlena);
-	return OidOutputFunctionCall(function, datum->value);
+	if (type == TEXTOID || type == VARCHAROID)
+		return TextDatumGetCString(value);
+	getTypeOutputInfo(type, &function, &varlena);
+	return OidOutputFunctionCall(function, value);
 }
 
 bool
 sgip_search_is_local(const SgipField *field)
 {
 	return field->kind == SGIP_KIND_ARGUMENT && field->param == NULL;
-}
-
-/* Does the field hold an address? */
-static bool
-is_address(const SgipField *field)
-{
-	return strcmp(field->type, "inet") == 0;
-}
-
-/* Is the text an address as the API writes them? */
-static bool
-is_canonical_ipv4(const char *text)
-{
-	SgipSpan	span = {text, strlen(text)};
-	uint32		address;
-
-	return sgip_parse_ipv4(span, &address);
 }
 
 /*
@@ -155,7 +116,7 @@ usable_part(const SgipField *field, const SgipCondition *condition, const char *
 			p++;
 		*p = '\0';
 	}
-	part[clip_utf8(part, strlen(part), MAX_VALUE_BYTES)] = '\0';
+	part[pg_encoding_mbcliplen(PG_UTF8, part, strlen(part), MAX_VALUE_BYTES)] = '\0';
 	return part[0] == '\0' ? NULL : part;
 }
 
@@ -169,13 +130,15 @@ sendable_text(const SgipTable *table, const SgipCondition *condition, const char
 {
 	const SgipField *field = sgip_table_field(table, condition->attnum);
 	char	   *part = usable_part(field, condition, text);
+	SgipSpan	span = {part, part ? strlen(part) : 0};
+	uint32		address;
 
 	if (part == NULL)
 		return NULL;
 	if (table->columns[condition->attnum - 1].match == SGIP_MATCH_EXACT)
 	{
 		if (strcmp(part, text) != 0 ||
-			(is_address(field) && !is_canonical_ipv4(part)))
+			(strcmp(field->type, "inet") == 0 && !sgip_parse_ipv4(span, &address)))
 			return NULL;
 		/* a path cannot hold "." or ".." */
 		if ((field->kind == SGIP_KIND_PARENT || field->object_path != NULL) && part[strspn(part, ".")] == '\0')
@@ -191,81 +154,53 @@ sendable_text(const SgipTable *table, const SgipCondition *condition, const char
 /* What to send for rows whose field equals the value; NULL if nothing may be sent. */
 static char *
 sendable_value(const SgipTable *table, const SgipCondition *condition,
-			   const SgipDatum *datum, char *printed)
+			   Oid type, Datum value, char *printed)
 {
 	char	   *utf8;
 
-	if (datum->type == INETOID)
+	if (type == INETOID)
 	{
 		/* the API's addresses are IPv4 without mask */
-		if (ip_family(DatumGetInetPP(datum->value)) != PGSQL_AF_INET)
+		if (ip_family(DatumGetInetPP(value)) != PGSQL_AF_INET)
 			return NULL;
-		printed = TextDatumGetCString(DirectFunctionCall1(network_host, datum->value));
+		printed = TextDatumGetCString(DirectFunctionCall1(network_host, value));
 	}
-	else if (datum->type == BOOLOID)
-		return pstrdup(DatumGetBool(datum->value) ? "true" : "false");
+	else if (type == BOOLOID)
+		return pstrdup(DatumGetBool(value) ? "true" : "false");
 
 	utf8 = to_utf8(printed);
-	if (utf8 == NULL)
-		return NULL;
-	if (sgip_table_field(table, condition->attnum)->kind == SGIP_KIND_ARGUMENT)
+	if (utf8 == NULL || bms_is_member(condition->attnum, table->search))
 		return utf8;
 	return sendable_text(table, condition, utf8);
 }
 
-/* Adds a value unless it was seen before. */
-static void
-add_candidate(const SgipTable *table, const SgipCondition *condition,
-			  const SgipDatum *datum, SgipStringSet *seen, Candidate *candidates, int *count)
-{
-	char	   *text = datum_text(datum);
-	SgipSpan	key = {text, strlen(text)};
-
-	if (seen != NULL && !sgip_string_set_add(seen, key))
-	{
-		pfree(text);
-		return;
-	}
-	candidates[*count].value = datum->value;
-	candidates[*count].text = text;
-	candidates[*count].sent = sendable_value(table, condition, datum, text);
-	(*count)++;
-}
-
-/* Number of elements of an array datum. */
+/* How many values a constant has that are not NULL: itself, or the elements of an array. */
 static int
-count_elements(const SgipDatum *datum)
+constant_values(const Const *constant, Oid *type, Datum **values)
 {
-	ArrayType  *array = DatumGetArrayTypeP(datum->value);
-
-	return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-}
-
-/* Elements of an array datum that are not NULL, as datums. */
-static int
-array_elements(const SgipDatum *array, SgipDatum **elements)
-{
-	Oid			type = get_element_type(array->type);
 	int16		len;
 	bool		byval;
 	char		align;
-	Datum	   *values;
 	bool	   *nulls;
 	int			count;
 	int			kept = 0;
 
-	get_typlenbyvalalign(type, &len, &byval, &align);
-	deconstruct_array(DatumGetArrayTypeP(array->value), type, len, byval, align,
-					  &values, &nulls, &count);
-	*elements = palloc(Max(count, 1) * sizeof(SgipDatum));
+	if (constant->constisnull)
+		return 0;
+	*type = get_element_type(constant->consttype);
+	if (!OidIsValid(*type))
+	{
+		*type = constant->consttype;
+		*values = unconstify(Datum *, &constant->constvalue);
+		return 1;
+	}
+	get_typlenbyvalalign(*type, &len, &byval, &align);
+	deconstruct_array(DatumGetArrayTypeP(constant->constvalue), *type, len, byval, align,
+					  values, &nulls, &count);
 	for (int i = 0; i < count; i++)
 	{
 		if (!nulls[i])
-		{
-			(*elements)[kept].value = values[i];
-			(*elements)[kept].isnull = false;
-			(*elements)[kept++].type = type;
-		}
+			(*values)[kept++] = (*values)[i];
 	}
 	return kept;
 }
@@ -274,73 +209,59 @@ array_elements(const SgipDatum *array, SgipDatum **elements)
  * The distinct values of an equality.  At most limit are collected: with
  * more, the number alone matters, and it is more than limit.
  */
-static Candidate *
-collect_candidates(const SgipTable *table, const SgipCondition *condition,
-				   int limit, int *count)
+static List *
+collect_candidates(const SgipTable *table, const SgipCondition *condition, int limit)
 {
-	Candidate  *candidates;
-	SgipStringSet *seen;
-	int			room = 0;
+	List	   *candidates = NIL;
+	SgipStringSet *seen = NULL;
 	ListCell   *lc;
 
 	foreach(lc, condition->values)
 	{
-		SgipDatum  *datum = lfirst(lc);
+		Oid			type;
+		Datum	   *values;
+		int			count = constant_values(lfirst(lc), &type, &values);
 
-		if (!datum->isnull)
-			room += OidIsValid(get_element_type(datum->type)) ?
-				count_elements(datum) : 1;
-	}
-	candidates = palloc(Max(1, Min(room, limit + 1)) * sizeof(Candidate));
-	seen = room > 1 ? sgip_string_set_new() : NULL;
-
-	*count = 0;
-	foreach(lc, condition->values)
-	{
-		SgipDatum  *datum = lfirst(lc);
-		SgipDatum  *elements = datum;
-		int			element_count = 1;
-
-		if (datum->isnull)
-			continue;
-		if (OidIsValid(get_element_type(datum->type)))
-			element_count = array_elements(datum, &elements);
-		for (int i = 0; i < element_count && *count <= limit; i++)
+		/* one value alone needs no set */
+		if (seen == NULL && (count > 1 || list_length(condition->values) > 1))
+			seen = sgip_string_set_new();
+		for (int i = 0; i < count && list_length(candidates) <= limit; i++)
 		{
+			char	   *text = print_value(type, values[i]);
+			SgipSpan	key = {text, strlen(text)};
+			Candidate  *candidate;
+
 			CHECK_FOR_INTERRUPTS();
-			add_candidate(table, condition, &elements[i], seen, candidates, count);
+			if (seen != NULL && !sgip_string_set_add(seen, key))
+			{
+				pfree(text);
+				continue;
+			}
+			candidate = palloc(sizeof(Candidate));
+			candidate->value = values[i];
+			candidate->sent = sendable_value(table, condition, type, values[i], text);
+			candidates = lappend(candidates, candidate);
 		}
 	}
 	sgip_string_set_free(seen);
 	return candidates;
 }
 
-/*
- * Next literal piece of a LIKE pattern from *p on, unescaped into buf; *p
- * moves behind it and behind the wildcards that follow.  Returns its length.
- */
-static int
-next_literal(const char **p, char *buf)
+/* The literal piece of a LIKE pattern at *p, unescaped; *p moves to the wildcard behind it, or the end. */
+static char *
+next_literal(const char **p)
 {
-	int			len = 0;
+	char	   *literal = palloc(strlen(*p) + 1);
+	char	   *end = literal;
 
-	while (**p && **p != '%' && **p != '_')
+	for (; **p && **p != '%' && **p != '_'; (*p)++)
 	{
-		if (**p == '\\')
-		{
-			if ((*p)[1] == '\0')
-			{
-				(*p)++;
-				break;
-			}
-			(*p)++;
-		}
-		buf[len++] = *(*p)++;
+		if (**p == '\\' && *++*p == '\0')
+			break;
+		*end++ = **p;
 	}
-	while (**p == '%' || **p == '_')
-		(*p)++;
-	buf[len] = '\0';
-	return len;
+	*end = '\0';
+	return literal;
 }
 
 /*
@@ -351,35 +272,20 @@ next_literal(const char **p, char *buf)
 static char *
 pattern_fragment(const char *pattern, SgipMatch match)
 {
-	char	   *best = palloc(strlen(pattern) + 1);
-	char	   *piece = palloc(strlen(pattern) + 1);
-	const char *p = pattern;
-	int			best_len = next_literal(&p, best);
+	char	   *best = next_literal(&pattern);
 
-	if (match == SGIP_MATCH_EXACT)
+	if (match == SGIP_MATCH_EXACT && *pattern)
+		return NULL;
+	while (match == SGIP_MATCH_ANYWHERE && *pattern)
 	{
-		bool		wild = false;
+		char	   *piece;
 
-		for (const char *c = pattern; *c; c++)
-		{
-			if (*c == '\\' && c[1] != '\0')
-				c++;
-			else if (*c == '%' || *c == '_')
-				wild = true;
-		}
-		return wild || best_len == 0 ? NULL : best;
+		pattern++;
+		piece = next_literal(&pattern);
+		if (strlen(piece) > strlen(best))
+			best = piece;
 	}
-	while (match == SGIP_MATCH_ANYWHERE && *p)
-	{
-		int			len = next_literal(&p, piece);
-
-		if (len > best_len)
-		{
-			memcpy(best, piece, len + 1);
-			best_len = len;
-		}
-	}
-	return best_len > 0 ? best : NULL;
+	return best[0] ? best : NULL;
 }
 
 /*
@@ -389,18 +295,10 @@ pattern_fragment(const char *pattern, SgipMatch match)
 static char *
 part_pattern(const char *pattern)
 {
-	char	   *literal = palloc(strlen(pattern) + 1);
-	int			len = 0;
 	const char *p = pattern + strspn(pattern, "%");
+	char	   *literal = next_literal(&p);
 
-	for (; *p && *p != '%' && *p != '_'; p++)
-	{
-		if (*p == '\\' && *++p == '\0')
-			return NULL;
-		literal[len++] = *p;
-	}
-	literal[len] = '\0';
-	return len > 0 && *pattern == '%' && *p == '%' && p[strspn(p, "%")] == '\0' ? literal : NULL;
+	return literal[0] && *pattern == '%' && *p == '%' && p[strspn(p, "%")] == '\0' ? literal : NULL;
 }
 
 /* How a search column can be searched, for a hint. */
@@ -424,8 +322,9 @@ possible_searches(const SgipTable *table, AttrNumber attnum)
 					name);
 }
 
-void
-sgip_search_report_unusable(const SgipTable *table, AttrNumber attnum, const char *detail)
+/* Raises 0A000: the API cannot be asked this about a search column. */
+static void
+report_unusable(const SgipTable *table, AttrNumber attnum, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -439,26 +338,22 @@ void
 sgip_search_refuse_undecided(const SgipTable *table, const SgipDecision *decision)
 {
 	if (!bms_is_empty(decision->undecided))
-		sgip_search_report_unusable(table, bms_next_member(decision->undecided, -1),
-									"The column is an argument of the search, and the API cannot be asked "
-									"what the query says about it.");
+		report_unusable(table, bms_next_member(decision->undecided, -1),
+						"The column is an argument of the search, and the API cannot be asked "
+						"what the query says about it.");
 }
 
-/*
- * Adds a value that a list must have, or the first of several that can be
- * sent.
- */
+/* Adds a value that a list must have, or the first of several that can be sent. */
 static void
 choose_item(const SgipTable *table, Choice *choice, const SgipCondition *condition,
-			SgipDatum *datum)
+			const Const *constant)
 {
-	SgipDatum  *items = datum;
-	int			count = 1;
+	Oid			type;
+	Datum	   *values;
+	int			count = constant_values(constant, &type, &values);
 
-	if (OidIsValid(get_element_type(datum->type)))
-		count = array_elements(datum, &items);
 	for (int i = 0; i < count && choice->fragment == NULL; i++)
-		choice->fragment = sendable_value(table, condition, &items[i], datum_text(&items[i]));
+		choice->fragment = sendable_value(table, condition, type, values[i], print_value(type, values[i]));
 }
 
 /* Keeps the longer of two fragments. */
@@ -470,27 +365,44 @@ keep_longer(Choice *choice, char *fragment)
 		choice->fragment = fragment;
 }
 
+/* Raises an error for a value that a search column cannot be searched by. */
+static void
+check_argument(const SgipTable *table, AttrNumber attnum, const char *value)
+{
+	const SgipField *field = sgip_table_field(table, attnum);
+
+	if (value == NULL || value[0] == '\0' || strlen(value) > MAX_VALUE_BYTES)
+		report_unusable(table, attnum,
+						"The value is empty, too long, or cannot be sent as UTF-8.");
+	if (field->values != NULL && !sgip_task_has_word(field->values, value) &&
+		strcmp(field->absent, value) != 0)
+		report_unusable(table, attnum,
+						psprintf("The argument can be \"%s\", and is \"%s\" where it is not sent.",
+								 field->values, field->absent));
+}
+
 /* Adds a LIKE or starts-with condition to the choice. */
 static void
 choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *condition,
-			   const SgipDatum *datum)
+			   const Const *constant)
 {
 	const SgipField *field = sgip_table_field(table, condition->attnum);
 	SgipMatch	match = table->columns[condition->attnum - 1].match;
-	char	   *text = to_utf8(datum_text(datum));
+	char	   *text = to_utf8(print_value(constant->consttype, constant->constvalue));
 	char	   *fragment;
 
 	if (field->kind == SGIP_KIND_ARGUMENT)
 	{
 		fragment = text ? part_pattern(text) : NULL;
 		if (fragment == NULL)
-			sgip_search_report_unusable(table, condition->attnum,
-										"The API finds a group by a part of its name, not by a pattern.");
+			report_unusable(table, condition->attnum,
+							"The API finds a group by a part of its name, not by a pattern.");
+		check_argument(table, condition->attnum, fragment);
 		/* one argument is sent; it must have all the parts that are asked for */
 		if (choice->fragment != NULL && strstr(choice->fragment, fragment) == NULL &&
 			strstr(fragment, choice->fragment) == NULL)
-			sgip_search_report_unusable(table, condition->attnum,
-										"The API finds a group by one part of its name, not by several.");
+			report_unusable(table, condition->attnum,
+							"The API finds a group by one part of its name, not by several.");
 		keep_longer(choice, fragment);
 		return;
 	}
@@ -510,22 +422,6 @@ choose_pattern(const SgipTable *table, Choice *choice, const SgipCondition *cond
 	keep_longer(choice, fragment);
 }
 
-/* Raises an error for a value that a search column cannot be searched by. */
-static void
-check_argument(const SgipTable *table, AttrNumber attnum, const char *value)
-{
-	const SgipField *field = sgip_table_field(table, attnum);
-
-	if (value == NULL || value[0] == '\0' || strlen(value) > MAX_VALUE_BYTES)
-		sgip_search_report_unusable(table, attnum,
-									"The value is empty, too long, or cannot be sent as UTF-8.");
-	if (field->values != NULL && !sgip_task_has_word(field->values, value) &&
-		strcmp(field->absent, value) != 0)
-		sgip_search_report_unusable(table, attnum,
-									psprintf("The argument can be \"%s\", and is \"%s\" where it is not sent.",
-											 field->values, field->absent));
-}
-
 /*
  * Most values that a field may have.  There is no limit for a search column,
  * which only searches can answer, nor for parents, of which some never cost
@@ -535,9 +431,9 @@ static int
 value_limit(const SgipField *field, int max_searches)
 {
 	if (sgip_search_is_local(field))
-		return INT_MAX - 1;
+		return PG_INT32_MAX - 1;
 	return field->kind == SGIP_KIND_ARGUMENT || field->kind == SGIP_KIND_PARENT || field->many > 0 ?
-		MAX_SEARCHES : max_searches;
+		SGIP_MAX_SEARCHES : max_searches;
 }
 
 /* Adds an equality to the choice; false if no value is left to equal. */
@@ -547,30 +443,31 @@ choose_equal(const SgipTable *table, Choice *choice, const SgipCondition *condit
 {
 	const SgipField *field = sgip_table_field(table, condition->attnum);
 	int			limit = value_limit(field, max_searches);
-	int			count;
-	Candidate  *candidates = collect_candidates(table, condition, limit, &count);
+	List	   *candidates = collect_candidates(table, condition, limit);
+	ListCell   *lc;
 
-	if (count == 0)
+	if (candidates == NIL)
 		return false;
-	if (count > limit)
+	if (list_length(candidates) > limit)
 	{
 		if (field->kind == SGIP_KIND_ARGUMENT)
-			sgip_search_report_unusable(table, condition->attnum,
-										psprintf("More than %d values were given.", MAX_SEARCHES));
+			report_unusable(table, condition->attnum,
+							psprintf("More than %d values were given.", SGIP_MAX_SEARCHES));
 		return true;
 	}
-	for (int i = 0; i < count; i++)
+	foreach(lc, candidates)
 	{
+		const char *sent = ((Candidate *) lfirst(lc))->sent;
+
 		if (field->kind == SGIP_KIND_ARGUMENT)
-			check_argument(table, condition->attnum, candidates[i].sent);
-		if (candidates[i].sent == NULL)
+			check_argument(table, condition->attnum, sent);
+		if (sent == NULL)
 			return true;
 	}
-	if (choice->equal == NULL || count < choice->count)
+	if (choice->equal == NULL || list_length(candidates) < list_length(choice->candidates))
 	{
 		choice->equal = condition;
 		choice->candidates = candidates;
-		choice->count = count;
 	}
 	return true;
 }
@@ -583,121 +480,123 @@ static bool
 choose(const SgipTable *table, Choice *choice, const SgipCondition *condition,
 	   int max_searches)
 {
-	SgipDatum  *datum = linitial(condition->values);
+	const Const *constant = linitial(condition->values);
 
 	if (condition->kind == SGIP_CONDITION_EQUAL)
 		return choose_equal(table, choice, condition, max_searches);
-	if (datum->isnull)
+	if (constant->constisnull)
 		return false;
 	if (condition->kind == SGIP_CONDITION_LIKE || condition->kind == SGIP_CONDITION_STARTS)
-		choose_pattern(table, choice, condition, datum);
+		choose_pattern(table, choice, condition, constant);
 	else if (condition->kind == SGIP_CONDITION_HOLDS)
-		choose_item(table, choice, condition, datum);
+		choose_item(table, choice, condition, constant);
 	else
-		sgip_range_narrow(&choice->range, table, condition, datum->type, datum->value);
+		sgip_range_narrow(&choice->range, table, condition, constant);
 	return true;
 }
 
-/* Repeats the searches for each of the choice's values. */
+/*
+ * Repeats the searches for each of the candidates.  Of several, each search
+ * keeps its own rows, unless it has its argument in them: "equal" or NULL.
+ */
 static void
-multiply(SgipSearches *searches, const SgipTable *table, int field_index, const Choice *choice)
+multiply(SgipSearches *searches, const SgipTable *table, int field_index,
+		 List *candidates, const SgipCondition *equal)
 {
 	const SgipField *field = &table->task->fields[field_index];
-	int			count = searches->count * choice->count;
+	bool		search = field->kind == SGIP_KIND_ARGUMENT;
+	int			times = list_length(candidates);
+	int			count = searches->count * times;
 	SgipSearch *items;
 
-	if (count > MAX_SEARCHES)
-		sgip_search_report_unusable(table, choice->equal->attnum,
-									psprintf("More than %d searches would be needed.", MAX_SEARCHES));
+	if (count > SGIP_MAX_SEARCHES)
+		report_unusable(table, equal->attnum,
+						psprintf("More than %d searches would be needed.", SGIP_MAX_SEARCHES));
 	items = palloc(count * sizeof(SgipSearch));
 	for (int i = 0; i < count; i++)
 	{
 		SgipSearch *item = &items[i];
-		const Candidate *candidate = &choice->candidates[i % choice->count];
+		const Candidate *candidate = list_nth(candidates, i % times);
 
-		*item = searches->items[i / choice->count];
-		if (field->kind == SGIP_KIND_ARGUMENT)
+		*item = searches->items[i / times];
+		if (search)
 			item->echoed.values[field_index] = candidate->sent;
-		if (field->kind != SGIP_KIND_ARGUMENT ||
-			(field->param != NULL &&
-			 (field->values == NULL || sgip_task_has_word(field->values, candidate->sent))))
+		if (!search || field->values == NULL || sgip_task_has_word(field->values, candidate->sent))
 			item->arguments.values[field_index] = candidate->sent;
-		if (field->kind != SGIP_KIND_ARGUMENT && choice->count > 1)
+		if (!search && times > 1)
 		{
-			item->own.attnum = choice->equal->attnum;
-			item->own.text_form = choice->equal->text_form;
-			item->own.collation = choice->equal->collation;
+			item->own.condition = equal;
 			item->own.value = candidate->value;
-			fmgr_info(choice->equal->equal_function, &item->own.equal);
+			fmgr_info(equal->equal_function, &item->own.equal);
 		}
 	}
 	searches->items = items;
 	searches->count = count;
 }
 
-/* Sends all values of a choice with all searches. */
+/* Sends a text, which stands for all values of the field, with all searches. */
 static void
-add_values(SgipSearches *searches, int field_index, const Choice *choice)
+add_text(SgipSearches *searches, const SgipTable *table, int field_index, char *text)
 {
-	StringInfoData buf;
+	Candidate	candidate = {.sent = text};
 
-	initStringInfo(&buf);
-	for (int i = 0; i < choice->count; i++)
-	{
-		if (i > 0)
-			appendStringInfoChar(&buf, SGIP_VALUES_SEPARATOR);
-		appendStringInfoString(&buf, choice->candidates[i].sent);
-	}
-	for (int i = 0; i < searches->count; i++)
-		searches->items[i].arguments.values[field_index] = buf.data;
+	multiply(searches, table, field_index, list_make1(&candidate), NULL);
 }
 
-/* Sends the fragment of a choice with all searches. */
-static void
-add_fragment(SgipSearches *searches, const SgipField *field, int field_index,
-			 const Choice *choice)
+/* All values of the candidates as one argument. */
+static char *
+join_values(List *candidates)
 {
-	for (int i = 0; i < searches->count; i++)
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, candidates)
 	{
-		if (field->kind == SGIP_KIND_ARGUMENT)
-			searches->items[i].echoed.values[field_index] = choice->fragment;
-		searches->items[i].arguments.values[field_index] = choice->fragment;
+		if (buf.len > 0)
+			appendStringInfoChar(&buf, SGIP_VALUES_SEPARATOR);
+		appendStringInfoString(&buf, ((Candidate *) lfirst(lc))->sent);
 	}
+	return buf.data;
 }
 
 /* Has rows searched locally for what was chosen. */
 static void
 search_locally(SgipSearches *searches, int field_index, const Choice *choice)
 {
+	ListCell   *lc;
+
+	if (choice->equal == NULL && choice->fragment == NULL)
+		return;
 	searches->local.field = field_index;
 	searches->local.part = choice->fragment;
 	if (choice->equal == NULL)
 		return;
 	searches->local.values = sgip_string_set_new();
-	for (int i = 0; i < choice->count; i++)
+	foreach(lc, choice->candidates)
 	{
-		const char *value = choice->candidates[i].sent;
+		const char *value = ((Candidate *) lfirst(lc))->sent;
 		SgipSpan	key = {value, strlen(value)};
 
 		(void) sgip_string_set_add(searches->local.values, key);
 	}
 }
 
-/* Sends what was chosen for a search column. */
+/* Sends what was chosen for a field; several values only if it is to vary. */
 static void
-search_for_argument(SgipSearches *searches, const SgipTable *table, int field_index,
-					const Choice *choice)
+send_choice(SgipSearches *searches, const SgipTable *table, int field_index,
+			const Choice *choice, bool varies)
 {
 	const SgipField *field = &table->task->fields[field_index];
 
-	if (choice->equal == NULL && choice->fragment == NULL)
-		return;
 	if (sgip_search_is_local(field))
 		search_locally(searches, field_index, choice);
-	else if (choice->equal != NULL)
-		multiply(searches, table, field_index, choice);
-	else
-		add_fragment(searches, field, field_index, choice);
+	else if (choice->equal != NULL && field->many > 0)
+		add_text(searches, table, field_index, join_values(choice->candidates));
+	else if (choice->equal != NULL && (varies || list_length(choice->candidates) == 1))
+		multiply(searches, table, field_index, choice->candidates, choice->equal);
+	else if (choice->fragment != NULL)
+		add_text(searches, table, field_index, choice->fragment);
 }
 
 /*
@@ -711,8 +610,10 @@ varying_field(const SgipTask *task, const Choice *choices)
 
 	for (int i = 0; i < task->field_count; i++)
 	{
-		if (task->fields[i].kind != SGIP_KIND_ARGUMENT && choices[i].equal != NULL &&
-			choices[i].count > 1 && task->fields[i].many == 0 && (best < 0 || choices[i].count < choices[best].count))
+		int			count = list_length(choices[i].candidates);
+
+		if (task->fields[i].kind != SGIP_KIND_ARGUMENT && task->fields[i].many == 0 && count > 1 &&
+			(best < 0 || count < list_length(choices[best].candidates)))
 			best = i;
 	}
 	return best;
@@ -720,7 +621,7 @@ varying_field(const SgipTask *task, const Choice *choices)
 
 /* Makes the searches from what was chosen for each field. */
 static void
-combine(SgipSearches *searches, const SgipTable *table, Choice *choices, int max_searches)
+combine(SgipSearches *searches, const SgipTable *table, const Choice *choices, int max_searches)
 {
 	const SgipTask *task = table->task;
 	int			varying;
@@ -728,25 +629,19 @@ combine(SgipSearches *searches, const SgipTable *table, Choice *choices, int max
 	for (int i = 0; i < task->field_count; i++)
 	{
 		if (task->fields[i].kind == SGIP_KIND_ARGUMENT)
-			search_for_argument(searches, table, i, &choices[i]);
+			send_choice(searches, table, i, &choices[i], true);
 	}
 
 	varying = varying_field(task, choices);
-	if (varying >= 0 && (double) searches->count * choices[varying].count >
+	if (varying >= 0 && (double) searches->count * list_length(choices[varying].candidates) >
 		value_limit(&task->fields[varying], max_searches))
 		varying = -1;
 	for (int i = 0; i < task->field_count; i++)
 	{
 		const SgipField *field = &task->fields[i];
 
-		if (field->kind == SGIP_KIND_ARGUMENT || (field->inconclusive && searches->local.field >= 0))
-			continue;
-		if (choices[i].equal != NULL && field->many > 0)
-			add_values(searches, i, &choices[i]);
-		else if (choices[i].equal != NULL && (choices[i].count == 1 || i == varying))
-			multiply(searches, table, i, &choices[i]);
-		else if (choices[i].fragment != NULL)
-			add_fragment(searches, field, i, &choices[i]);
+		if (field->kind != SGIP_KIND_ARGUMENT && !(field->inconclusive && searches->local.field >= 0))
+			send_choice(searches, table, i, &choices[i], i == varying);
 	}
 }
 
@@ -767,47 +662,22 @@ drop_conflicts(SgipSearches *searches, const SgipTask *task)
 	}
 }
 
-/*
- * Is the condition about a search column that equals something by another of
- * the conditions?  Then it is not sent: rows that hold the value asked for are
- * judged by it.
- */
-static bool
-is_judged(const SgipTable *table, List *conditions, const SgipCondition *condition)
-{
-	ListCell   *lc;
-
-	if (condition->kind == SGIP_CONDITION_EQUAL ||
-		sgip_table_field(table, condition->attnum)->kind != SGIP_KIND_ARGUMENT)
-		return false;
-	foreach(lc, conditions)
-	{
-		SgipCondition *other = lfirst(lc);
-
-		if (other->attnum == condition->attnum && other->kind == SGIP_CONDITION_EQUAL)
-			return true;
-	}
-	return false;
-}
-
 SgipSearches *
 sgip_search_evaluate(const SgipTable *table, List *conditions, int max_searches)
 {
 	const SgipTask *task = table->task;
 	SgipSearches *searches = palloc0(sizeof(SgipSearches));
-	Choice		choices[SGIP_MAX_FIELDS];
+	Choice		choices[SGIP_MAX_FIELDS] = {{0}};
 	ListCell   *lc;
 	bool		possible = true;
 
-	memset(choices, 0, sizeof(choices));
 	searches->local.field = -1;
 	foreach(lc, conditions)
 	{
 		SgipCondition *condition = lfirst(lc);
 
-		if (!is_judged(table, conditions, condition))
-			possible &= choose(table, &choices[table->columns[condition->attnum - 1].field],
-							   condition, max_searches);
+		possible &= choose(table, &choices[table->columns[condition->attnum - 1].field],
+						   condition, max_searches);
 	}
 	for (int i = 0; i < task->field_count; i++)
 	{
@@ -837,39 +707,6 @@ sgip_search_is_constant(const SgipCondition *condition)
 	return true;
 }
 
-/* The condition with its constants as datums. */
-static SgipCondition *
-with_datums(const SgipCondition *condition)
-{
-	SgipCondition *copy = palloc(sizeof(SgipCondition));
-	ListCell   *lc;
-
-	*copy = *condition;
-	copy->values = NIL;
-	foreach(lc, condition->values)
-	{
-		Const	   *constant = lfirst_node(Const, lc);
-		SgipDatum  *datum = palloc(sizeof(SgipDatum));
-
-		datum->value = constant->constvalue;
-		datum->isnull = constant->constisnull;
-		datum->type = constant->consttype;
-		copy->values = lappend(copy->values, datum);
-	}
-	return copy;
-}
-
-SgipSearches *
-sgip_search_evaluate_constants(const SgipTable *table, List *conditions)
-{
-	List	   *constants = NIL;
-	ListCell   *lc;
-
-	foreach(lc, conditions)
-		constants = lappend(constants, with_datums(lfirst(lc)));
-	return sgip_search_evaluate(table, constants, MAX_SEARCHES);
-}
-
 void
 sgip_search_check(const SgipTable *table, List *conditions)
 {
@@ -880,10 +717,8 @@ sgip_search_check(const SgipTable *table, List *conditions)
 	{
 		SgipCondition *condition = lfirst(lc);
 
-		if (sgip_table_field(table, condition->attnum)->kind == SGIP_KIND_ARGUMENT &&
-			sgip_search_is_constant(condition) && !is_judged(table, conditions, condition))
+		if (bms_is_member(condition->attnum, table->search) && sgip_search_is_constant(condition))
 			constants = lappend(constants, condition);
 	}
-	if (constants != NIL)
-		(void) sgip_search_evaluate_constants(table, constants);
+	(void) sgip_search_evaluate(table, constants, SGIP_MAX_SEARCHES);
 }

@@ -10,26 +10,22 @@
 
 #include "fmgr.h"
 
-#include "compat.h"
 #include "request/clause.h"
 #include "request/request.h"
 #include "request/string_set.h"
 
-/* A value that a condition compares with, as known now */
-typedef struct SgipDatum
-{
-	Datum		value;
-	bool		isnull;
-	Oid			type;
-} SgipDatum;
+/*
+ * Most searches for one scan.  Search columns can be answered in no other
+ * way, so their searches are not a matter of cost; but ten thousand requests
+ * can only be a mistake.
+ */
+#define SGIP_MAX_SEARCHES 10000
 
 /* One of several searches keeps only the rows whose column equals its value */
 typedef struct SgipOwnRows
 {
-	AttrNumber	attnum;			/* 0: keeps every row */
-	Oid			text_form;		/* applied to the column first, or InvalidOid */
-	FmgrInfo	equal;			/* equal(column, value) */
-	Oid			collation;
+	const SgipCondition *condition; /* NULL: keeps every row */
+	FmgrInfo	equal;			/* its function */
 	Datum		value;
 } SgipOwnRows;
 
@@ -64,19 +60,16 @@ typedef struct SgipSearches
 
 /*
  * Works out the searches; palloc'd in the current context.  The values of the
- * conditions are SgipDatums.  max_searches: with more searches than that,
- * reading everything is cheaper; it does not bind conditions on search
- * columns, which only searches can answer.  Raises 0A000 for a value that a
- * search column cannot be searched by.
+ * conditions are Consts.  max_searches: with more searches than that, reading
+ * everything is cheaper; it does not bind conditions on search columns, which
+ * only searches can answer.  Raises 0A000 for a value that a search column
+ * cannot be searched by.
  */
 extern SgipSearches *sgip_search_evaluate(const SgipTable *table, List *conditions,
 										  int max_searches);
 
 /* Are the values, expressions, known when the query is planned? */
 extern bool sgip_search_is_constant(const SgipCondition *condition);
-
-/* The same for conditions whose values are constants, however many searches that takes */
-extern SgipSearches *sgip_search_evaluate_constants(const SgipTable *table, List *conditions);
 
 /*
  * Raises 0A000 for a constant among the conditions, whose values are
@@ -86,9 +79,5 @@ extern void sgip_search_check(const SgipTable *table, List *conditions);
 
 /* Raises 0A000 if the decision leaves a search column undecided */
 extern void sgip_search_refuse_undecided(const SgipTable *table, const SgipDecision *decision);
-
-/* Raises 0A000: the API cannot be asked this about a search column */
-extern void sgip_search_report_unusable(const SgipTable *table, AttrNumber attnum,
-										const char *detail) SGIP_NORETURN;
 
 #endif							/* SGIP_SEARCH_H */

@@ -155,16 +155,6 @@ sgip_string_set_move(SgipStringSet *to, SgipStringSet *from)
 	Network    *network;
 	Other	   *other;
 
-	if (hash_get_num_entries(to->networks) == 0 && hash_get_num_entries(to->others) == 0)
-	{
-		SgipStringSet empty = *to;
-
-		*to = *from;
-		*from = empty;
-		return;
-	}
-	if (hash_get_num_entries(from->networks) == 0 && hash_get_num_entries(from->others) == 0)
-		return;
 	hash_seq_init(&status, from->networks);
 	while ((network = hash_seq_search(&status)) != NULL)
 	{

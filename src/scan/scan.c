@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -136,24 +137,7 @@ known_holds(void *expression, void *arg)
 	return !isnull && DatumGetBool(value);
 }
 
-/* The clauses that count now: a setting may have changed since planning. */
-static List *
-counting_clauses(SgipScan *scan)
-{
-	List	   *clauses = NIL;
-	ListCell   *lc;
-
-	if (sgip_enable_pushdown)
-		return scan->order.clauses;
-	foreach(lc, scan->order.clauses)
-	{
-		if (!bms_is_empty(((SgipClause *) lfirst(lc))->search))
-			clauses = lappend(clauses, lfirst(lc));
-	}
-	return clauses;
-}
-
-/* The condition with its values as datums, in the current context. */
+/* The condition with its values as they are now, in the current context. */
 static SgipCondition *
 evaluate_condition(SgipScan *scan, const SgipCondition *condition)
 {
@@ -165,16 +149,18 @@ evaluate_condition(SgipScan *scan, const SgipCondition *condition)
 	foreach(lc, condition->values)
 	{
 		ExprState  *state = lfirst(lc);
-		SgipDatum  *datum = palloc(sizeof(SgipDatum));
+		Oid			type = exprType((Node *) state->expr);
 		Datum		value;
+		bool		isnull;
 		int16		len;
 		bool		byval;
 
-		value = ExecEvalExprSwitchContext(state, scan->order.econtext, &datum->isnull);
-		datum->type = exprType((Node *) state->expr);
-		get_typlenbyval(datum->type, &len, &byval);
-		datum->value = datum->isnull ? (Datum) 0 : datumCopy(value, byval, len);
-		copy->values = lappend(copy->values, datum);
+		value = ExecEvalExprSwitchContext(state, scan->order.econtext, &isnull);
+		get_typlenbyval(type, &len, &byval);
+		if (!isnull)
+			value = datumCopy(value, byval, len);
+		copy->values = lappend(copy->values,
+							   makeConst(type, -1, InvalidOid, len, value, isnull, byval));
 	}
 	return copy;
 }
@@ -187,7 +173,9 @@ evaluate_condition(SgipScan *scan, const SgipCondition *condition)
 static SgipSearches *
 make_searches(SgipScan *scan)
 {
-	SgipDecision decision = sgip_clause_decide(counting_clauses(scan), known_holds, scan);
+	/* the setting may have changed since planning */
+	SgipDecision decision = sgip_clause_decide(scan->table, sgip_clause_enabled(scan->order.clauses),
+											   known_holds, scan);
 	List	   *conditions = NIL;
 	SgipSearches *searches;
 	ListCell   *lc;
@@ -196,13 +184,7 @@ make_searches(SgipScan *scan)
 		return NULL;
 	sgip_search_refuse_undecided(scan->table, &decision);
 	foreach(lc, decision.conditions)
-	{
-		const SgipCondition *condition = lfirst(lc);
-
-		if (sgip_enable_pushdown ||
-			sgip_table_field(scan->table, condition->attnum)->kind == SGIP_KIND_ARGUMENT)
-			conditions = lappend(conditions, evaluate_condition(scan, condition));
-	}
+		conditions = lappend(conditions, evaluate_condition(scan, lfirst(lc)));
 	searches = sgip_search_evaluate(scan->table, conditions,
 									sgip_share_start(scan->share) ? 1 : scan->order.max_searches);
 	for (int i = 0; i < searches->count; i++)

@@ -635,17 +635,18 @@ search_locally(SgipTupleBuilder *builder, const SgipRow *row, size_t *position)
 static bool
 is_own_row(const SgipOwnRows *own, const Datum *values, const bool *nulls)
 {
+	const SgipCondition *condition = own->condition;
 	Datum		value;
 
-	if (own->attnum == 0)
+	if (condition == NULL)
 		return true;
-	if (nulls[own->attnum - 1])
+	if (nulls[condition->attnum - 1])
 		return false;
-	value = values[own->attnum - 1];
-	if (OidIsValid(own->text_form))
-		value = OidFunctionCall1(own->text_form, value);
+	value = values[condition->attnum - 1];
+	if (OidIsValid(condition->text_form))
+		value = OidFunctionCall1(condition->text_form, value);
 	return DatumGetBool(FunctionCall2Coll(unconstify(FmgrInfo *, &own->equal),
-										  own->collation, value, own->value));
+										  condition->collation, value, own->value));
 }
 
 void
