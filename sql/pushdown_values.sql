@@ -37,6 +37,17 @@ SET plan_cache_mode = force_generic_plan;
 EXECUTE by_pattern(NULL); EXECUTE by_net(NULL); EXECUTE by_range('10.0.0.1', NULL);
 EXECUTE by_array(NULL); EXECUTE by_array('{}'); EXECUTE by_array('{NULL,NULL}'); EXECUTE by_start(NULL);
 SELECT * FROM requests();
+-- nor for a strict condition that cannot be sent
+PREPARE by_length(int) AS SELECT count(*) FROM sg.ips_usage WHERE length(username) = $1 AND length(username) > abs($1);
+EXPLAIN (COSTS OFF) EXECUTE by_length(6);
+EXECUTE by_length(NULL);
+SELECT count(*) FROM sg.ips_usage WHERE upper(username) = (SELECT NULL::text);
+SELECT (SELECT count(*) FROM sg.ips_usage WHERE upper(username) = v.name) FROM (VALUES (NULL::text)) v (name);
+SELECT * FROM requests();
+-- but for one that is not strict, or holds without
+PREPARE by_other(text) AS SELECT count(*) > 0 AS found FROM sg.ips_usage WHERE username IS DISTINCT FROM $1 AND (upper(username) = $1 OR length(username) > 0);
+EXECUTE by_other(NULL);
+SELECT * FROM requests();
 
 -- each kind of condition with a value of a generic plan
 EXPLAIN (COSTS OFF) EXECUTE by_pattern('%x');

@@ -522,6 +522,39 @@ build_not_distinct(const Subject *subject, Node *node)
 				build(subject, (Node *) equal));
 }
 
+/* Collects the parameters in a node. */
+static bool
+find_parameters(Node *node, void *context)
+{
+	List	  **parameters = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		*parameters = list_append_unique(*parameters, node);
+	return expression_tree_walker(node, find_parameters, context);
+}
+
+/*
+ * The node, which cannot be asked.  If it is strict, there are no rows if one
+ * of its parameters is NULL.  No other expression is evaluated for that before
+ * there are rows: it could fail.
+ */
+static SgipClause *
+build_local(const Subject *subject, Node *node)
+{
+	Bitmapset  *columns = sgip_clause_columns(subject->table, subject->rel->relid, node);
+	SgipClause *clause = make_clause(SGIP_CLAUSE_LOCAL, bms_int_members(columns, subject->table->search));
+	List	   *parameters = NIL;
+	ListCell   *lc;
+
+	if (subject->at_scan && !contain_nonstrict_functions(node))
+		(void) find_parameters(node, &parameters);
+	foreach(lc, parameters)
+		clause = join(SGIP_CLAUSE_AND, make_known(null_test(lfirst(lc), IS_NOT_NULL)), clause);
+	return or_absent(subject, node, clause);
+}
+
 /*
  * Was the node added by the planner, so that min() or max() becomes the first
  * row of a sorted subquery?  It keeps NULLs from being first, and is no
@@ -571,10 +604,7 @@ build(const Subject *subject, Node *node)
 
 		return join(SGIP_CLAUSE_OR, then, build_side(&choice, node, choice.otherwise, IS_NOT_TRUE));
 	}
-	return or_absent(subject, node,
-					 make_clause(SGIP_CLAUSE_LOCAL,
-								 bms_int_members(sgip_clause_columns(subject->table, subject->rel->relid, node),
-												 subject->table->search)));
+	return build_local(subject, node);
 }
 
 /* Is there anything to do for the clause, besides leaving it to PostgreSQL? */
