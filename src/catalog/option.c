@@ -91,7 +91,6 @@ typedef struct OptionRow
 	int			max;
 	const char *choices;		/* separated by blanks */
 	const char *api;			/* the only api_version that has it, or NULL */
-	bool		required;
 } OptionRow;
 
 /*
@@ -122,7 +121,7 @@ static const OptionRow option_rows[] = {
 	OPTION("api_user", ON_MAPPING, KIND_TEXT, .api = "v2"),
 	OPTION("api_key", ON_MAPPING, KIND_TEXT),
 	OPTION("api_key_file", ON_MAPPING, KIND_KEY_FILE),
-	OPTION("task", ON_TABLE, KIND_TASK, .required = true),
+	OPTION("task", ON_TABLE, KIND_TASK),
 	OPTION("async_capable", ON_SERVER | ON_TABLE, KIND_BOOLEAN),
 	OPTION("analyzable", ON_SERVER | ON_TABLE, KIND_BOOLEAN),
 	OPTION("fdw_startup_cost", ON_SERVER | ON_TABLE, KIND_COST),
@@ -306,16 +305,16 @@ catalogue_names(bool fields)
 	return buf.data;
 }
 
-/* Is name a task, or (field) the API's or the default column's name of a field, of any api_version? */
+/* Is name the API's or the default column's name of a field of any task? */
 static bool
-is_catalogued(const char *name, bool field)
+is_field(const char *name)
 {
 	int			count;
 	const SgipTask *tasks = sgip_task_list(&count);
 
 	for (int i = 0; i < count; i++)
 	{
-		if (field ? sgip_task_find_field(&tasks[i], name) >= 0 : strcmp(tasks[i].name, name) == 0)
+		if (sgip_task_find_field(&tasks[i], name) >= 0)
 			return true;
 	}
 	return false;
@@ -389,31 +388,20 @@ has_outer_blank(const char *value, size_t len)
 const char *
 sgip_option_key_problem(const char *key, size_t len, SgipApi api)
 {
-	const char *problem = NULL;
-
 	if (memchr(key, '\0', len) != NULL)
 		return "holds NUL bytes, as a text in UTF-16 does";
 	if (memchr(key, '\n', len) != NULL || memchr(key, '\r', len) != NULL)
 		return "holds more than one line";
 	if (has_outer_blank(key, len))
 		return "begins or ends with a blank";
-	for (size_t i = 0; i < len && problem == NULL; i++)
+	for (size_t i = 0; i < len; i++)
 	{
 		if ((unsigned char) key[i] < ' ' || key[i] == 127)
-			problem = "holds control characters";
+			return "holds control characters";
 	}
-	if (problem == NULL && api == SGIP_API_V3 && pg_strncasecmp(key, "Bearer ", 7) == 0)
-		problem = "begins with \"Bearer \", which is not part of a key";
-	return problem;
-}
-
-/* Milliseconds of a duration in PostgreSQL's units; false if it is none. */
-static bool
-parse_duration(const char *value, int *result)
-{
-	const char *hint;
-
-	return parse_int(value, result, GUC_UNIT_MS, &hint);
+	if (api == SGIP_API_V3 && pg_strncasecmp(key, "Bearer ", 7) == 0)
+		return "begins with \"Bearer \", which is not part of a key";
+	return NULL;
 }
 
 /*
@@ -434,17 +422,6 @@ check_setter(const OptionRow *row, const char *value)
 		ereport(WARNING,
 				(errmsg("every role of this database can read the password in the option \"%s\"", row->name),
 				 errdetail("Options of servers are shown by the system catalog pg_foreign_server.")));
-}
-
-/* Raises HV024 unless value is a number between min and max of the row. */
-static void
-check_count(const OptionRow *row, const char *value)
-{
-	int			number;
-
-	if (!parse_int(value, &number, 0, NULL) || number < row->min || number > row->max)
-		report_bad_value(row, psprintf("Valid values are whole numbers between %d and %d.",
-									   row->min, row->max));
 }
 
 /*
@@ -474,10 +451,12 @@ check_value(const OptionRow *row, const char *value)
 				report_bad_value(row, "Valid values are \"true\" and \"false\".");
 			break;
 		case KIND_COUNT:
-			check_count(row, value);
+			if (!parse_int(value, &number, 0, NULL) || number < row->min || number > row->max)
+				report_bad_value(row, psprintf("Valid values are whole numbers between %d and %d.",
+											   row->min, row->max));
 			break;
 		case KIND_DURATION:
-			if (!parse_duration(value, &number) || number < row->min || number > row->max)
+			if (!parse_int(value, &number, GUC_UNIT_MS, NULL) || number < row->min || number > row->max)
 				report_bad_value(row, psprintf("Valid values are durations from %d ms to 1 h, "
 											   "such as \"500ms\", \"10s\" or \"2min\"; a bare number is milliseconds.",
 											   row->min));
@@ -491,12 +470,12 @@ check_value(const OptionRow *row, const char *value)
 				report_bad_value(row, psprintf("Valid values are %s.", sgip_option_quote_words(row->choices)));
 			break;
 		case KIND_TASK:
-			if (!is_catalogued(value, false))
+			if (sgip_task_find(SGIP_API_V2, value) == NULL && sgip_task_find(SGIP_API_V3, value) == NULL)
 				report_bad_value(row, psprintf("Valid values are %s.",
 											   sgip_option_quote_words(catalogue_names(false))));
 			break;
 		case KIND_FIELD:
-			if (!is_catalogued(value, true))
+			if (!is_field(value))
 				report_bad_value(row, psprintf("Fields of the API are %s; which of them exist depends on the task.",
 											   sgip_option_quote_words(catalogue_names(true))));
 			break;
@@ -592,7 +571,7 @@ read_number(List *options, const char *name, int fallback)
 	int			number;
 
 	/* a duration's reader takes bare numbers as well */
-	return value != NULL && parse_duration(value, &number) ? number : fallback;
+	return value != NULL && parse_int(value, &number, GUC_UNIT_MS, NULL) ? number : fallback;
 }
 
 static double
@@ -707,15 +686,11 @@ sgip_fdw_validator(PG_FUNCTION_ARGS)
 	int			object = object_of_catalog(PG_GETARG_OID(1), &noun);
 
 	validate(options, object, noun);
-	for (int i = 0; i < (int) lengthof(option_rows); i++)
-	{
-		if ((option_rows[i].objects & object) && option_rows[i].required &&
-			get_value(options, option_rows[i].name) == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-					 errmsg("option \"%s\" is required for %s", option_rows[i].name, noun),
-					 errhint("Valid values are %s.", sgip_option_quote_words(catalogue_names(false)))));
-	}
+	if (object == ON_TABLE && get_value(options, "task") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"task\" is required for a foreign table"),
+				 errhint("Valid values are %s.", sgip_option_quote_words(catalogue_names(false)))));
 	if (object == ON_SERVER)
 		check_server(options, NULL);
 	if (object == ON_MAPPING)
