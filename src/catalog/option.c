@@ -135,29 +135,14 @@ static const OptionRow option_rows[] = {
 	OPTION("account", ON_IMPORT, KIND_TEXT)
 };
 
-/* A server whose options were read and checked, in a context of its own */
+/* A server whose options were read and checked; its id is the key */
 typedef struct KnownServer
 {
-	MemoryContext context;
-	int			users;			/* who refer to its strings */
-	bool		stale;			/* was changed since; goes with its last user */
 	SgipServer	server;
+	MemoryContext context;		/* of its strings */
 } KnownServer;
 
-typedef struct KnownServerEntry
-{
-	Oid			id;
-	KnownServer *known;
-} KnownServerEntry;
-
-/* What a user of it gets; its memory context ends the use */
-typedef struct UsedServer
-{
-	SgipServer	server;
-	MemoryContextCallback callback;
-} UsedServer;
-
-/* KnownServerEntries of this session that are not stale; NULL: not made yet */
+/* Those of this session, since one was changed; NULL: not made yet */
 static HTAB *known_servers = NULL;
 
 PG_FUNCTION_INFO_V1(sgip_fdw_validator);
@@ -783,29 +768,24 @@ read_server(Oid server_id, SgipServer *server)
 	check_server(options, server);
 }
 
-/* Nothing refers to it any more: frees it if it was changed. */
-static void
-release_server(KnownServer *known)
-{
-	if (known->stale && known->users == 0)
-		MemoryContextDelete(known->context);
-}
-
-/* Callback: some server was changed.  That is rare, so all are read again. */
+/*
+ * Callback: some server was changed.  That is rare, so all are read again.
+ * What was handed out is used until the transaction ends.
+ */
 static void
 forget_servers(Datum arg, SgipCacheId cache_id, uint32 hash_value)
 {
 	HASH_SEQ_STATUS status;
-	KnownServerEntry *entry;
+	KnownServer *known;
 
 	hash_seq_init(&status, known_servers);
-	while ((entry = hash_seq_search(&status)) != NULL)
+	while ((known = hash_seq_search(&status)) != NULL)
 	{
-		KnownServer *known = entry->known;
-
-		(void) hash_search(known_servers, &entry->id, HASH_REMOVE, NULL);
-		known->stale = true;
-		release_server(known);
+		if (TopTransactionContext != NULL)
+			MemoryContextSetParent(known->context, TopTransactionContext);
+		else
+			MemoryContextDelete(known->context);
+		(void) hash_search(known_servers, &known->server.id, HASH_REMOVE, NULL);
 	}
 }
 
@@ -813,61 +793,43 @@ forget_servers(Datum arg, SgipCacheId cache_id, uint32 hash_value)
 static KnownServer *
 find_server(Oid server_id)
 {
-	KnownServerEntry *entry;
+	KnownServer read = {0};
 	KnownServer *known;
-	MemoryContext context;
 	MemoryContext caller;
 
 	if (known_servers == NULL)
 	{
-		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(KnownServerEntry)};
+		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(KnownServer)};
 		HTAB	   *servers = hash_create("sgip_fdw servers", 16, &ctl, HASH_ELEM | HASH_BLOBS);
 
 		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, forget_servers, (Datum) 0);
 		known_servers = servers;
 	}
-	entry = hash_search(known_servers, &server_id, HASH_FIND, NULL);
-	if (entry != NULL)
-		return entry->known;
+	known = hash_search(known_servers, &server_id, HASH_FIND, NULL);
+	if (known != NULL)
+		return known;
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw server", ALLOCSET_SMALL_SIZES);
-	caller = MemoryContextSwitchTo(context);
-	known = palloc0(sizeof(KnownServer));
-	known->context = context;
-	read_server(server_id, &known->server);
+	read.context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw server", ALLOCSET_SMALL_SIZES);
+	caller = MemoryContextSwitchTo(read.context);
+	read_server(server_id, &read.server);
 	MemoryContextSwitchTo(caller);
 	/* no catalog is looked at from here on, so it is not forgotten meanwhile */
-	entry = hash_search(known_servers, &server_id, HASH_ENTER, NULL);
-	entry->known = known;
-	MemoryContextSetParent(context, CacheMemoryContext);
+	known = hash_search(known_servers, &server_id, HASH_ENTER, NULL);
+	*known = read;
+	MemoryContextSetParent(read.context, CacheMemoryContext);
 	return known;
-}
-
-/* Callback: the memory of a server that was handed out is freed. */
-static void
-end_use(void *arg)
-{
-	KnownServer *known = arg;
-
-	known->users--;
-	release_server(known);
 }
 
 SgipServer *
 sgip_option_server(Oid server_id)
 {
-	UsedServer *used = palloc(sizeof(UsedServer));
-	KnownServer *known = find_server(server_id);
+	SgipServer *server = palloc(sizeof(SgipServer));
 
-	used->server = known->server;
-	known->users++;
-	used->callback.func = end_use;
-	used->callback.arg = known;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &used->callback);
+	*server = find_server(server_id)->server;
 	/* the caller of a SECURITY DEFINER function sees its messages, too */
-	used->server.hides_values = !sgip_may_use_server(server_id, GetUserId()) ||
+	server->hides_values = !sgip_may_use_server(server_id, GetUserId()) ||
 		!sgip_may_use_server(server_id, GetOuterUserId());
-	return &used->server;
+	return server;
 }
 
 void

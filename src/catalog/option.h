@@ -74,9 +74,10 @@ typedef struct SgipImportOptions
 } SgipImportOptions;
 
 /*
- * The server's options; they live as long as the current memory context.  They
- * are read once in a session, until a server is changed.  Raises the
- * validator's errors too, since a wrapper can be created without it.
+ * The server's options; they live as long as the current memory context, and
+ * not beyond the transaction.  They are read once in a session, until a server
+ * is changed.  Raises the validator's errors too, since a wrapper can be
+ * created without it.
  */
 extern SgipServer *sgip_option_server(Oid server_id);
 
