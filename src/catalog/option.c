@@ -541,12 +541,12 @@ get_checked(List *options, const char *name)
 }
 
 /* Readers of one value; they give the default when the option is absent. */
-static char *
+static const char *
 read_text(List *options, const char *name, const char *fallback)
 {
-	char	   *value = get_checked(options, name);
+	const char *value = get_checked(options, name);
 
-	return value ? value : (fallback ? pstrdup(fallback) : NULL);
+	return value ? value : fallback;
 }
 
 static int
@@ -730,13 +730,13 @@ sgip_option_version_hint(const SgipServer *server, const char *commands)
 					sgip_task_api_name(other), sgip_option_alter_server(server, other));
 }
 
-/* Reads and checks the options of a server; strings are palloc'd. */
+/* Reads and checks the options of a server; strings are palloc'd, or static. */
 static void
 read_server(Oid server_id, SgipServer *server)
 {
 	ForeignServer *catalog = GetForeignServer(server_id);
 	List	   *options = catalog->options;
-	char	   *base_url;
+	const char *base_url;
 	size_t		len;
 
 	server->id = server_id;
@@ -747,8 +747,8 @@ read_server(Oid server_id, SgipServer *server)
 						 "https://api.sendgrid.com");
 	len = strlen(base_url);
 	while (len > 0 && base_url[len - 1] == '/')
-		base_url[--len] = '\0';
-	server->base_url = base_url;
+		len--;
+	server->base_url = pnstrdup(base_url, len);
 	server->resource = read_text(options, "resource", "distributor.ip");
 	server->post = strcmp(read_text(options, "http_method", "get"), "post") == 0;
 	server->keep_connections = read_boolean(options, "keep_connections", true);
@@ -832,30 +832,34 @@ sgip_option_server(Oid server_id)
 	return server;
 }
 
-void
-sgip_option_table(Oid table_id, const SgipServer *server, SgipTableOptions *options)
+const char *
+sgip_option_table(Oid table_id, SgipServer *server)
 {
 	List	   *list = GetForeignTable(table_id)->options;
+	const char *task = get_checked(list, "task");
 
-	options->task = get_checked(list, "task");
-	if (options->task == NULL)
+	if (task == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("foreign table \"%s\" has no option \"task\"", get_rel_name(table_id))));
-	options->async_capable = read_boolean(list, "async_capable", server->async_capable);
-	options->analyzable = read_boolean(list, "analyzable", server->analyzable);
-	options->startup_cost = read_cost(list, "fdw_startup_cost", server->startup_cost);
-	options->tuple_cost = read_cost(list, "fdw_tuple_cost", server->tuple_cost);
+	server->async_capable = read_boolean(list, "async_capable", server->async_capable);
+	server->analyzable = read_boolean(list, "analyzable", server->analyzable);
+	server->startup_cost = read_cost(list, "fdw_startup_cost", server->startup_cost);
+	server->tuple_cost = read_cost(list, "fdw_tuple_cost", server->tuple_cost);
+	return task;
 }
 
 void
 sgip_option_column(Oid table_id, AttrNumber attnum, SgipColumnOptions *options)
 {
 	List	   *list = GetForeignColumnOptions(table_id, attnum);
+	const char *match = read_text(list, "match", "");
 
 	options->field = get_value(list, "field");
 	options->constant = get_checked(list, "constant");
-	options->match = get_checked(list, "match");
+	options->match = strcmp(match, "exact") == 0 ? SGIP_MATCH_EXACT :
+		strcmp(match, "prefix") == 0 ? SGIP_MATCH_PREFIX :
+		strcmp(match, "anywhere") == 0 ? SGIP_MATCH_ANYWHERE : SGIP_MATCH_NONE;
 }
 
 void
@@ -867,16 +871,6 @@ sgip_option_import(List *defelems, SgipApi api, SgipImportOptions *options)
 	/* v2 has no other way to ask for a group; rows of v3 have their pools */
 	options->search_columns = read_boolean(defelems, "search_columns", api == SGIP_API_V2);
 	options->ip_type = read_text(defelems, "ip_type", "inet");
-}
-
-SgipMatch
-sgip_option_match(const char *name)
-{
-	if (strcmp(name, "exact") == 0)
-		return SGIP_MATCH_EXACT;
-	if (strcmp(name, "prefix") == 0)
-		return SGIP_MATCH_PREFIX;
-	return SGIP_MATCH_ANYWHERE;
 }
 
 void

@@ -18,7 +18,7 @@
 #define SGIP_DEFAULT_STARTUP_COST 100.0
 #define SGIP_DEFAULT_TUPLE_COST 0.2
 
-/* Options of a foreign server */
+/* Options of a foreign server, or of one of its tables over these */
 typedef struct SgipServer
 {
 	Oid			id;
@@ -46,31 +46,21 @@ typedef struct SgipServer
 								 * it for */
 } SgipServer;
 
-/* Options of a foreign table, over the server's */
-typedef struct SgipTableOptions
-{
-	char	   *task;			/* never NULL */
-	bool		async_capable;
-	bool		analyzable;
-	double		startup_cost;
-	double		tuple_cost;
-} SgipTableOptions;
-
-/* Options of a column; each NULL when absent */
+/* Options of a column; each NULL or NONE when absent */
 typedef struct SgipColumnOptions
 {
 	char	   *field;
 	char	   *constant;
-	char	   *match;
+	SgipMatch	match;
 } SgipColumnOptions;
 
 /* Options of IMPORT FOREIGN SCHEMA */
 typedef struct SgipImportOptions
 {
-	char	   *prefix;			/* "" when absent */
-	char	   *account;		/* or NULL */
+	const char *prefix;			/* "" when absent */
+	const char *account;		/* or NULL */
 	bool		search_columns;
-	char	   *ip_type;		/* of addresses: inet or text */
+	const char *ip_type;		/* of addresses: inet or text */
 } SgipImportOptions;
 
 /*
@@ -119,11 +109,10 @@ extern int	sgip_control_bytes(const char *p);
 extern void sgip_option_check(const char *name, const char *value);
 
 /*
- * Options of a foreign table; defaults come from its server.  Strings are
- * palloc'd.  Raises HV00J without a task, and the validator's errors
+ * The task of a foreign table; palloc'd.  Its other options replace those of
+ * *server.  Raises HV00J without a task, and the validator's errors
  */
-extern void sgip_option_table(Oid table_id, const SgipServer *server,
-							  SgipTableOptions *options);
+extern const char *sgip_option_table(Oid table_id, SgipServer *server);
 
 /*
  * Options of one column of a foreign table; strings are palloc'd.  Raises the
@@ -141,8 +130,5 @@ extern void sgip_option_import(List *defelems, SgipApi api, SgipImportOptions *o
  * problems with the file are left to libcurl
  */
 extern void sgip_option_check_ca_file(const SgipServer *server);
-
-/* The match that the column option names, which the validator has checked */
-extern SgipMatch sgip_option_match(const char *name);
 
 #endif							/* SGIP_OPTION_H */

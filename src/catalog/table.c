@@ -112,7 +112,7 @@ describe_column(const SgipTable *table, Form_pg_attribute attr, SgipColumn *colu
 				 is_field_of_other(table->task, field_name) ? mixed_hint(table, table->task->name) :
 				 errhint("Fields of this task are %s; the column option \"field\" says which one a column is, "
 						 "\"constant\" gives it a fixed value.", list_fields(table->task))));
-	column->match = options.match ? sgip_option_match(options.match) :
+	column->match = options.match != SGIP_MATCH_NONE ? options.match :
 		table->task->fields[column->field].match;
 }
 
@@ -122,17 +122,11 @@ sgip_table_describe(Oid table_id)
 	SgipTable  *table = palloc0(sizeof(SgipTable));
 	Relation	rel = table_open(table_id, NoLock);
 	TupleDesc	desc = RelationGetDescr(rel);
-	SgipTableOptions options;
 
 	table->id = table_id;
 	table->name = pstrdup(RelationGetRelationName(rel));
 	table->server = sgip_option_server(GetForeignServerIdByRelId(table_id));
-	sgip_option_table(table_id, table->server, &options);
-	table->task = find_task(table, options.task);
-	table->async_capable = options.async_capable;
-	table->analyzable = options.analyzable;
-	table->startup_cost = options.startup_cost;
-	table->tuple_cost = options.tuple_cost;
+	table->task = find_task(table, sgip_option_table(table_id, table->server));
 	table->column_count = desc->natts;
 	table->columns = palloc0(desc->natts * sizeof(SgipColumn));
 	for (int i = 0; i < desc->natts; i++)

@@ -106,7 +106,7 @@ sgipAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func,
 {
 	double		rows = Max(relation->rd_rel->reltuples, 0);
 
-	if (!sgip_table_describe(RelationGetRelid(relation))->analyzable)
+	if (!sgip_table_describe(RelationGetRelid(relation))->server->analyzable)
 		return false;
 	*func = acquire_sample;
 	*totalpages = (BlockNumber) (1 + rows * ROW_BYTES / BLCKSZ);
