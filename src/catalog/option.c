@@ -507,9 +507,8 @@ validate(List *options, int object, const char *noun)
 	}
 }
 
-/* Value of an option in a list of DefElems, or NULL. */
-static char *
-get_value(List *options, const char *name)
+char *
+sgip_option_value(List *options, const char *name)
 {
 	ListCell   *lc;
 
@@ -533,7 +532,7 @@ sgip_option_check(const char *name, const char *value)
 static char *
 get_checked(List *options, const char *name)
 {
-	char	   *value = get_value(options, name);
+	char	   *value = sgip_option_value(options, name);
 
 	if (value != NULL)
 		sgip_option_check(name, value);
@@ -593,7 +592,7 @@ find_misplaced(List *options, SgipApi api)
 		const OptionRow *row = &option_rows[i];
 
 		if (row->api != NULL && strcmp(row->api, sgip_task_api_name(api)) != 0 &&
-			get_value(options, row->name) != NULL)
+			sgip_option_value(options, row->name) != NULL)
 			return row;
 	}
 	return NULL;
@@ -605,10 +604,10 @@ check_mapping(List *options)
 {
 	const OptionRow *v2 = find_misplaced(options, SGIP_API_V3);
 	const OptionRow *v3 = find_misplaced(options, SGIP_API_V2);
-	const char *key = get_value(options, "api_key");
+	const char *key = sgip_option_value(options, "api_key");
 	const char *problem = key ? sgip_option_key_problem(key, strlen(key), v2 ? SGIP_API_V2 : SGIP_API_V3) : NULL;
 
-	if ((key != NULL && get_value(options, "api_key_file") != NULL) || (v2 != NULL && v3 != NULL))
+	if ((key != NULL && sgip_option_value(options, "api_key_file") != NULL) || (v2 != NULL && v3 != NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("options \"%s\" and \"%s\" exclude each other",
@@ -626,8 +625,8 @@ check_mapping(List *options)
 static void
 check_server(List *options, const SgipServer *server)
 {
-	const char *url = get_value(options, "base_url");
-	const char *proxy = get_value(options, "proxy");
+	const char *url = sgip_option_value(options, "base_url");
+	const char *proxy = sgip_option_value(options, "proxy");
 	bool		plain = url != NULL && pg_strncasecmp(url, "http:", 5) == 0;
 	const OptionRow *misplaced = find_misplaced(options, read_api(options));
 
@@ -638,7 +637,7 @@ check_server(List *options, const SgipServer *server)
 				 server ? errdetail("Server \"%s\" speaks %s.", server->name, sgip_task_api_name(server->api)) :
 				 errdetail("The server speaks %s.", sgip_task_api_name(read_api(options))),
 				 server ? errhint("%s", sgip_option_version_hint(server, sgip_option_alter_server(server, server->api))) :
-				 get_value(options, "api_version") ?
+				 sgip_option_value(options, "api_version") ?
 				 errhint("Drop it in the same command (DROP %s), or speak %s (SET api_version '%s').",
 						 misplaced->name, misplaced->api, misplaced->api) :
 				 errhint("Leave it out, or say in the same command that the server speaks %s: OPTIONS (api_version '%s', …).",
@@ -671,7 +670,7 @@ sgip_fdw_validator(PG_FUNCTION_ARGS)
 	int			object = object_of_catalog(PG_GETARG_OID(1), &noun);
 
 	validate(options, object, noun);
-	if (object == ON_TABLE && get_value(options, "task") == NULL)
+	if (object == ON_TABLE && sgip_option_value(options, "task") == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("option \"task\" is required for a foreign table"),
@@ -680,8 +679,8 @@ sgip_fdw_validator(PG_FUNCTION_ARGS)
 		check_server(options, NULL);
 	if (object == ON_MAPPING)
 		check_mapping(options);
-	if (get_value(options, "constant") != NULL &&
-		(get_value(options, "field") != NULL || get_value(options, "match") != NULL))
+	if (sgip_option_value(options, "constant") != NULL &&
+		(sgip_option_value(options, "field") != NULL || sgip_option_value(options, "match") != NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("option \"constant\" excludes \"field\" and \"match\""),
@@ -693,7 +692,7 @@ char *
 sgip_option_alter_server(const SgipServer *server, SgipApi api)
 {
 	List	   *options = GetForeignServer(server->id)->options;
-	bool		has_url = get_value(options, "base_url") != NULL;
+	bool		has_url = sgip_option_value(options, "base_url") != NULL;
 	StringInfoData buf;
 	const char *comma = "";
 
@@ -701,7 +700,7 @@ sgip_option_alter_server(const SgipServer *server, SgipApi api)
 	appendStringInfo(&buf, "ALTER SERVER %s OPTIONS (", quote_identifier(server->name));
 	if (api != server->api)
 	{
-		appendStringInfo(&buf, "%s api_version '%s'", get_value(options, "api_version") ? "SET" : "ADD",
+		appendStringInfo(&buf, "%s api_version '%s'", sgip_option_value(options, "api_version") ? "SET" : "ADD",
 						 sgip_task_api_name(api));
 		comma = ", ";
 		/* a v2 server has a host of its own; v3's is the default */
@@ -712,7 +711,7 @@ sgip_option_alter_server(const SgipServer *server, SgipApi api)
 	{
 		const OptionRow *row = &option_rows[i];
 
-		if (row->api == NULL || strcmp(row->api, sgip_task_api_name(api)) == 0 || get_value(options, row->name) == NULL)
+		if (row->api == NULL || strcmp(row->api, sgip_task_api_name(api)) == 0 || sgip_option_value(options, row->name) == NULL)
 			continue;
 		appendStringInfo(&buf, "%sDROP %s", comma, row->name);
 		comma = ", ";
@@ -855,7 +854,7 @@ sgip_option_column(Oid table_id, AttrNumber attnum, SgipColumnOptions *options)
 	List	   *list = GetForeignColumnOptions(table_id, attnum);
 	const char *match = read_text(list, "match", "");
 
-	options->field = get_value(list, "field");
+	options->field = sgip_option_value(list, "field");
 	options->constant = get_checked(list, "constant");
 	options->match = strcmp(match, "exact") == 0 ? SGIP_MATCH_EXACT :
 		strcmp(match, "prefix") == 0 ? SGIP_MATCH_PREFIX :

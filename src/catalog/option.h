@@ -105,6 +105,9 @@ extern char *sgip_option_closest(const char *list, const char *name);
  */
 extern int	sgip_control_bytes(const char *p);
 
+/* Value of an option in a list of DefElems, or NULL */
+extern char *sgip_option_value(List *options, const char *name);
+
 /* Raises HV024 if the value, read elsewhere, is not legal for the option */
 extern void sgip_option_check(const char *name, const char *value);
 
