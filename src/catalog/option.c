@@ -848,17 +848,17 @@ sgip_option_table(Oid table_id, SgipServer *server)
 	return task;
 }
 
-void
-sgip_option_column(Oid table_id, AttrNumber attnum, SgipColumnOptions *options)
+const char *
+sgip_option_column(Oid table_id, AttrNumber attnum, const char **constant, SgipMatch *how)
 {
 	List	   *list = GetForeignColumnOptions(table_id, attnum);
 	const char *match = read_text(list, "match", "");
 
-	options->field = sgip_option_value(list, "field");
-	options->constant = get_checked(list, "constant");
-	options->match = strcmp(match, "exact") == 0 ? SGIP_MATCH_EXACT :
+	*constant = get_checked(list, "constant");
+	*how = strcmp(match, "exact") == 0 ? SGIP_MATCH_EXACT :
 		strcmp(match, "prefix") == 0 ? SGIP_MATCH_PREFIX :
 		strcmp(match, "anywhere") == 0 ? SGIP_MATCH_ANYWHERE : SGIP_MATCH_NONE;
+	return sgip_option_value(list, "field");
 }
 
 void

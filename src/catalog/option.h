@@ -46,14 +46,6 @@ typedef struct SgipServer
 								 * it for */
 } SgipServer;
 
-/* Options of a column; each NULL or NONE when absent */
-typedef struct SgipColumnOptions
-{
-	char	   *field;
-	char	   *constant;
-	SgipMatch	match;
-} SgipColumnOptions;
-
 /* Options of IMPORT FOREIGN SCHEMA */
 typedef struct SgipImportOptions
 {
@@ -118,11 +110,12 @@ extern void sgip_option_check(const char *name, const char *value);
 extern const char *sgip_option_table(Oid table_id, SgipServer *server);
 
 /*
- * Options of one column of a foreign table; strings are palloc'd.  Raises the
- * validator's errors
+ * Options of one column of a foreign table: the field that it names, its
+ * constant, how it is compared; NULL or NONE when absent, strings are
+ * palloc'd.  Raises the validator's errors
  */
-extern void sgip_option_column(Oid table_id, AttrNumber attnum,
-							   SgipColumnOptions *options);
+extern const char *sgip_option_column(Oid table_id, AttrNumber attnum,
+									  const char **constant, SgipMatch *how);
 
 /* Options of an IMPORT FOREIGN SCHEMA; raises the validator's errors */
 extern void sgip_option_import(List *defelems, SgipApi api, SgipImportOptions *options);
