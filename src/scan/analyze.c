@@ -60,14 +60,14 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 	double		skip = -1;
 	double		seen = 0;
 	int			have = 0;
-	SgipScanResult result;
+	SgipFetchResult result;
 
 	reservoir_init_selection_state(&state, targrows);
-	while ((result = sgip_scan_next(scan, slot)) != SGIP_SCAN_END)
+	while ((result = sgip_scan_next(scan, slot)) != SGIP_FETCH_END)
 	{
 		int			place;
 
-		if (result == SGIP_SCAN_WAIT)
+		if (result == SGIP_FETCH_WAIT)
 		{
 			sgip_scan_wait(scan);
 			continue;
