@@ -54,7 +54,10 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 			   double *totalrows, double *totaldeadrows)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
-	SgipScanOrder order = {.all_columns = true, .max_searches = 1};
+	SgipScanOrder order = {
+		.columns = bms_add_range(NULL, 1, RelationGetNumberOfAttributes(relation)),
+		.max_searches = 1
+	};
 	SgipScan   *scan = sgip_scan_begin(relation, GetUserId(), &order);
 	ReservoirStateData state;
 	double		skip = -1;

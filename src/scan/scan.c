@@ -103,7 +103,6 @@ sgip_scan_begin(Relation rel, Oid user_id, const SgipScanOrder *order)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	SgipScan   *scan = palloc0(sizeof(SgipScan));
-	Bitmapset  *needed = order->columns;
 
 	scan->context = context;
 	scan->values_context = AllocSetContextCreate(context, "sgip_fdw values",
@@ -112,10 +111,7 @@ sgip_scan_begin(Relation rel, Oid user_id, const SgipScanOrder *order)
 											  ALLOCSET_DEFAULT_SIZES);
 	scan->table = sgip_table_describe(RelationGetRelid(rel));
 	scan->order = *order;
-	/* an empty set is NULL, which would mean all columns */
-	if (needed == NULL && !order->all_columns)
-		needed = bms_make_singleton(0);
-	scan->builder = sgip_tuple_prepare(scan->table, RelationGetDescr(rel), needed);
+	scan->builder = sgip_tuple_prepare(scan->table, order->columns);
 	scan->share = sgip_share_join(order->statement, scan->table, user_id, order->restarts, &scan->counters);
 	if (scan->table->server->hides_values && order->clauses != NIL)
 		scan->shown = show_expressions(scan->table, order);

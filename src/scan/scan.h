@@ -21,7 +21,6 @@ typedef struct SgipScan SgipScan;
 typedef struct SgipScanOrder
 {
 	Bitmapset  *columns;		/* attribute numbers to fill */
-	bool		all_columns;	/* all of them, instead */
 	List	   *clauses;		/* SgipClauses; NIL: everything */
 	ExprContext *econtext;		/* in which their expressions are evaluated */
 	Plan	   *plan;			/* the node, to say what they are */
