@@ -297,13 +297,14 @@ make_whole(Maker *maker, SgipSpan text, Datum *value)
 {
 	char	   *copy = pnstrdup(text.data, text.len);
 	char	   *exponent = strpbrk(copy, "eE");
+	long		power = exponent != NULL ? strtol(exponent + 1, NULL, 10) : 0;
 	char	   *end;
 	Datum		number;
 	Datum		whole;
 
 	if (strspn(copy, "+-.0123456789eE") != text.len || strpbrk(copy, ".eE") == NULL)
 		return false;
-	if (exponent != NULL && labs(strtol(exponent + 1, NULL, 10)) > MAX_WHOLE_EXPONENT)
+	if (power > MAX_WHOLE_EXPONENT || power < -MAX_WHOLE_EXPONENT)
 		return false;
 	(void) strtod(copy, &end);
 	if (*end != '\0')
