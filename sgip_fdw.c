@@ -144,7 +144,7 @@ sgipIterateForeignScan(ForeignScanState *node)
 	SgipScan   *scan = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 
-	while (sgip_scan_next(scan, slot) == SGIP_SCAN_WAIT && !node->ss.ps.async_capable)
+	while (sgip_scan_next(scan, slot) == SGIP_FETCH_WAIT && !node->ss.ps.async_capable)
 		sgip_scan_wait(scan);
 	return slot;
 }

@@ -11,12 +11,6 @@
 #ifndef SGIP_COMPAT_H
 #define SGIP_COMPAT_H
 
-#if PG_VERSION_NUM >= 170000
-#include "utils/wait_event.h"
-#else
-#include "pgstat.h"
-#endif
-
 /*
  * A function that does not return; PostgreSQL's own macro goes behind the
  * declaration until 17 and before it since 18.
@@ -24,24 +18,27 @@
 #define SGIP_NORETURN __attribute__((noreturn))
 
 /*
- * Identifier of one of our wait events.  Extensions can name theirs since 17;
- * before that all are "Extension".  Naming one takes shared memory, so call
- * this in a backend only.
+ * What became otherwise with 17:
+ *
+ * Extensions can name their wait events; before that all are "Extension".
+ * Naming one takes shared memory, so call sgip_wait_event_new in a backend
+ * only.  A set of wait events that lasts as long as the session belongs to no
+ * resource owner, instead of to a memory context.  The number of this session,
+ * below MaxBackends, is a variable.  The expected number of elements of an
+ * array expression takes root.
  */
 #if PG_VERSION_NUM >= 170000
+#include "utils/wait_event.h"
 #define sgip_wait_event_new(name)	WaitEventExtensionNew(name)
-#else
-#define sgip_wait_event_new(name)	PG_WAIT_EXTENSION
-#endif
-
-/*
- * A set of wait events that lasts as long as the session.  It belongs to a
- * memory context until 16, to a resource owner or to none since 17.
- */
-#if PG_VERSION_NUM >= 170000
 #define sgip_create_wait_event_set(n)	CreateWaitEventSet(NULL, n)
+#define sgip_session_number()	MyProcNumber
+#define sgip_estimate_array_length(root, expr) estimate_array_length(root, expr)
 #else
+#include "pgstat.h"
+#define sgip_wait_event_new(name)	PG_WAIT_EXTENSION
 #define sgip_create_wait_event_set(n)	CreateWaitEventSet(TopMemoryContext, n)
+#define sgip_session_number()	(MyProc->pgprocno)
+#define sgip_estimate_array_length(root, expr) ((double) estimate_array_length(expr))
 #endif
 
 /*
@@ -71,27 +68,28 @@
 #define sgip_register_tranche(tranche, name) LWLockRegisterTranche(tranche, name)
 #endif
 
-/* The number of this session, below MaxBackends */
-#if PG_VERSION_NUM >= 170000
-#define sgip_session_number()	MyProcNumber
-#else
-#define sgip_session_number()	(MyProc->pgprocno)
-#endif
-
-/* May the role use that server? */
+/*
+ * What became otherwise with 16: the question whether a role may use a server;
+ * macros about varlena values have a header of their own; the user that
+ * permissions are checked for, InvalidOid for the current one, is in the plan
+ * of a scan, and before in the range table.
+ */
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_foreign_server.h"
+#include "varatt.h"
 #define sgip_may_use_server(server_id, role) \
 	(object_aclcheck(ForeignServerRelationId, server_id, role, ACL_USAGE) == ACLCHECK_OK)
+#define sgip_check_as_user(node)	(((ForeignScan *) (node)->ss.ps.plan)->checkAsUser)
 #else
 #define sgip_may_use_server(server_id, role) \
 	(pg_foreign_server_aclcheck(server_id, role, ACL_USAGE) == ACLCHECK_OK)
+#define sgip_check_as_user(node) \
+	(exec_rt_fetch(((Scan *) (node)->ss.ps.plan)->scanrelid, (node)->ss.ps.state)->checkAsUser)
 #endif
 
-/* Macros about varlena values have a header of their own since 16 */
-#if PG_VERSION_NUM >= 160000
-#include "varatt.h"
-#endif
+/* The user whose mapping a running scan uses */
+#define sgip_scan_user(node) \
+	(OidIsValid(sgip_check_as_user(node)) ? sgip_check_as_user(node) : GetUserId())
 
 /*
  * EXPLAIN's functions moved to headers of their own in 18.
@@ -101,20 +99,6 @@
 #include "commands/explain_state.h"
 #else
 #include "commands/explain.h"
-#endif
-
-/*
- * The user whose mapping a running scan uses: the one that PostgreSQL checks
- * permissions for.  The plan carries it since 16, the range table before.
- */
-#if PG_VERSION_NUM >= 160000
-#define sgip_scan_user(node) \
-	(OidIsValid(((ForeignScan *) (node)->ss.ps.plan)->checkAsUser) ? \
-	 ((ForeignScan *) (node)->ss.ps.plan)->checkAsUser : GetUserId())
-#else
-#define sgip_scan_user(node) \
-	(OidIsValid(exec_rt_fetch(((Scan *) (node)->ss.ps.plan)->scanrelid, (node)->ss.ps.state)->checkAsUser) ? \
-	 exec_rt_fetch(((Scan *) (node)->ss.ps.plan)->scanrelid, (node)->ss.ps.state)->checkAsUser : GetUserId())
 #endif
 
 /*
@@ -132,13 +116,6 @@
 	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL)
 #endif
 
-/* Expected number of elements of an array expression; takes root since 17 */
-#if PG_VERSION_NUM >= 170000
-#define sgip_estimate_array_length(root, expr) estimate_array_length(root, expr)
-#else
-#define sgip_estimate_array_length(root, expr) ((double) estimate_array_length(expr))
-#endif
-
 /* A virtual generated column (since 18): PostgreSQL computes it, so it is never requested */
 #ifdef ATTRIBUTE_GENERATED_VIRTUAL
 #define sgip_is_virtual(attr)		((attr)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
@@ -152,11 +129,6 @@
 typedef SysCacheIdentifier SgipCacheId;
 #else
 typedef int SgipCacheId;
-#endif
-
-/* Since 19 a hand-made tuple descriptor must be finalized before it is used */
-#if PG_VERSION_NUM < 190000
-#define TupleDescFinalize(desc)		((void) 0)
 #endif
 
 #endif							/* SGIP_COMPAT_H */

@@ -121,6 +121,17 @@ class Emulator:
         given = action()
         return given, self.control(f'log?since={mark}&wait_ms=5000')
 
+    def only(self, name, action, accounts, lines=None):
+        """The action asks these accounts, each once, and no other; the last lines of what it prints are given."""
+        printed, asked = self.asked(action)
+        good = asked == collections.Counter(accounts) and (lines is None or printed[-len(lines):] == lines)
+        check(good, name, f'{printed[-3:]} {dict(asked)}')
+
+    def asked(self, action):
+        """(what an action gives, how often each account was asked meanwhile)."""
+        given, log = self.log(action)
+        return given, collections.Counter(str(entry['switches'].get('id')) for entry in log)
+
     def requests(self, action):
         """(what an action gives, how many requests were sent meanwhile)."""
         given, log = self.log(action)

@@ -13,10 +13,11 @@
 /* The credentials of a user mapping */
 typedef struct SgipCredentials
 {
-	Oid			user_id;		/* whose mapping was looked for */
-	Oid			mapping_id;		/* the mapping found; PUBLIC's perhaps */
+	Oid			mapping_id;
+	Oid			user_id;		/* whose it is, InvalidOid for PUBLIC */
 	const char *api_user;		/* v2 */
 	const char *api_key;		/* never NULL or empty */
+	const char *api_key_file;	/* that the key was read from, or NULL */
 	const char *on_behalf_of;	/* v3, or NULL */
 } SgipCredentials;
 

@@ -91,7 +91,6 @@ typedef struct OptionRow
 	int			max;
 	const char *choices;		/* separated by blanks */
 	const char *api;			/* the only api_version that has it, or NULL */
-	bool		required;
 } OptionRow;
 
 /*
@@ -122,7 +121,7 @@ static const OptionRow option_rows[] = {
 	OPTION("api_user", ON_MAPPING, KIND_TEXT, .api = "v2"),
 	OPTION("api_key", ON_MAPPING, KIND_TEXT),
 	OPTION("api_key_file", ON_MAPPING, KIND_KEY_FILE),
-	OPTION("task", ON_TABLE, KIND_TASK, .required = true),
+	OPTION("task", ON_TABLE, KIND_TASK),
 	OPTION("async_capable", ON_SERVER | ON_TABLE, KIND_BOOLEAN),
 	OPTION("analyzable", ON_SERVER | ON_TABLE, KIND_BOOLEAN),
 	OPTION("fdw_startup_cost", ON_SERVER | ON_TABLE, KIND_COST),
@@ -136,29 +135,14 @@ static const OptionRow option_rows[] = {
 	OPTION("account", ON_IMPORT, KIND_TEXT)
 };
 
-/* A server whose options were read and checked, in a context of its own */
+/* A server whose options were read and checked; its id is the key */
 typedef struct KnownServer
 {
-	MemoryContext context;
-	int			users;			/* who refer to its strings */
-	bool		stale;			/* was changed since; goes with its last user */
 	SgipServer	server;
+	MemoryContext context;		/* of its strings */
 } KnownServer;
 
-typedef struct KnownServerEntry
-{
-	Oid			id;
-	KnownServer *known;
-} KnownServerEntry;
-
-/* What a user of it gets; its memory context ends the use */
-typedef struct UsedServer
-{
-	SgipServer	server;
-	MemoryContextCallback callback;
-} UsedServer;
-
-/* KnownServerEntries of this session that are not stale; NULL: not made yet */
+/* Those of this session, since one was changed; NULL: not made yet */
 static HTAB *known_servers = NULL;
 
 PG_FUNCTION_INFO_V1(sgip_fdw_validator);
@@ -306,16 +290,16 @@ catalogue_names(bool fields)
 	return buf.data;
 }
 
-/* Is name a task, or (field) the API's or the default column's name of a field, of any api_version? */
+/* Is name the API's or the default column's name of a field of any task? */
 static bool
-is_catalogued(const char *name, bool field)
+is_field(const char *name)
 {
 	int			count;
 	const SgipTask *tasks = sgip_task_list(&count);
 
 	for (int i = 0; i < count; i++)
 	{
-		if (field ? sgip_task_find_field(&tasks[i], name) >= 0 : strcmp(tasks[i].name, name) == 0)
+		if (sgip_task_find_field(&tasks[i], name) >= 0)
 			return true;
 	}
 	return false;
@@ -389,31 +373,20 @@ has_outer_blank(const char *value, size_t len)
 const char *
 sgip_option_key_problem(const char *key, size_t len, SgipApi api)
 {
-	const char *problem = NULL;
-
 	if (memchr(key, '\0', len) != NULL)
 		return "holds NUL bytes, as a text in UTF-16 does";
 	if (memchr(key, '\n', len) != NULL || memchr(key, '\r', len) != NULL)
 		return "holds more than one line";
 	if (has_outer_blank(key, len))
 		return "begins or ends with a blank";
-	for (size_t i = 0; i < len && problem == NULL; i++)
+	for (size_t i = 0; i < len; i++)
 	{
 		if ((unsigned char) key[i] < ' ' || key[i] == 127)
-			problem = "holds control characters";
+			return "holds control characters";
 	}
-	if (problem == NULL && api == SGIP_API_V3 && pg_strncasecmp(key, "Bearer ", 7) == 0)
-		problem = "begins with \"Bearer \", which is not part of a key";
-	return problem;
-}
-
-/* Milliseconds of a duration in PostgreSQL's units; false if it is none. */
-static bool
-parse_duration(const char *value, int *result)
-{
-	const char *hint;
-
-	return parse_int(value, result, GUC_UNIT_MS, &hint);
+	if (api == SGIP_API_V3 && pg_strncasecmp(key, "Bearer ", 7) == 0)
+		return "begins with \"Bearer \", which is not part of a key";
+	return NULL;
 }
 
 /*
@@ -434,17 +407,6 @@ check_setter(const OptionRow *row, const char *value)
 		ereport(WARNING,
 				(errmsg("every role of this database can read the password in the option \"%s\"", row->name),
 				 errdetail("Options of servers are shown by the system catalog pg_foreign_server.")));
-}
-
-/* Raises HV024 unless value is a number between min and max of the row. */
-static void
-check_count(const OptionRow *row, const char *value)
-{
-	int			number;
-
-	if (!parse_int(value, &number, 0, NULL) || number < row->min || number > row->max)
-		report_bad_value(row, psprintf("Valid values are whole numbers between %d and %d.",
-									   row->min, row->max));
 }
 
 /*
@@ -474,10 +436,12 @@ check_value(const OptionRow *row, const char *value)
 				report_bad_value(row, "Valid values are \"true\" and \"false\".");
 			break;
 		case KIND_COUNT:
-			check_count(row, value);
+			if (!parse_int(value, &number, 0, NULL) || number < row->min || number > row->max)
+				report_bad_value(row, psprintf("Valid values are whole numbers between %d and %d.",
+											   row->min, row->max));
 			break;
 		case KIND_DURATION:
-			if (!parse_duration(value, &number) || number < row->min || number > row->max)
+			if (!parse_int(value, &number, GUC_UNIT_MS, NULL) || number < row->min || number > row->max)
 				report_bad_value(row, psprintf("Valid values are durations from %d ms to 1 h, "
 											   "such as \"500ms\", \"10s\" or \"2min\"; a bare number is milliseconds.",
 											   row->min));
@@ -491,12 +455,12 @@ check_value(const OptionRow *row, const char *value)
 				report_bad_value(row, psprintf("Valid values are %s.", sgip_option_quote_words(row->choices)));
 			break;
 		case KIND_TASK:
-			if (!is_catalogued(value, false))
+			if (sgip_task_find(SGIP_API_V2, value) == NULL && sgip_task_find(SGIP_API_V3, value) == NULL)
 				report_bad_value(row, psprintf("Valid values are %s.",
 											   sgip_option_quote_words(catalogue_names(false))));
 			break;
 		case KIND_FIELD:
-			if (!is_catalogued(value, true))
+			if (!is_field(value))
 				report_bad_value(row, psprintf("Fields of the API are %s; which of them exist depends on the task.",
 											   sgip_option_quote_words(catalogue_names(true))));
 			break;
@@ -543,9 +507,8 @@ validate(List *options, int object, const char *noun)
 	}
 }
 
-/* Value of an option in a list of DefElems, or NULL. */
-static char *
-get_value(List *options, const char *name)
+char *
+sgip_option_value(List *options, const char *name)
 {
 	ListCell   *lc;
 
@@ -569,7 +532,7 @@ sgip_option_check(const char *name, const char *value)
 static char *
 get_checked(List *options, const char *name)
 {
-	char	   *value = get_value(options, name);
+	char	   *value = sgip_option_value(options, name);
 
 	if (value != NULL)
 		sgip_option_check(name, value);
@@ -577,12 +540,12 @@ get_checked(List *options, const char *name)
 }
 
 /* Readers of one value; they give the default when the option is absent. */
-static char *
+static const char *
 read_text(List *options, const char *name, const char *fallback)
 {
-	char	   *value = get_checked(options, name);
+	const char *value = get_checked(options, name);
 
-	return value ? value : (fallback ? pstrdup(fallback) : NULL);
+	return value ? value : fallback;
 }
 
 static int
@@ -592,7 +555,7 @@ read_number(List *options, const char *name, int fallback)
 	int			number;
 
 	/* a duration's reader takes bare numbers as well */
-	return value != NULL && parse_duration(value, &number) ? number : fallback;
+	return value != NULL && parse_int(value, &number, GUC_UNIT_MS, NULL) ? number : fallback;
 }
 
 static double
@@ -629,7 +592,7 @@ find_misplaced(List *options, SgipApi api)
 		const OptionRow *row = &option_rows[i];
 
 		if (row->api != NULL && strcmp(row->api, sgip_task_api_name(api)) != 0 &&
-			get_value(options, row->name) != NULL)
+			sgip_option_value(options, row->name) != NULL)
 			return row;
 	}
 	return NULL;
@@ -641,10 +604,10 @@ check_mapping(List *options)
 {
 	const OptionRow *v2 = find_misplaced(options, SGIP_API_V3);
 	const OptionRow *v3 = find_misplaced(options, SGIP_API_V2);
-	const char *key = get_value(options, "api_key");
+	const char *key = sgip_option_value(options, "api_key");
 	const char *problem = key ? sgip_option_key_problem(key, strlen(key), v2 ? SGIP_API_V2 : SGIP_API_V3) : NULL;
 
-	if ((key != NULL && get_value(options, "api_key_file") != NULL) || (v2 != NULL && v3 != NULL))
+	if ((key != NULL && sgip_option_value(options, "api_key_file") != NULL) || (v2 != NULL && v3 != NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("options \"%s\" and \"%s\" exclude each other",
@@ -662,8 +625,8 @@ check_mapping(List *options)
 static void
 check_server(List *options, const SgipServer *server)
 {
-	const char *url = get_value(options, "base_url");
-	const char *proxy = get_value(options, "proxy");
+	const char *url = sgip_option_value(options, "base_url");
+	const char *proxy = sgip_option_value(options, "proxy");
 	bool		plain = url != NULL && pg_strncasecmp(url, "http:", 5) == 0;
 	const OptionRow *misplaced = find_misplaced(options, read_api(options));
 
@@ -674,7 +637,7 @@ check_server(List *options, const SgipServer *server)
 				 server ? errdetail("Server \"%s\" speaks %s.", server->name, sgip_task_api_name(server->api)) :
 				 errdetail("The server speaks %s.", sgip_task_api_name(read_api(options))),
 				 server ? errhint("%s", sgip_option_version_hint(server, sgip_option_alter_server(server, server->api))) :
-				 get_value(options, "api_version") ?
+				 sgip_option_value(options, "api_version") ?
 				 errhint("Drop it in the same command (DROP %s), or speak %s (SET api_version '%s').",
 						 misplaced->name, misplaced->api, misplaced->api) :
 				 errhint("Leave it out, or say in the same command that the server speaks %s: OPTIONS (api_version '%s', …).",
@@ -707,21 +670,17 @@ sgip_fdw_validator(PG_FUNCTION_ARGS)
 	int			object = object_of_catalog(PG_GETARG_OID(1), &noun);
 
 	validate(options, object, noun);
-	for (int i = 0; i < (int) lengthof(option_rows); i++)
-	{
-		if ((option_rows[i].objects & object) && option_rows[i].required &&
-			get_value(options, option_rows[i].name) == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-					 errmsg("option \"%s\" is required for %s", option_rows[i].name, noun),
-					 errhint("Valid values are %s.", sgip_option_quote_words(catalogue_names(false)))));
-	}
+	if (object == ON_TABLE && sgip_option_value(options, "task") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"task\" is required for a foreign table"),
+				 errhint("Valid values are %s.", sgip_option_quote_words(catalogue_names(false)))));
 	if (object == ON_SERVER)
 		check_server(options, NULL);
 	if (object == ON_MAPPING)
 		check_mapping(options);
-	if (get_value(options, "constant") != NULL &&
-		(get_value(options, "field") != NULL || get_value(options, "match") != NULL))
+	if (sgip_option_value(options, "constant") != NULL &&
+		(sgip_option_value(options, "field") != NULL || sgip_option_value(options, "match") != NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("option \"constant\" excludes \"field\" and \"match\""),
@@ -733,7 +692,7 @@ char *
 sgip_option_alter_server(const SgipServer *server, SgipApi api)
 {
 	List	   *options = GetForeignServer(server->id)->options;
-	bool		has_url = get_value(options, "base_url") != NULL;
+	bool		has_url = sgip_option_value(options, "base_url") != NULL;
 	StringInfoData buf;
 	const char *comma = "";
 
@@ -741,7 +700,7 @@ sgip_option_alter_server(const SgipServer *server, SgipApi api)
 	appendStringInfo(&buf, "ALTER SERVER %s OPTIONS (", quote_identifier(server->name));
 	if (api != server->api)
 	{
-		appendStringInfo(&buf, "%s api_version '%s'", get_value(options, "api_version") ? "SET" : "ADD",
+		appendStringInfo(&buf, "%s api_version '%s'", sgip_option_value(options, "api_version") ? "SET" : "ADD",
 						 sgip_task_api_name(api));
 		comma = ", ";
 		/* a v2 server has a host of its own; v3's is the default */
@@ -752,7 +711,7 @@ sgip_option_alter_server(const SgipServer *server, SgipApi api)
 	{
 		const OptionRow *row = &option_rows[i];
 
-		if (row->api == NULL || strcmp(row->api, sgip_task_api_name(api)) == 0 || get_value(options, row->name) == NULL)
+		if (row->api == NULL || strcmp(row->api, sgip_task_api_name(api)) == 0 || sgip_option_value(options, row->name) == NULL)
 			continue;
 		appendStringInfo(&buf, "%sDROP %s", comma, row->name);
 		comma = ", ";
@@ -770,13 +729,13 @@ sgip_option_version_hint(const SgipServer *server, const char *commands)
 					sgip_task_api_name(other), sgip_option_alter_server(server, other));
 }
 
-/* Reads and checks the options of a server; strings are palloc'd. */
+/* Reads and checks the options of a server; strings are palloc'd, or static. */
 static void
 read_server(Oid server_id, SgipServer *server)
 {
 	ForeignServer *catalog = GetForeignServer(server_id);
 	List	   *options = catalog->options;
-	char	   *base_url;
+	const char *base_url;
 	size_t		len;
 
 	server->id = server_id;
@@ -787,8 +746,8 @@ read_server(Oid server_id, SgipServer *server)
 						 "https://api.sendgrid.com");
 	len = strlen(base_url);
 	while (len > 0 && base_url[len - 1] == '/')
-		base_url[--len] = '\0';
-	server->base_url = base_url;
+		len--;
+	server->base_url = pnstrdup(base_url, len);
 	server->resource = read_text(options, "resource", "distributor.ip");
 	server->post = strcmp(read_text(options, "http_method", "get"), "post") == 0;
 	server->keep_connections = read_boolean(options, "keep_connections", true);
@@ -808,29 +767,24 @@ read_server(Oid server_id, SgipServer *server)
 	check_server(options, server);
 }
 
-/* Nothing refers to it any more: frees it if it was changed. */
-static void
-release_server(KnownServer *known)
-{
-	if (known->stale && known->users == 0)
-		MemoryContextDelete(known->context);
-}
-
-/* Callback: some server was changed.  That is rare, so all are read again. */
+/*
+ * Callback: some server was changed.  That is rare, so all are read again.
+ * What was handed out is used until the transaction ends.
+ */
 static void
 forget_servers(Datum arg, SgipCacheId cache_id, uint32 hash_value)
 {
 	HASH_SEQ_STATUS status;
-	KnownServerEntry *entry;
+	KnownServer *known;
 
 	hash_seq_init(&status, known_servers);
-	while ((entry = hash_seq_search(&status)) != NULL)
+	while ((known = hash_seq_search(&status)) != NULL)
 	{
-		KnownServer *known = entry->known;
-
-		(void) hash_search(known_servers, &entry->id, HASH_REMOVE, NULL);
-		known->stale = true;
-		release_server(known);
+		if (TopTransactionContext != NULL)
+			MemoryContextSetParent(known->context, TopTransactionContext);
+		else
+			MemoryContextDelete(known->context);
+		(void) hash_search(known_servers, &known->server.id, HASH_REMOVE, NULL);
 	}
 }
 
@@ -838,87 +792,73 @@ forget_servers(Datum arg, SgipCacheId cache_id, uint32 hash_value)
 static KnownServer *
 find_server(Oid server_id)
 {
-	KnownServerEntry *entry;
+	KnownServer read = {0};
 	KnownServer *known;
-	MemoryContext context;
 	MemoryContext caller;
 
 	if (known_servers == NULL)
 	{
-		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(KnownServerEntry)};
+		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(KnownServer)};
 		HTAB	   *servers = hash_create("sgip_fdw servers", 16, &ctl, HASH_ELEM | HASH_BLOBS);
 
 		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, forget_servers, (Datum) 0);
 		known_servers = servers;
 	}
-	entry = hash_search(known_servers, &server_id, HASH_FIND, NULL);
-	if (entry != NULL)
-		return entry->known;
+	known = hash_search(known_servers, &server_id, HASH_FIND, NULL);
+	if (known != NULL)
+		return known;
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw server", ALLOCSET_SMALL_SIZES);
-	caller = MemoryContextSwitchTo(context);
-	known = palloc0(sizeof(KnownServer));
-	known->context = context;
-	read_server(server_id, &known->server);
+	read.context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw server", ALLOCSET_SMALL_SIZES);
+	caller = MemoryContextSwitchTo(read.context);
+	read_server(server_id, &read.server);
 	MemoryContextSwitchTo(caller);
 	/* no catalog is looked at from here on, so it is not forgotten meanwhile */
-	entry = hash_search(known_servers, &server_id, HASH_ENTER, NULL);
-	entry->known = known;
-	MemoryContextSetParent(context, CacheMemoryContext);
+	known = hash_search(known_servers, &server_id, HASH_ENTER, NULL);
+	*known = read;
+	MemoryContextSetParent(read.context, CacheMemoryContext);
 	return known;
-}
-
-/* Callback: the memory of a server that was handed out is freed. */
-static void
-end_use(void *arg)
-{
-	KnownServer *known = arg;
-
-	known->users--;
-	release_server(known);
 }
 
 SgipServer *
 sgip_option_server(Oid server_id)
 {
-	UsedServer *used = palloc(sizeof(UsedServer));
-	KnownServer *known = find_server(server_id);
+	SgipServer *server = palloc(sizeof(SgipServer));
 
-	used->server = known->server;
-	known->users++;
-	used->callback.func = end_use;
-	used->callback.arg = known;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &used->callback);
+	*server = find_server(server_id)->server;
 	/* the caller of a SECURITY DEFINER function sees its messages, too */
-	used->server.hides_values = !sgip_may_use_server(server_id, GetUserId()) ||
+	server->hides_values = !sgip_may_use_server(server_id, GetUserId()) ||
 		!sgip_may_use_server(server_id, GetOuterUserId());
-	return &used->server;
+	return server;
 }
 
-void
-sgip_option_table(Oid table_id, const SgipServer *server, SgipTableOptions *options)
+const char *
+sgip_option_table(Oid table_id, SgipServer *server)
 {
 	List	   *list = GetForeignTable(table_id)->options;
+	const char *task = get_checked(list, "task");
 
-	options->task = get_checked(list, "task");
-	if (options->task == NULL)
+	if (task == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("foreign table \"%s\" has no option \"task\"", get_rel_name(table_id))));
-	options->async_capable = read_boolean(list, "async_capable", server->async_capable);
-	options->analyzable = read_boolean(list, "analyzable", server->analyzable);
-	options->startup_cost = read_cost(list, "fdw_startup_cost", server->startup_cost);
-	options->tuple_cost = read_cost(list, "fdw_tuple_cost", server->tuple_cost);
+	server->async_capable = read_boolean(list, "async_capable", server->async_capable);
+	server->analyzable = read_boolean(list, "analyzable", server->analyzable);
+	server->startup_cost = read_cost(list, "fdw_startup_cost", server->startup_cost);
+	server->tuple_cost = read_cost(list, "fdw_tuple_cost", server->tuple_cost);
+	return task;
 }
 
-void
-sgip_option_column(Oid table_id, AttrNumber attnum, SgipColumnOptions *options)
+const char *
+sgip_option_column(Oid table_id, AttrNumber attnum, const char **constant, SgipMatch *how)
 {
 	List	   *list = GetForeignColumnOptions(table_id, attnum);
+	const char *match = read_text(list, "match", "");
 
-	options->field = get_value(list, "field");
-	options->constant = get_checked(list, "constant");
-	options->match = get_checked(list, "match");
+	*constant = get_checked(list, "constant");
+	*how = strcmp(match, "exact") == 0 ? SGIP_MATCH_EXACT :
+		strcmp(match, "prefix") == 0 ? SGIP_MATCH_PREFIX :
+		strcmp(match, "anywhere") == 0 ? SGIP_MATCH_ANYWHERE : SGIP_MATCH_NONE;
+	return sgip_option_value(list, "field");
 }
 
 void
@@ -930,16 +870,6 @@ sgip_option_import(List *defelems, SgipApi api, SgipImportOptions *options)
 	/* v2 has no other way to ask for a group; rows of v3 have their pools */
 	options->search_columns = read_boolean(defelems, "search_columns", api == SGIP_API_V2);
 	options->ip_type = read_text(defelems, "ip_type", "inet");
-}
-
-SgipMatch
-sgip_option_match(const char *name)
-{
-	if (strcmp(name, "exact") == 0)
-		return SGIP_MATCH_EXACT;
-	if (strcmp(name, "prefix") == 0)
-		return SGIP_MATCH_PREFIX;
-	return SGIP_MATCH_ANYWHERE;
 }
 
 void

@@ -18,7 +18,7 @@
 #define SGIP_DEFAULT_STARTUP_COST 100.0
 #define SGIP_DEFAULT_TUPLE_COST 0.2
 
-/* Options of a foreign server */
+/* Options of a foreign server, or of one of its tables over these */
 typedef struct SgipServer
 {
 	Oid			id;
@@ -46,37 +46,20 @@ typedef struct SgipServer
 								 * it for */
 } SgipServer;
 
-/* Options of a foreign table, over the server's */
-typedef struct SgipTableOptions
-{
-	char	   *task;			/* never NULL */
-	bool		async_capable;
-	bool		analyzable;
-	double		startup_cost;
-	double		tuple_cost;
-} SgipTableOptions;
-
-/* Options of a column; each NULL when absent */
-typedef struct SgipColumnOptions
-{
-	char	   *field;
-	char	   *constant;
-	char	   *match;
-} SgipColumnOptions;
-
 /* Options of IMPORT FOREIGN SCHEMA */
 typedef struct SgipImportOptions
 {
-	char	   *prefix;			/* "" when absent */
-	char	   *account;		/* or NULL */
+	const char *prefix;			/* "" when absent */
+	const char *account;		/* or NULL */
 	bool		search_columns;
-	char	   *ip_type;		/* of addresses: inet or text */
+	const char *ip_type;		/* of addresses: inet or text */
 } SgipImportOptions;
 
 /*
- * The server's options; they live as long as the current memory context.  They
- * are read once in a session, until a server is changed.  Raises the
- * validator's errors too, since a wrapper can be created without it.
+ * The server's options; they live as long as the current memory context, and
+ * not beyond the transaction.  They are read once in a session, until a server
+ * is changed.  Raises the validator's errors too, since a wrapper can be
+ * created without it.
  */
 extern SgipServer *sgip_option_server(Oid server_id);
 
@@ -114,22 +97,25 @@ extern char *sgip_option_closest(const char *list, const char *name);
  */
 extern int	sgip_control_bytes(const char *p);
 
+/* Value of an option in a list of DefElems, or NULL */
+extern char *sgip_option_value(List *options, const char *name);
+
 /* Raises HV024 if the value, read elsewhere, is not legal for the option */
 extern void sgip_option_check(const char *name, const char *value);
 
 /*
- * Options of a foreign table; defaults come from its server.  Strings are
- * palloc'd.  Raises HV00J without a task, and the validator's errors
+ * The task of a foreign table; palloc'd.  Its other options replace those of
+ * *server.  Raises HV00J without a task, and the validator's errors
  */
-extern void sgip_option_table(Oid table_id, const SgipServer *server,
-							  SgipTableOptions *options);
+extern const char *sgip_option_table(Oid table_id, SgipServer *server);
 
 /*
- * Options of one column of a foreign table; strings are palloc'd.  Raises the
- * validator's errors
+ * Options of one column of a foreign table: the field that it names, its
+ * constant, how it is compared; NULL or NONE when absent, strings are
+ * palloc'd.  Raises the validator's errors
  */
-extern void sgip_option_column(Oid table_id, AttrNumber attnum,
-							   SgipColumnOptions *options);
+extern const char *sgip_option_column(Oid table_id, AttrNumber attnum,
+									  const char **constant, SgipMatch *how);
 
 /* Options of an IMPORT FOREIGN SCHEMA; raises the validator's errors */
 extern void sgip_option_import(List *defelems, SgipApi api, SgipImportOptions *options);
@@ -140,8 +126,5 @@ extern void sgip_option_import(List *defelems, SgipApi api, SgipImportOptions *o
  * problems with the file are left to libcurl
  */
 extern void sgip_option_check_ca_file(const SgipServer *server);
-
-/* The match that the column option names, which the validator has checked */
-extern SgipMatch sgip_option_match(const char *name);
 
 #endif							/* SGIP_OPTION_H */

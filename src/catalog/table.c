@@ -86,7 +86,6 @@ is_field_of_other(const SgipTask *task, const char *name)
 static void
 describe_column(const SgipTable *table, Form_pg_attribute attr, SgipColumn *column)
 {
-	SgipColumnOptions options;
 	const char *field_name;
 
 	column->live = !attr->attisdropped && !sgip_is_virtual(attr);
@@ -94,15 +93,15 @@ describe_column(const SgipTable *table, Form_pg_attribute attr, SgipColumn *colu
 	if (!column->live)
 		return;
 
-	sgip_option_column(table->id, attr->attnum, &options);
+	field_name = sgip_option_column(table->id, attr->attnum, &column->constant, &column->match);
 	column->name = pstrdup(NameStr(attr->attname));
 	column->type = attr->atttypid;
 	column->typmod = attr->atttypmod;
-	column->constant = options.constant;
 	if (column->constant != NULL)
 		return;
 
-	field_name = options.field ? options.field : column->name;
+	if (field_name == NULL)
+		field_name = column->name;
 	column->field = sgip_task_find_field(table->task, field_name);
 	if (column->field < 0)
 		ereport(ERROR,
@@ -112,8 +111,8 @@ describe_column(const SgipTable *table, Form_pg_attribute attr, SgipColumn *colu
 				 is_field_of_other(table->task, field_name) ? mixed_hint(table, table->task->name) :
 				 errhint("Fields of this task are %s; the column option \"field\" says which one a column is, "
 						 "\"constant\" gives it a fixed value.", list_fields(table->task))));
-	column->match = options.match ? sgip_option_match(options.match) :
-		table->task->fields[column->field].match;
+	if (column->match == SGIP_MATCH_NONE)
+		column->match = table->task->fields[column->field].match;
 }
 
 SgipTable *
@@ -122,17 +121,11 @@ sgip_table_describe(Oid table_id)
 	SgipTable  *table = palloc0(sizeof(SgipTable));
 	Relation	rel = table_open(table_id, NoLock);
 	TupleDesc	desc = RelationGetDescr(rel);
-	SgipTableOptions options;
 
 	table->id = table_id;
 	table->name = pstrdup(RelationGetRelationName(rel));
 	table->server = sgip_option_server(GetForeignServerIdByRelId(table_id));
-	sgip_option_table(table_id, table->server, &options);
-	table->task = find_task(table, options.task);
-	table->async_capable = options.async_capable;
-	table->analyzable = options.analyzable;
-	table->startup_cost = options.startup_cost;
-	table->tuple_cost = options.tuple_cost;
+	table->task = find_task(table, sgip_option_table(table_id, table->server));
 	table->column_count = desc->natts;
 	table->columns = palloc0(desc->natts * sizeof(SgipColumn));
 	for (int i = 0; i < desc->natts; i++)

@@ -29,12 +29,8 @@ typedef struct SgipTable
 {
 	Oid			id;
 	const char *name;
-	SgipServer *server;
+	SgipServer *server;			/* with the table's own options */
 	const SgipTask *task;
-	bool		async_capable;
-	bool		analyzable;
-	double		startup_cost;
-	double		tuple_cost;
 	int			column_count;
 	SgipColumn *columns;		/* by attribute number - 1 */
 	Bitmapset  *search;			/* attribute numbers of search columns */

@@ -39,10 +39,14 @@
 
 #define lengthof_array(a) ((int) (sizeof(a) / sizeof((a)[0])))
 
-/* A field that stands in the answer under its own name; what else it has follows */
+/* A field: how it is called, its column, the member that holds it; what else it has follows */
+#define FIELD_AS(field_name, column_name, member, field_kind, sql_type, ...) \
+	{.name = field_name, .column = column_name, .type = sql_type, .kind = field_kind, \
+	 .key = member, __VA_ARGS__}
+
+/* ... where all three are the same */
 #define FIELD(field_name, field_kind, sql_type, ...) \
-	{.name = field_name, .column = field_name, .type = sql_type, .kind = field_kind, \
-	 .key = field_name, __VA_ARGS__}
+	FIELD_AS(field_name, field_name, field_name, field_kind, sql_type, __VA_ARGS__)
 #define TEXT(field_name, ...) FIELD(field_name, SGIP_KIND_TEXT, "text", __VA_ARGS__)
 #define BOOLEAN(field_name, ...) FIELD(field_name, SGIP_KIND_BOOLEAN, "boolean", __VA_ARGS__)
 #define NUMBER(field_name, sql_type, ...) \
@@ -50,10 +54,8 @@
 #define LIST(field_name, sql_type, ...) \
 	FIELD(field_name, SGIP_KIND_LIST, sql_type, __VA_ARGS__)
 
-/* ... and the same with a column of another name */
 #define TIME(field_name, column_name) \
-	{.name = field_name, .column = column_name, .type = "timestamptz", \
-	 .kind = SGIP_KIND_TIME, .key = field_name}
+	FIELD_AS(field_name, column_name, field_name, SGIP_KIND_TIME, "timestamptz")
 
 /* The address, by which a row of most tasks is known */
 #define IP(...) FIELD("ip", SGIP_KIND_TEXT, "inet", .identity = true, __VA_ARGS__)
@@ -61,9 +63,8 @@
 /* The fields of v2 */
 #define V2_IP IP(.param = "ip", .match = SGIP_MATCH_PREFIX)
 #define V2_SYSTEM \
-	{.name = "system", .column = "include_system", .type = "boolean", \
-	 .kind = SGIP_KIND_ARGUMENT, .param = "system", .match = SGIP_MATCH_EXACT, \
-	 .values = "true", .absent = "false"}
+	FIELD_AS("system", "include_system", NULL, SGIP_KIND_ARGUMENT, "boolean", \
+			 .param = "system", .match = SGIP_MATCH_EXACT, .values = "true", .absent = "false")
 
 static const SgipField v2_ip_fields[] = {V2_IP};
 
@@ -71,10 +72,10 @@ static const SgipField v2_all_fields[] = {V2_IP, V2_SYSTEM};
 
 static const SgipField v2_usage_fields[] = {
 	V2_IP,
-	{.name = "user", .column = "username", .type = "text", .kind = SGIP_KIND_TEXT,
-	.key = "user", .param = "user", .match = SGIP_MATCH_ANYWHERE},
-	{.name = "group", .column = "group_name", .type = "text", .kind = SGIP_KIND_ARGUMENT,
-	.param = "group", .match = SGIP_MATCH_ANYWHERE},
+	FIELD_AS("user", "username", "user", SGIP_KIND_TEXT, "text",
+			 .param = "user", .match = SGIP_MATCH_ANYWHERE),
+	FIELD_AS("group", "group_name", NULL, SGIP_KIND_ARGUMENT, "text",
+			 .param = "group", .match = SGIP_MATCH_ANYWHERE),
 	V2_SYSTEM
 };
 
@@ -94,34 +95,31 @@ static const SgipField v3_ips_fields[] = {
 
 static const SgipField v3_usage_fields[] = {
 	V3_IP,
-	{.name = "user", .column = "username", .type = "text", .kind = SGIP_KIND_ITEM,
-	.key = "subusers", .param = "subuser", .match = SGIP_MATCH_NONE, .inconclusive = true},
-	{.name = "group", .column = "group_name", .type = "text", .kind = SGIP_KIND_ARGUMENT,
-	.key = "pools", .match = SGIP_MATCH_ANYWHERE},
+	FIELD_AS("user", "username", "subusers", SGIP_KIND_ITEM, "text",
+			 .param = "subuser", .match = SGIP_MATCH_NONE, .inconclusive = true),
+	FIELD_AS("group", "group_name", "pools", SGIP_KIND_ARGUMENT, "text",
+			 .match = SGIP_MATCH_ANYWHERE),
 	LIST("pools", "text[]")
 };
 
 static const SgipField v3_member_fields[] = {
-	{.name = "pool", .column = "pool_name", .type = "text", .kind = SGIP_KIND_ITEM,
-	.key = "pools"},
+	FIELD_AS("pool", "pool_name", "pools", SGIP_KIND_ITEM, "text"),
 	V3_IP
 };
 
 static const SgipField v3_address_fields[] = {
 	V3_IP,
 	LIST("pools", "text[]", .subkey = "name"),
-	{.name = "pool_ids", .column = "pool_ids", .type = "bigint[]", .kind = SGIP_KIND_LIST,
-		.key = "pools", .subkey = "id", .items = SGIP_KIND_NUMBER,
-	.param = "pool", .match = SGIP_MATCH_EXACT},
+	FIELD_AS("pool_ids", "pool_ids", "pools", SGIP_KIND_LIST, "bigint[]", .subkey = "id",
+			 .items = SGIP_KIND_NUMBER, .param = "pool", .match = SGIP_MATCH_EXACT),
 	TEXT("region"),
 	BOOLEAN("is_leased", .param = "is_leased", .match = SGIP_MATCH_EXACT, .values = "true false"),
 	BOOLEAN("is_enabled", .param = "is_enabled", .match = SGIP_MATCH_EXACT, .values = "true false"),
 	BOOLEAN("is_parent_assigned", .param = "is_parent_assigned", .match = SGIP_MATCH_EXACT,
 			.values = "true false", .not_beside = "pool_ids"),
 	BOOLEAN("is_auto_warmup"),
-	{.name = "added_at", .column = "added_at", .type = "timestamptz", .kind = SGIP_KIND_TIME,
-		.key = "added_at", .param = "start_added_at", .param_to = "end_added_at",
-	.match = SGIP_MATCH_EXACT},
+	FIELD("added_at", SGIP_KIND_TIME, "timestamptz", .param = "start_added_at",
+		  .param_to = "end_added_at", .match = SGIP_MATCH_EXACT),
 	TIME("updated_at", "updated_at")
 };
 
@@ -155,23 +153,21 @@ static const SgipField v3_subuser_fields[] = {
 
 /* A member of the DNS record that a reverse DNS record requires */
 #define A_RECORD(field_name, field_kind, sql_type, member) \
-	{.name = field_name, .column = field_name, .type = sql_type, .kind = field_kind, \
-	 .key = "a_record", .subkey = member}
+	FIELD_AS(field_name, field_name, "a_record", field_kind, sql_type, .subkey = member)
 
 static const SgipField v3_reverse_dns_fields[] = {
 	NUMBER("id", "bigint", .identity = true, .param = "", .match = SGIP_MATCH_EXACT,
 		   .object_path = "/v3/whitelabel/ips/{}"),
 	IP(.param = "ip", .match = SGIP_MATCH_PREFIX),
 	TEXT("rdns"),
-	{.name = "users", .column = "usernames", .type = "text[]", .kind = SGIP_KIND_LIST,
-	.key = "users", .subkey = "username"},
+	FIELD_AS("users", "usernames", "users", SGIP_KIND_LIST, "text[]", .subkey = "username"),
 	TEXT("subdomain"),
 	TEXT("domain"),
 	BOOLEAN("valid"),
 	BOOLEAN("legacy"),
 	TIME("last_validation_attempt_at", "last_validation_attempt_at"),
-	{.name = "user_ids", .column = "user_ids", .type = "bigint[]", .kind = SGIP_KIND_LIST,
-	.key = "users", .subkey = "user_id", .items = SGIP_KIND_NUMBER},
+	FIELD_AS("user_ids", "user_ids", "users", SGIP_KIND_LIST, "bigint[]", .subkey = "user_id",
+			 .items = SGIP_KIND_NUMBER),
 	A_RECORD("a_record_valid", SGIP_KIND_BOOLEAN, "boolean", "valid"),
 	A_RECORD("a_record_host", SGIP_KIND_TEXT, "text", "host"),
 	A_RECORD("a_record_data", SGIP_KIND_TEXT, "text", "data")
@@ -184,11 +180,14 @@ static const SgipField v3_assigned_fields[] = {
 	TIME("start_date", "warmup_started_at")
 };
 
+/* The id of the parent's row, which stands in the path */
+#define PARENT(field_name, column_name, sql_type) \
+	FIELD_AS(field_name, column_name, "id", SGIP_KIND_PARENT, sql_type, \
+			 .param = "", .match = SGIP_MATCH_EXACT)
+
 static const SgipField v3_pool_ip_fields[] = {
-	{.name = "pool", .column = "pool_id", .type = "bigint", .kind = SGIP_KIND_PARENT,
-	.key = "id", .param = "", .match = SGIP_MATCH_EXACT},
-	{.name = "pool_name", .column = "pool_name", .type = "text", .kind = SGIP_KIND_PARENT_ITEM,
-	.key = "pools", .subkey = "name"},
+	PARENT("pool", "pool_id", "bigint"),
+	FIELD_AS("pool_name", "pool_name", "pools", SGIP_KIND_PARENT_ITEM, "text", .subkey = "name"),
 	IP(),
 	TEXT("region")
 };
@@ -215,30 +214,26 @@ static const SgipField v3_domain_fields[] = {
 	TEXT("username"),
 	NUMBER("user_id", "bigint"),
 	LIST("ips", "inet[]"),
-	{.name = "default", .column = "is_default", .type = "boolean", .kind = SGIP_KIND_BOOLEAN,
-	.key = "default"},
+	FIELD_AS("default", "is_default", "default", SGIP_KIND_BOOLEAN, "boolean"),
 	BOOLEAN("valid"),
 	BOOLEAN("legacy")
 };
 
 static const SgipField v3_account_fields[] = {
-	{.name = "id", .column = "account_id", .type = "text", .kind = SGIP_KIND_TEXT, .key = "id",
-	.identity = true},
+	FIELD_AS("id", "account_id", "id", SGIP_KIND_TEXT, "text", .identity = true),
 	TEXT("email"),
 	TIME("created_at", "created_at"),
 	TIME("updated_at", "updated_at")
 };
 
 static const SgipField v3_account_ip_fields[] = {
-	{.name = "account", .column = "account_id", .type = "text", .kind = SGIP_KIND_PARENT,
-	.key = "id", .param = "", .match = SGIP_MATCH_EXACT},
+	PARENT("account", "account_id", "text"),
 	IP(),
 	TEXT("region")
 };
 
 static const SgipField v3_account_state_fields[] = {
-	{.name = "account", .column = "account_id", .type = "text", .kind = SGIP_KIND_PARENT,
-	.key = "id", .param = "", .match = SGIP_MATCH_EXACT},
+	PARENT("account", "account_id", "text"),
 	TEXT("state", .identity = true)
 };
 
@@ -247,16 +242,20 @@ static const SgipField v3_account_state_fields[] = {
 /* A task of v2: one answer, an array or an object that holds it as "ips" */
 #define V2_TASK(task_name, table_name, array, strings) \
 	{.api = SGIP_API_V2, .name = task_name, .table = table_name, .plain = strings, \
-	 .paging = SGIP_PAGING_NONE, .list_key = "ips", FIELDS(array), .key_field = -1}
+	 .list_key = "ips", FIELDS(array)}
+
+/* A task of v3; what else it has follows */
+#define V3_TASK(task_name, table_name, task_path, array, ...) \
+	{.api = SGIP_API_V3, .name = task_name, .table = table_name, .path = task_path, \
+	 FIELDS(array), __VA_ARGS__}
 
 /*
  * A task over GET /v3/ips: pages of at most 500 (the most that clients use;
  * the specification states no maximum), in a fixed order.
  */
 #define V3_IPS_TASK(task_name, table_name, array, ...) \
-	{.api = SGIP_API_V3, .name = task_name, .table = table_name, \
-	 .path = "/v3/ips", .query = "sort_by_direction=asc", \
-	 .paging = SGIP_PAGING_OFFSET, .page_max = 500, FIELDS(array), __VA_ARGS__}
+	V3_TASK(task_name, table_name, "/v3/ips", array, .query = "sort_by_direction=asc", \
+			.paging = SGIP_PAGING_OFFSET, .page_max = 500, __VA_ARGS__)
 
 static const SgipTask tasks[] = {
 	/* every IP of the account */
@@ -289,114 +288,54 @@ static const SgipTask tasks[] = {
 	V3_IPS_TASK("pool_members", "ip_pool_members", v3_member_fields,
 				.unnest = "pools", .key_field = 1),
 	/* IPs with region, ownership and state (IP address management) */
-	{
-		.api = SGIP_API_V3, .name = "addresses", .table = "ip_addresses",
-		.path = "/v3/send_ips/ips", .query = "include_region=true",
-		.paging = SGIP_PAGING_AFTER_KEY, .page_max = 5000, .list_key = "result",
-		FIELDS(v3_address_fields), .key_field = 0
-	},
+	V3_TASK("addresses", "ip_addresses", "/v3/send_ips/ips", v3_address_fields,
+			.query = "include_region=true", .list_key = "result",
+			.paging = SGIP_PAGING_AFTER_KEY, .page_max = 5000, .key_field = 0),
 	/* IP pools */
-	{
-		.api = SGIP_API_V3, .name = "pools", .table = "ip_pools",
-		.path = "/v3/send_ips/pools", .query = "include_region=true",
-		.paging = SGIP_PAGING_AFTER_KEY, .page_max = 100, .list_key = "result",
-		FIELDS(v3_pool_fields), .key_field = 0
-	},
+	V3_TASK("pools", "ip_pools", "/v3/send_ips/pools", v3_pool_fields,
+			.query = "include_region=true", .list_key = "result",
+			.paging = SGIP_PAGING_AFTER_KEY, .page_max = 100, .key_field = 0),
 	/* which IP is in which pool, by the pool's id and with the IP's region */
-	{
-		.api = SGIP_API_V3, .name = "pool_ips", .table = "ip_pool_ips",
-		.path = "/v3/send_ips/pools/{}/ips", .query = "include_region=true",
-		.paging = SGIP_PAGING_AFTER_KEY, .page_max = 100, .list_key = "result",
-		.parent = "pools",
-		FIELDS(v3_pool_ip_fields), .key_field = 2
-	},
+	V3_TASK("pool_ips", "ip_pool_ips", "/v3/send_ips/pools/{}/ips", v3_pool_ip_fields,
+			.query = "include_region=true", .list_key = "result", .parent = "pools",
+			.paging = SGIP_PAGING_AFTER_KEY, .page_max = 100, .key_field = 2),
 	/* IPs that the account itself, or the subuser acted for, may send from */
-	{
-		.api = SGIP_API_V3, .name = "assigned", .table = "ips_assigned",
-		.path = "/v3/ips/assigned",
-		.paging = SGIP_PAGING_NONE,
-		FIELDS(v3_assigned_fields), .key_field = -1
-	},
+	V3_TASK("assigned", "ips_assigned", "/v3/ips/assigned", v3_assigned_fields),
 	/* IPs that are warming up */
-	{
-		.api = SGIP_API_V3, .name = "warmup", .table = "ip_warmup",
-		.path = "/v3/ips/warmup",
-		.paging = SGIP_PAGING_NONE,
-		FIELDS(v3_warmup_fields), .key_field = -1
-	},
+	V3_TASK("warmup", "ip_warmup", "/v3/ips/warmup", v3_warmup_fields),
 	/* how many IPs can still be bought, and their price */
-	{
-		.api = SGIP_API_V3, .name = "remaining", .table = "ip_remaining",
-		.path = "/v3/ips/remaining",
-		.paging = SGIP_PAGING_NONE, .list_key = "results",
-		FIELDS(v3_remaining_fields), .key_field = -1
-	},
+	V3_TASK("remaining", "ip_remaining", "/v3/ips/remaining", v3_remaining_fields,
+			.list_key = "results"),
 	/* subusers of the account */
-	{
-		.api = SGIP_API_V3, .name = "subusers", .table = "subusers",
-		.path = "/v3/subusers", .query = "include_region=true",
-		.paging = SGIP_PAGING_OFFSET, .page_max = 500,
-		FIELDS(v3_subuser_fields), .key_field = 0
-	},
+	V3_TASK("subusers", "subusers", "/v3/subusers", v3_subuser_fields,
+			.query = "include_region=true",
+			.paging = SGIP_PAGING_OFFSET, .page_max = 500, .key_field = 0),
 	/* how well the mail of subusers is received */
-	{
-		.api = SGIP_API_V3, .name = "subuser_reputations", .table = "subuser_reputations",
-		.path = "/v3/subusers/reputations",
-		.paging = SGIP_PAGING_NONE,
-		.parent = "subusers",
-		FIELDS(v3_reputation_fields), .key_field = -1
-	},
+	V3_TASK("subuser_reputations", "subuser_reputations", "/v3/subusers/reputations", v3_reputation_fields,
+			.parent = "subusers"),
 	/* reverse DNS records of IPs */
-	{
-		.api = SGIP_API_V3, .name = "reverse_dns", .table = "reverse_dns",
-		.path = "/v3/whitelabel/ips",
-		.paging = SGIP_PAGING_OFFSET, .page_max = 500,
-		FIELDS(v3_reverse_dns_fields), .key_field = 0
-	},
+	V3_TASK("reverse_dns", "reverse_dns", "/v3/whitelabel/ips", v3_reverse_dns_fields,
+			.paging = SGIP_PAGING_OFFSET, .page_max = 500, .key_field = 0),
 	/* domains that mail is authenticated for, and the IPs that send it */
-	{
-		.api = SGIP_API_V3, .name = "authenticated_domains", .table = "authenticated_domains",
-		.path = "/v3/whitelabel/domains",
-		.paging = SGIP_PAGING_OFFSET, .page_max = 500,
-		FIELDS(v3_domain_fields), .key_field = 0
-	},
+	V3_TASK("authenticated_domains", "authenticated_domains", "/v3/whitelabel/domains", v3_domain_fields,
+			.paging = SGIP_PAGING_OFFSET, .page_max = 500, .key_field = 0),
 	/* the account that is asked, or the subuser acted for */
-	{
-		.api = SGIP_API_V3, .name = "account", .table = "account",
-		.path = "/v3/user/username",
-		.paging = SGIP_PAGING_NONE, .single = true,
-		FIELDS(v3_own_account_fields), .key_field = -1
-	},
+	V3_TASK("account", "account", "/v3/user/username", v3_own_account_fields,
+			.single = true),
 	/* what the key may do */
-	{
-		.api = SGIP_API_V3, .name = "scopes", .table = "scopes",
-		.path = "/v3/scopes",
-		.paging = SGIP_PAGING_NONE, .list_key = "scopes", .plain = true,
-		FIELDS(v3_scope_fields), .key_field = -1
-	},
+	V3_TASK("scopes", "scopes", "/v3/scopes", v3_scope_fields,
+			.list_key = "scopes", .plain = true),
 	/* customer accounts of a reseller */
-	{
-		.api = SGIP_API_V3, .name = "partner_accounts", .table = "partner_accounts",
-		.path = "/v3/partners/accounts",
-		.paging = SGIP_PAGING_LAST, .page_max = 100, .list_key = "accounts",
-		FIELDS(v3_account_fields), .key_field = 0
-	},
+	V3_TASK("partner_accounts", "partner_accounts", "/v3/partners/accounts", v3_account_fields,
+			.list_key = "accounts",
+			.paging = SGIP_PAGING_LAST, .page_max = 100, .key_field = 0),
 	/* IPs of a reseller's customer accounts */
-	{
-		.api = SGIP_API_V3, .name = "partner_account_ips", .table = "partner_account_ips",
-		.path = "/v3/partners/accounts/{}/ips",
-		.paging = SGIP_PAGING_LAST, .page_max = 5000, .list_key = "result",
-		.parent = "partner_accounts",
-		FIELDS(v3_account_ip_fields), .key_field = 1
-	},
+	V3_TASK("partner_account_ips", "partner_account_ips", "/v3/partners/accounts/{}/ips", v3_account_ip_fields,
+			.list_key = "result", .parent = "partner_accounts",
+			.paging = SGIP_PAGING_LAST, .page_max = 5000, .key_field = 1),
 	/* whether a reseller's customer accounts are active */
-	{
-		.api = SGIP_API_V3, .name = "partner_account_states", .table = "partner_account_states",
-		.path = "/v3/partners/accounts/{}/state",
-		.paging = SGIP_PAGING_NONE, .single = true,
-		.parent = "partner_accounts",
-		FIELDS(v3_account_state_fields), .key_field = -1
-	}
+	V3_TASK("partner_account_states", "partner_account_states", "/v3/partners/accounts/{}/state", v3_account_state_fields,
+			.single = true, .parent = "partner_accounts")
 };
 
 const SgipTask *
@@ -423,11 +362,7 @@ sgip_task_find(SgipApi api, const char *name)
 	return NULL;
 }
 
-/*
- * Index of the field with that API name or default column name, or -1.  The
- * names "group" and "user" of the API are reserved words of SQL, hence the
- * second name.
- */
+/* The names "group" and "user" of the API are reserved words of SQL, hence the second name. */
 int
 sgip_task_find_field(const SgipTask *task, const char *name)
 {

@@ -144,7 +144,7 @@ typedef struct SgipTask
 	const SgipField *fields;
 	int			field_count;
 	int			key_field;		/* field that tells rows of a paged listing
-								 * apart (before unnesting), or -1 */
+								 * apart (before unnesting) */
 } SgipTask;
 
 /* All tasks, v2 first; *count receives how many */

@@ -116,7 +116,7 @@ open_lease(SgipClient *client)
 	client->account.server_id = client->server->id;
 	client->account.mapping_id = client->credentials->mapping_id;
 	peer.server_id = client->server->id;
-	peer.user_id = client->credentials->user_id;
+	peer.user_id = client->user_id;
 	peer.mapping_id = client->credentials->mapping_id;
 	peer.ca_file = client->server->ca_file;
 	peer.proxy = client->server->proxy;

@@ -55,9 +55,8 @@ sgip_listing_new(const SgipTask *task, const char *parent, bool single, int page
 	listing->parent = parent;
 	listing->paged = !single && task->paging != SGIP_PAGING_NONE;
 	if (listing->paged)
-		listing->limit = Min(page_size, task->page_max);
-	if (listing->paged && task->key_field >= 0)
 	{
+		listing->limit = Min(page_size, task->page_max);
 		listing->seen = sgip_string_set_new();
 		listing->present = sgip_string_set_new();
 	}

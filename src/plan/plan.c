@@ -106,7 +106,7 @@ listing_cost(const SgipTable *table, double rows)
 
 		requests += (double) DEFAULT_PARENTS / Max(many, 1);
 	}
-	return requests * table->startup_cost + rows * table->tuple_cost;
+	return requests * table->server->startup_cost + rows * table->server->tuple_cost;
 }
 
 /*
@@ -165,8 +165,8 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 	}
 
 	remote_rows = clamp_row_est(rel->tuples * remote_share);
-	one = count_pages(table, remote_rows / varying) * table->startup_cost +
-		remote_rows / varying * table->tuple_cost;
+	one = count_pages(table, remote_rows / varying) * table->server->startup_cost +
+		remote_rows / varying * table->server->tuple_cost;
 	estimate.max_searches = (int) Min(Max(all / Max(one, 0.01), MIN_SEARCHES), MAX_SEARCHES);
 	remote = remote_share < 1 || searches > 1 ? searches * varying * one : all;
 	if (searches <= 1 && remote > all)
@@ -175,7 +175,7 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 		remote_rows = rel->tuples;
 	}
 
-	estimate.startup_cost = table->startup_cost + rel->baserestrictcost.startup;
+	estimate.startup_cost = table->server->startup_cost + rel->baserestrictcost.startup;
 	estimate.total_cost = remote + rel->baserestrictcost.startup +
 		remote_rows * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
 	estimate.total_cost = Max(estimate.total_cost, estimate.startup_cost);
@@ -253,7 +253,7 @@ sgipGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 bool
 sgipIsForeignPathAsyncCapable(ForeignPath *path)
 {
-	return ((SgipRelation *) path->path.parent->fdw_private)->table->async_capable;
+	return ((SgipRelation *) path->path.parent->fdw_private)->table->server->async_capable;
 }
 
 /* ----------------------------------------------------------------

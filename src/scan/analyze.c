@@ -54,20 +54,23 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 			   double *totalrows, double *totaldeadrows)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
-	SgipScanOrder order = {.all_columns = true, .max_searches = 1};
+	SgipScanOrder order = {
+		.columns = bms_add_range(NULL, 1, RelationGetNumberOfAttributes(relation)),
+		.max_searches = 1
+	};
 	SgipScan   *scan = sgip_scan_begin(relation, GetUserId(), &order);
 	ReservoirStateData state;
 	double		skip = -1;
 	double		seen = 0;
 	int			have = 0;
-	SgipScanResult result;
+	SgipFetchResult result;
 
 	reservoir_init_selection_state(&state, targrows);
-	while ((result = sgip_scan_next(scan, slot)) != SGIP_SCAN_END)
+	while ((result = sgip_scan_next(scan, slot)) != SGIP_FETCH_END)
 	{
 		int			place;
 
-		if (result == SGIP_SCAN_WAIT)
+		if (result == SGIP_FETCH_WAIT)
 		{
 			sgip_scan_wait(scan);
 			continue;
@@ -106,7 +109,7 @@ sgipAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func,
 {
 	double		rows = Max(relation->rd_rel->reltuples, 0);
 
-	if (!sgip_table_describe(RelationGetRelid(relation))->analyzable)
+	if (!sgip_table_describe(RelationGetRelid(relation))->server->analyzable)
 		return false;
 	*func = acquire_sample;
 	*totalpages = (BlockNumber) (1 + rows * ROW_BYTES / BLCKSZ);

@@ -19,22 +19,13 @@
 
 #include "scan/restart.h"
 
-static void look_at(Plan *plan, bool again, SgipStatement *statement);
-
-/* The same for each of several plans. */
-static void
-look_at_all(List *plans, bool again, SgipStatement *statement)
-{
-	ListCell   *lc;
-
-	foreach(lc, plans)
-		look_at(lfirst(lc), again, statement);
-}
-
 /* Notes the scans of a part of the plan.  again: that part is started again. */
 static void
 look_at(Plan *plan, bool again, SgipStatement *statement)
 {
+	List	   *plans = NIL;	/* besides the outer and the inner one */
+	ListCell   *lc;
+
 	if (plan == NULL)
 		return;
 	check_stack_depth();
@@ -45,20 +36,22 @@ look_at(Plan *plan, bool again, SgipStatement *statement)
 				statement->restarted = bms_add_member(statement->restarted, plan->plan_node_id);
 			break;
 		case T_Append:
-			look_at_all(((Append *) plan)->appendplans, again, statement);
+			plans = ((Append *) plan)->appendplans;
 			break;
 		case T_MergeAppend:
-			look_at_all(((MergeAppend *) plan)->mergeplans, again, statement);
+			plans = ((MergeAppend *) plan)->mergeplans;
 			break;
 		case T_SubqueryScan:
-			look_at(((SubqueryScan *) plan)->subplan, again, statement);
+			plans = list_make1(((SubqueryScan *) plan)->subplan);
 			break;
 		case T_CustomScan:
-			look_at_all(((CustomScan *) plan)->custom_plans, true, statement);
+			plans = ((CustomScan *) plan)->custom_plans;
 			break;
 		default:
 			break;
 	}
+	foreach(lc, plans)
+		look_at(lfirst(lc), again || IsA(plan, CustomScan), statement);
 	look_at(outerPlan(plan), again, statement);
 	look_at(innerPlan(plan), again || IsA(plan, RecursiveUnion) ||
 			(IsA(plan, NestLoop) && ((NestLoop *) plan)->nestParams != NIL), statement);

@@ -39,8 +39,6 @@ struct SgipScan
 	const char *const *shown;	/* by field, instead of values; or NULL */
 
 	bool		started;		/* what is below is up to date with the values */
-	bool		at_end;			/* no more rows */
-	SgipSearches *searches;
 	SgipShare  *share;
 	SgipFetch  *fetch;			/* NULL: not begun, or at its end */
 	SgipRow		row;			/* the row that was fetched last */
@@ -106,7 +104,6 @@ sgip_scan_begin(Relation rel, Oid user_id, const SgipScanOrder *order)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	SgipScan   *scan = palloc0(sizeof(SgipScan));
-	Bitmapset  *needed = order->columns;
 
 	scan->context = context;
 	scan->values_context = AllocSetContextCreate(context, "sgip_fdw values",
@@ -115,10 +112,7 @@ sgip_scan_begin(Relation rel, Oid user_id, const SgipScanOrder *order)
 											  ALLOCSET_DEFAULT_SIZES);
 	scan->table = sgip_table_describe(RelationGetRelid(rel));
 	scan->order = *order;
-	/* an empty set is NULL, which would mean all columns */
-	if (needed == NULL && !order->all_columns)
-		needed = bms_make_singleton(0);
-	scan->builder = sgip_tuple_prepare(scan->table, RelationGetDescr(rel), needed);
+	scan->builder = sgip_tuple_prepare(scan->table, order->columns);
 	scan->share = sgip_share_join(order->statement, scan->table, user_id, order->restarts, &scan->counters);
 	if (scan->table->server->hides_values && order->clauses != NIL)
 		scan->shown = show_expressions(scan->table, order);
@@ -196,18 +190,18 @@ make_searches(SgipScan *scan)
 static void
 start(SgipScan *scan)
 {
+	SgipSearches *searches;
 	MemoryContext caller;
 
 	scan->started = true;
 	scan->position = 0;
 	MemoryContextReset(scan->values_context);
 	caller = MemoryContextSwitchTo(scan->values_context);
-	scan->searches = make_searches(scan);
-	scan->at_end = scan->searches == NULL || scan->searches->count == 0;
-	if (!scan->at_end)
+	searches = make_searches(scan);
+	if (searches != NULL && searches->count > 0)
 	{
-		sgip_tuple_set_local(scan->builder, &scan->searches->local);
-		scan->fetch = sgip_fetch_begin(scan->table, scan->searches, scan->share, scan->order.rows);
+		sgip_tuple_set_local(scan->builder, &searches->local);
+		scan->fetch = sgip_fetch_begin(scan->table, searches, scan->share, scan->order.rows);
 	}
 	MemoryContextSwitchTo(caller);
 }
@@ -245,48 +239,46 @@ make_row(SgipScan *scan, TupleTableSlot *slot)
 	return wanted;
 }
 
-/* The next row from the API. */
-static SgipScanResult
-fetch_row(SgipScan *scan, TupleTableSlot *slot)
+/* Ends the fetch, if there is one. */
+static void
+end_fetch(SgipScan *scan)
 {
-	for (;;)
-	{
-		if (scan->position == 0)
-		{
-			switch (sgip_fetch_next(scan->fetch, &scan->row, &scan->search))
-			{
-				case SGIP_FETCH_WAIT:
-					return SGIP_SCAN_WAIT;
-				case SGIP_FETCH_END:
-					sgip_fetch_end(scan->fetch);
-					scan->fetch = NULL;
-					scan->at_end = true;
-					return SGIP_SCAN_END;
-				case SGIP_FETCH_ROW:
-					break;
-			}
-		}
-		if (make_row(scan, slot))
-		{
-			ExecStoreVirtualTuple(slot);
-			return SGIP_SCAN_ROW;
-		}
-		/* rows of other searches can be many, without a row for the executor */
-		CHECK_FOR_INTERRUPTS();
-	}
+	sgip_fetch_end(scan->fetch);
+	scan->fetch = NULL;
 }
 
-SgipScanResult
+/* The next row from the API. */
+static SgipFetchResult
+fetch_row(SgipScan *scan, TupleTableSlot *slot)
+{
+	do
+	{
+		SgipFetchResult result = SGIP_FETCH_ROW;
+
+		/* rows of other searches can be many, without a row for the executor */
+		CHECK_FOR_INTERRUPTS();
+		if (scan->position == 0)
+			result = sgip_fetch_next(scan->fetch, &scan->row, &scan->search);
+		if (result == SGIP_FETCH_END)
+			end_fetch(scan);
+		if (result != SGIP_FETCH_ROW)
+			return result;
+	} while (!make_row(scan, slot));
+	ExecStoreVirtualTuple(slot);
+	return SGIP_FETCH_ROW;
+}
+
+SgipFetchResult
 sgip_scan_next(SgipScan *scan, TupleTableSlot *slot)
 {
 	ExecClearTuple(slot);
 	if (!scan->started)
 	{
 		if (scan->order.async && !sgip_http_has_room())
-			return SGIP_SCAN_WAIT;
+			return SGIP_FETCH_WAIT;
 		start(scan);
 	}
-	return scan->at_end ? SGIP_SCAN_END : fetch_row(scan, slot);
+	return scan->fetch == NULL ? SGIP_FETCH_END : fetch_row(scan, slot);
 }
 
 void
@@ -299,8 +291,7 @@ void
 sgip_scan_restart(SgipScan *scan)
 {
 	sgip_share_keep(scan->share);
-	sgip_fetch_end(scan->fetch);
-	scan->fetch = NULL;
+	end_fetch(scan);
 	scan->started = false;
 }
 
@@ -312,7 +303,7 @@ sgip_scan_restart(SgipScan *scan)
 bool
 sgip_scan_has_ended(const SgipScan *scan)
 {
-	return scan->started && scan->at_end;
+	return scan->started && scan->fetch == NULL;
 }
 
 bool
@@ -324,8 +315,7 @@ sgip_scan_has_begun(const SgipScan *scan)
 void
 sgip_scan_begin_now(SgipScan *scan)
 {
-	if (!scan->started)
-		start(scan);
+	start(scan);
 }
 
 bool

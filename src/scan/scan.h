@@ -15,20 +15,12 @@
 #include "request/clause.h"
 #include "scan/tuple.h"
 
-typedef enum SgipScanResult
-{
-	SGIP_SCAN_ROW,				/* the slot holds the next row */
-	SGIP_SCAN_WAIT,				/* none yet; the slot is empty */
-	SGIP_SCAN_END				/* none any more; the slot is empty */
-} SgipScanResult;
-
 typedef struct SgipScan SgipScan;
 
 /* What a scan is to return */
 typedef struct SgipScanOrder
 {
 	Bitmapset  *columns;		/* attribute numbers to fill */
-	bool		all_columns;	/* all of them, instead */
 	List	   *clauses;		/* SgipClauses; NIL: everything */
 	ExprContext *econtext;		/* in which their expressions are evaluated */
 	Plan	   *plan;			/* the node, to say what they are */
@@ -49,8 +41,8 @@ typedef struct SgipScanOrder
  */
 extern SgipScan *sgip_scan_begin(Relation rel, Oid user_id, const SgipScanOrder *order);
 
-/* The next row; does not wait */
-extern SgipScanResult sgip_scan_next(SgipScan *scan, TupleTableSlot *slot);
+/* The next row; does not wait.  Unless it says SGIP_FETCH_ROW, the slot is empty */
+extern SgipFetchResult sgip_scan_next(SgipScan *scan, TupleTableSlot *slot);
 
 /* Waits until sgip_scan_next can have more to say; serves interrupts */
 extern void sgip_scan_wait(SgipScan *scan);
@@ -58,13 +50,13 @@ extern void sgip_scan_wait(SgipScan *scan);
 /* Starts again from the first row, perhaps with other values */
 extern void sgip_scan_restart(SgipScan *scan);
 
-/* Is it at its end, so that sgip_scan_next says nothing but SGIP_SCAN_END? */
+/* Is it at its end, so that sgip_scan_next says nothing but SGIP_FETCH_END? */
 extern bool sgip_scan_has_ended(const SgipScan *scan);
 
 /* Has anything been requested yet? */
 extern bool sgip_scan_has_begun(const SgipScan *scan);
 
-/* Begins the scan, if it has not begun */
+/* Begins the scan, which has not begun */
 extern void sgip_scan_begin_now(SgipScan *scan);
 
 /* Has anything come since sgip_scan_next last said that there is nothing? */

@@ -76,12 +76,9 @@ typedef struct Maker
 typedef struct Converter
 {
 	AttrNumber	attnum;
-	const char *name;			/* of the column */
+	const SgipColumn *column;
 	const SgipField *field;		/* NULL: constant */
-	int			field_index;
 	Maker		maker;
-	bool		takes_null;		/* the type's input function is called for
-								 * NULL */
 	bool		is_array;
 	Maker		item;			/* of an array, or a domain over one; else of
 								 * text */
@@ -91,7 +88,6 @@ typedef struct Converter
 struct SgipTupleBuilder
 {
 	const SgipTable *table;
-	int			column_count;
 	int			count;
 	Converter  *converters;
 	const SgipLocalSearch *local;	/* search that is decided here */
@@ -113,21 +109,16 @@ free_json(void *arg)
 }
 
 void
-sgip_tuple_error_context(const SgipTupleBuilder *builder)
+sgip_tuple_error_context(void *arg)
 {
+	const SgipTupleBuilder *builder = arg;
+
 	if (builder->column != NULL && builder->element_number == 0)
 		errcontext("constant of column \"%s\" of foreign table \"%s\"",
 				   builder->column, builder->table->name);
 	else if (builder->column != NULL)
 		errcontext("column \"%s\" of foreign table \"%s\", element %ld of the answer",
 				   builder->column, builder->table->name, builder->element_number);
-}
-
-/* Error context callback while constants are converted. */
-static void
-constant_context(void *arg)
-{
-	sgip_tuple_error_context(arg);
 }
 
 /*-------------------------------------------------------------------------
@@ -142,10 +133,24 @@ convert(Maker *maker, char *text)
 	return InputFunctionCall(&maker->input, text, maker->ioparam, maker->typmod);
 }
 
-/* How values of a type that is no domain are made, if it has no modifier. */
+/*
+ * How values of a type are made, if it has no modifier.  The input function of
+ * a domain checks its constraints; what it is given is the same as for the
+ * type below it.
+ */
 static Way
-way_of_base(Oid type)
+way_of(Oid type)
 {
+	switch (getBaseType(type))
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return WAY_INTEGER;
+		case JSONOID:
+		case JSONBOID:
+			return WAY_JSON;
+	}
 	switch (type)
 	{
 		case TEXTOID:
@@ -155,31 +160,10 @@ way_of_base(Oid type)
 			return WAY_INET;
 		case BOOLOID:
 			return WAY_BOOLEAN;
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-			return WAY_INTEGER;
 		case TIMESTAMPTZOID:
 			return WAY_TIMESTAMPTZ;
-		case JSONOID:
-		case JSONBOID:
-			return WAY_JSON;
 	}
 	return WAY_INPUT;
-}
-
-/*
- * How values of a type are made, if it has no modifier.  The input function of
- * a domain checks its constraints; what it is given is the same as for the
- * type below it.
- */
-static Way
-way_of(Oid type)
-{
-	Oid			base = getBaseType(type);
-	Way			way = way_of_base(base);
-
-	return base == type || way == WAY_INTEGER || way == WAY_JSON ? way : WAY_INPUT;
 }
 
 /* Looks up how values of a type are made. */
@@ -204,12 +188,10 @@ prepare_column(SgipTupleBuilder *builder, Converter *converter, AttrNumber attnu
 	Oid			item_type = get_base_element_type(column->type);
 
 	converter->attnum = attnum;
-	converter->name = column->name;
+	converter->column = column;
 	converter->field = sgip_table_field(builder->table, attnum);
-	converter->field_index = column->field;
 	converter->is_array = OidIsValid(get_element_type(column->type));
 	prepare_maker(&converter->maker, column->type, column->typmod);
-	converter->takes_null = !converter->maker.input.fn_strict;
 	if (OidIsValid(item_type))
 		prepare_maker(&converter->item, item_type, column->typmod);
 	else
@@ -223,27 +205,25 @@ prepare_column(SgipTupleBuilder *builder, Converter *converter, AttrNumber attnu
 }
 
 SgipTupleBuilder *
-sgip_tuple_prepare(const SgipTable *table, TupleDesc desc, Bitmapset *needed)
+sgip_tuple_prepare(const SgipTable *table, Bitmapset *needed)
 {
 	SgipTupleBuilder *builder = palloc0(sizeof(SgipTupleBuilder));
 	ErrorContextCallback callback;
 
 	builder->table = table;
 	builder->recode = GetDatabaseEncoding() != PG_UTF8;
-	builder->column_count = desc->natts;
-	builder->converters = palloc0(desc->natts * sizeof(Converter));
+	builder->converters = palloc0(table->column_count * sizeof(Converter));
 	builder->cleanup.func = free_json;
 	builder->cleanup.arg = builder;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &builder->cleanup);
 
-	callback.callback = constant_context;
+	callback.callback = sgip_tuple_error_context;
 	callback.arg = builder;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	for (AttrNumber attnum = 1; attnum <= desc->natts; attnum++)
+	for (AttrNumber attnum = 1; attnum <= table->column_count; attnum++)
 	{
-		if (table->columns[attnum - 1].live &&
-			(needed == NULL || bms_is_member(attnum, needed)))
+		if (table->columns[attnum - 1].live && bms_is_member(attnum, needed))
 			prepare_column(builder, &builder->converters[builder->count++], attnum);
 	}
 	error_context_stack = callback.previous;
@@ -318,14 +298,14 @@ make_whole(Maker *maker, SgipSpan text, Datum *value)
 {
 	char	   *copy = pnstrdup(text.data, text.len);
 	char	   *exponent = strpbrk(copy, "eE");
+	long		power = exponent != NULL ? strtol(exponent + 1, NULL, 10) : 0;
 	char	   *end;
 	Datum		number;
 	Datum		whole;
 
-	if (strspn(copy, "+-.0123456789eE") != text.len || strpbrk(copy, "0123456789") == NULL ||
-		strpbrk(copy, ".eE") == NULL)
+	if (strspn(copy, "+-.0123456789eE") != text.len || strpbrk(copy, ".eE") == NULL)
 		return false;
-	if (exponent != NULL && labs(strtol(exponent + 1, NULL, 10)) > MAX_WHOLE_EXPONENT)
+	if (power > MAX_WHOLE_EXPONENT || power < -MAX_WHOLE_EXPONENT)
 		return false;
 	(void) strtod(copy, &end);
 	if (*end != '\0')
@@ -343,18 +323,11 @@ make_whole(Maker *maker, SgipSpan text, Datum *value)
 static Datum
 input_value(const SgipTupleBuilder *builder, Maker *maker, SgipSpan text)
 {
-	char		small[64];
-	char	   *terminated = small;
+	char	   *copy = pnstrdup(text.data, text.len);
 
 	if (builder->recode && !is_ascii(text.data, text.len))
-		return convert(maker, pg_any_to_server(pnstrdup(text.data, text.len), text.len, PG_UTF8));
-
-	/* input functions take a terminated string, and keep no pointer to it */
-	if (text.len >= sizeof(small))
-		terminated = palloc(text.len + 1);
-	memcpy(terminated, text.data, text.len);
-	terminated[text.len] = '\0';
-	return convert(maker, terminated);
+		copy = pg_any_to_server(copy, text.len, PG_UTF8);
+	return convert(maker, copy);
 }
 
 /* The value of a text of the answer, UTF-8. */
@@ -370,9 +343,9 @@ make_value(const SgipTupleBuilder *builder, Maker *maker, SgipSpan text)
 				break;
 			return PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
 		case WAY_INET:
-			if (!make_address(text, &value))
-				break;
-			return value;
+			if (make_address(text, &value))
+				return value;
+			break;
 		case WAY_BOOLEAN:
 			if (text.len == 4 && memcmp(text.data, "true", 4) == 0)
 				return BoolGetDatum(true);
@@ -380,14 +353,10 @@ make_value(const SgipTupleBuilder *builder, Maker *maker, SgipSpan text)
 				return BoolGetDatum(false);
 			break;
 		case WAY_INTEGER:
-			if (make_integer(maker->type, text, &value))
-				return value;
-			if (make_whole(maker, text, &value))
+			if (make_integer(maker->type, text, &value) || make_whole(maker, text, &value))
 				return value;
 			break;
-		case WAY_INPUT:
-		case WAY_TIMESTAMPTZ:
-		case WAY_JSON:
+		default:
 			break;
 	}
 	return input_value(builder, maker, text);
@@ -488,30 +457,22 @@ make_json(SgipTupleBuilder *builder, Converter *converter, const SgipElement *el
  *-------------------------------------------------------------------------
  */
 
-/* The text of a field that is no part of the answer. */
-static bool
+/* The text of a field that is no part of the answer; NULL: it has none. */
+static SgipSpan
 given_text(const SgipTupleBuilder *builder, const Converter *converter, const SgipRow *row,
-		   const SgipSearch *search, SgipSpan *text)
+		   const SgipSearch *search)
 {
-	const char *value;
+	SgipSpan	text = {NULL, 0};
 
-	if (converter->field->kind == SGIP_KIND_PARENT)
-		value = row->parent;
-	else if (builder->local != NULL && builder->local->field == converter->field_index)
-	{
-		*text = builder->found;
-		return true;
-	}
-	else
-	{
-		value = search ? search->echoed.values[converter->field_index] : NULL;
-		value = value ? value : converter->field->absent;
-	}
-	if (value == NULL)
-		return false;
-	text->data = value;
-	text->len = strlen(value);
-	return true;
+	if (builder->local != NULL && builder->local->field == converter->column->field)
+		return builder->found;
+	text.data = converter->field->kind == SGIP_KIND_PARENT ? row->parent :
+		search->echoed.values[converter->column->field];
+	if (text.data == NULL)
+		text.data = converter->field->absent;
+	if (text.data != NULL)
+		text.len = strlen(text.data);
+	return text;
 }
 
 /* The value of a field; *isnull if it has none. */
@@ -526,13 +487,14 @@ make_field(SgipTupleBuilder *builder, Converter *converter, const SgipRow *row,
 
 	if (field->kind == SGIP_KIND_ARGUMENT || field->kind == SGIP_KIND_PARENT)
 	{
-		*isnull = !given_text(builder, converter, row, search, &text);
+		text = given_text(builder, converter, row, search);
+		*isnull = text.data == NULL;
 		if (*isnull)
 			return (Datum) 0;
 		return converter->maker.way == WAY_JSON ? make_given_json(builder, converter, text) :
 			make_value(builder, &converter->maker, text);
 	}
-	node = sgip_row_node(row, converter->field_index);
+	node = sgip_row_node(row, converter->column->field);
 	*isnull = node == NULL || (node->kind == SGIP_VALUE_NULL && field->kind != SGIP_KIND_LIST);
 	if (*isnull)
 		return (Datum) 0;
@@ -544,23 +506,6 @@ make_field(SgipTupleBuilder *builder, Converter *converter, const SgipRow *row,
 	if (field->kind == SGIP_KIND_TIME)
 		return make_moment(builder, converter, text, node->kind == SGIP_VALUE_STRING, isnull);
 	return make_value(builder, &converter->maker, text);
-}
-
-/* Fills in one column. */
-static void
-make_column(SgipTupleBuilder *builder, Converter *converter, const SgipRow *row,
-			const SgipSearch *search, Datum *value, bool *isnull)
-{
-	if (converter->field == NULL)
-	{
-		*value = converter->constant;
-		*isnull = false;
-		return;
-	}
-	builder->column = converter->name;
-	*value = make_field(builder, converter, row, search, isnull);
-	if (*isnull && converter->takes_null)
-		*value = convert(&converter->maker, NULL);
 }
 
 /* Is the item of a list one that is searched for?  What is found is echoed in the row. */
@@ -662,16 +607,22 @@ sgip_tuple_build(SgipTupleBuilder *builder, const SgipRow *row, const SgipSearch
 	if (builder->local != NULL && !search_locally(builder, row, position))
 		return false;
 
-	memset(nulls, true, builder->column_count * sizeof(bool));
+	memset(nulls, true, builder->table->column_count * sizeof(bool));
 	builder->element_number = row->element->number;
 	for (int i = 0; i < builder->count; i++)
 	{
 		Converter  *converter = &builder->converters[i];
+		Datum	   *value = &values[converter->attnum - 1];
+		bool	   *isnull = &nulls[converter->attnum - 1];
 
-		make_column(builder, converter, row, search,
-					&values[converter->attnum - 1], &nulls[converter->attnum - 1]);
+		*isnull = false;
+		builder->column = converter->column->name;
+		*value = converter->field == NULL ? converter->constant :
+			make_field(builder, converter, row, search, isnull);
+		/* the input function of a domain may refuse NULL */
+		if (*isnull && !converter->maker.input.fn_strict)
+			*value = convert(&converter->maker, NULL);
 	}
-
 	builder->column = NULL;
-	return search == NULL || is_own_row(&search->own, values, nulls);
+	return is_own_row(&search->own, values, nulls);
 }

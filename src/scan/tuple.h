@@ -8,7 +8,6 @@
 #ifndef SGIP_TUPLE_H
 #define SGIP_TUPLE_H
 
-#include "access/tupdesc.h"
 #include "nodes/bitmapset.h"
 
 #include "fetch/decode.h"
@@ -19,11 +18,10 @@ typedef struct SgipTupleBuilder SgipTupleBuilder;
 
 /*
  * Looks up, once for a scan, how the columns are made; in the current
- * context, which frees it.  "needed" are the attribute numbers to fill
- * (NULL: all); the others are always NULL.
+ * context, which frees it.  "needed" are the attribute numbers to fill; the
+ * others are always NULL.
  */
-extern SgipTupleBuilder *sgip_tuple_prepare(const SgipTable *table, TupleDesc desc,
-											Bitmapset *needed);
+extern SgipTupleBuilder *sgip_tuple_prepare(const SgipTable *table, Bitmapset *needed);
 
 /* Rows are to be those of this search from now on; it must live as long */
 extern void sgip_tuple_set_local(SgipTupleBuilder *builder, const SgipLocalSearch *local);
@@ -43,7 +41,7 @@ extern void sgip_tuple_set_local(SgipTupleBuilder *builder, const SgipLocalSearc
 extern bool sgip_tuple_build(SgipTupleBuilder *builder, const SgipRow *row, const SgipSearch *search,
 							 size_t *position, Datum *values, bool *nulls);
 
-/* errcontext that names the column, table and element at hand, if there is one */
-extern void sgip_tuple_error_context(const SgipTupleBuilder *builder);
+/* errcontext that names the column, table and element at hand, if there is one; a callback */
+extern void sgip_tuple_error_context(void *builder);
 
 #endif							/* SGIP_TUPLE_H */
