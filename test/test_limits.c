@@ -32,7 +32,6 @@
 static SgipEntry entries[MAX_ENTRIES];
 static bool awaits[MAX_SESSIONS];
 static int	current;			/* session that runs */
-static int	locks;				/* taken so far */
 static uint64 seed = 1;
 
 static TimestampTz sim_now;		/* our clock */
@@ -46,7 +45,6 @@ GetCurrentTimestamp(void)
 void
 sgip_shared_lock(void)
 {
-	locks++;
 }
 
 void
@@ -63,18 +61,12 @@ sgip_shared_key(SgipAccount account, uint64 path)
 	};
 }
 
-bool
-sgip_shared_is(const SgipEntry *entry, const SgipSharedKey *key)
-{
-	return memcmp(&entry->key, key, sizeof(*key)) == 0;
-}
-
 SgipEntry *
 sgip_shared_find(const SgipSharedKey *key, bool make, TimestampTz now)
 {
 	for (int i = 0; i < MAX_ENTRIES; i++)
 	{
-		if (sgip_shared_is(&entries[i], key))
+		if (memcmp(&entries[i].key, key, sizeof(*key)) == 0)
 			return &entries[i];
 		if (entries[i].key.account.server_id == InvalidOid)
 		{

@@ -160,10 +160,10 @@ take_from(SgipWindow *window, TimestampTz now, int64 max_wait_ms, SgipLimitToken
 
 /* The request has been answered, or never will be. */
 static void
-end_request(SgipWindow *window, const SgipLimitToken *token)
+end_request(SgipWindow *window)
 {
 	window->answered++;
-	if (token->window != 0 && window->pending > 0)
+	if (window->pending > 0)
 		window->pending--;
 }
 
@@ -182,7 +182,7 @@ apply_headers(SgipWindow *window, const SgipLimitToken *token, const LimitHeader
 	int64		least;
 	bool		changed;
 
-	end_request(window, token);
+	end_request(window);
 	/* not if it is about a window that is over */
 	if (!later && !current && (!same || window->ends_at == 0))
 		return false;
@@ -191,7 +191,7 @@ apply_headers(SgipWindow *window, const SgipLimitToken *token, const LimitHeader
 	 * requests in flight, and those answered while this one was, may or may
 	 * not have been counted
 	 */
-	least = token->window == 0 ? 0 : headers->remaining - window->pending - (window->answered - token->answered - 1);
+	least = headers->remaining - window->pending - (window->answered - token->answered - 1);
 	if (window->guessed)
 		remaining = headers->remaining - window->pending;
 	remaining = Max(Min(Max(remaining, least), headers->remaining), 0);
@@ -225,27 +225,6 @@ sgip_limits_path(const char *url)
 	return path ? path : 1;
 }
 
-/*
- * Do the account's answers carry no limit?  Then a request costs one look at
- * a flag, without the lock, since the result could be outdated a moment later
- * anyway.  Until the first answer requests are counted, since it will not say
- * how many others are in flight.
- */
-static bool
-is_silent(SgipAccount account)
-{
-	static SgipEntry *last = NULL;
-	SgipSharedKey key = sgip_shared_key(account, 0);
-
-	if (last == NULL || !sgip_shared_is(last, &key))
-	{
-		sgip_shared_lock();
-		last = sgip_shared_find(&key, false, GetCurrentTimestamp());
-		sgip_shared_unlock();
-	}
-	return last != NULL && last->u.account.answered && !last->u.account.has_limit;
-}
-
 /* The entry of a path, created with an unlimited window if there is none. */
 static SgipEntry *
 find_window(const SgipSharedKey *key, TimestampTz now)
@@ -268,9 +247,6 @@ sgip_limits_take(SgipAccount account, uint64 path, int64 max_wait_ms, SgipLimitT
 	memset(token, 0, sizeof(*token));
 	token->account = account;
 	token->path = path;
-	if (is_silent(account))
-		return 0;
-
 	key = sgip_shared_key(account, path);
 	now = GetCurrentTimestamp();
 	sgip_shared_lock();
@@ -317,9 +293,10 @@ record_account(SgipAccountEntry *account, const LimitHeaders *headers)
 static void
 release_token(SgipLimitToken *token, bool answered)
 {
+	SgipSharedKey account_key = sgip_shared_key(token->account, 0);
 	SgipSharedKey key = sgip_shared_key(token->account, token->path);
-	bool		has_limit = true;
 	TimestampTz now;
+	SgipEntry  *account;
 	SgipEntry  *entry;
 
 	token->path = 0;
@@ -327,22 +304,16 @@ release_token(SgipLimitToken *token, bool answered)
 		return;
 	now = GetCurrentTimestamp();
 	sgip_shared_lock();
-	if (answered)
-	{
-		SgipAccountEntry *account = find_account(token->account, now);
-
-		account->answered = true;
-		has_limit = account->has_limit;
-	}
+	account = sgip_shared_find(&account_key, false, now);
 	entry = sgip_shared_find(&key, false, now);
 	if (entry != NULL)
 	{
 		bool		probe = token->probe && token->window == entry->u.window.number;
 
-		end_request(&entry->u.window, token);
+		end_request(&entry->u.window);
 		if (probe)
 			entry->u.window.probe_until = 0;
-		if (answered && (probe || !has_limit))
+		if (answered && (probe || account == NULL || !account->u.account.has_limit))
 			sgip_shared_forget(entry);
 		else if (probe)
 			sgip_shared_wake(entry);

@@ -201,12 +201,6 @@ sgip_shared_key(SgipAccount account, uint64 path)
 	};
 }
 
-bool
-sgip_shared_is(const SgipEntry *entry, const SgipSharedKey *key)
-{
-	return memcmp(&entry->key, key, sizeof(*key)) == 0;
-}
-
 /*
  * The entry that is needed less: a free one, else one of a window that is
  * over, else the one used less recently.
@@ -238,7 +232,7 @@ sgip_shared_find(const SgipSharedKey *key, bool make, TimestampTz now)
 
 	for (int i = 0; i < SET_SIZE; i++)
 	{
-		if (sgip_shared_is(&set[i], key))
+		if (memcmp(&set[i].key, key, sizeof(*key)) == 0)
 		{
 			set[i].used_at = now;
 			return &set[i];

@@ -33,8 +33,7 @@ typedef struct SgipAccountEntry
 {
 	SgipUsage	usage;
 	TimestampTz since;			/* when the counting began */
-	bool		answered;		/* an answer came without a limit */
-	bool		has_limit;		/* one came with a limit, which follows */
+	bool		has_limit;		/* an answer came with one, which follows */
 	int64		limit;
 	int64		remaining;
 	TimestampTz ends_at;
@@ -87,9 +86,6 @@ extern void sgip_shared_unlock(void);
  * lock.
  */
 extern SgipEntry *sgip_shared_find(const SgipSharedKey *key, bool make, TimestampTz now);
-
-/* Is the entry the key's?  Without the lock the result is a guess, but harmless */
-extern bool sgip_shared_is(const SgipEntry *entry, const SgipSharedKey *key);
 
 /* Wakes the sessions that await an entry, and frees it.  Under the lock */
 extern void sgip_shared_forget(SgipEntry *entry);
