@@ -15,8 +15,6 @@
 #ifndef SGIP_SHARED_H
 #define SGIP_SHARED_H
 
-#include "datatype/timestamp.h"
-
 #include "limits/account.h"
 
 /* What an entry is about; compared byte by byte */
@@ -27,17 +25,6 @@ typedef struct SgipSharedKey
 	uint32		unused;			/* 0 */
 	uint64		path;			/* 0: the account; else its limit on that path */
 } SgipSharedKey;
-
-/* Use of an account, and the latest limit its answers reported */
-typedef struct SgipAccountEntry
-{
-	SgipUsage	usage;
-	TimestampTz since;			/* when the counting began */
-	bool		has_limit;		/* an answer came with one, which follows */
-	int64		limit;
-	int64		remaining;
-	TimestampTz ends_at;
-} SgipAccountEntry;
 
 /* A window of a limit on a path; see limits.c */
 typedef struct SgipWindow
@@ -76,7 +63,10 @@ extern void sgip_shared_init(void);
 /* The key of an account of this database, or of a path of it */
 extern SgipSharedKey sgip_shared_key(SgipAccount account, uint64 path);
 
-/* Locks and unlocks the table.  In between nothing may throw, and entries stay where they are */
+/*
+ * Locks and unlocks the table, as an error does.  In between nothing may wait,
+ * and entries stay where they are.
+ */
 extern void sgip_shared_lock(void);
 extern void sgip_shared_unlock(void);
 
