@@ -42,9 +42,9 @@
 typedef struct SgipShared
 {
 	LWLock		lock;
-	int			tranche;
+	int			tranche;		/* 0: the memory is this session's own */
 	uint32		set_count;
-	uint32		session_count;	/* 0: the memory is this session's own */
+	uint32		session_count;
 	SgipEntry	entries[FLEXIBLE_ARRAY_MEMBER];
 } SgipShared;
 
@@ -55,7 +55,6 @@ static SgipShared *shared = NULL;
  * that number modulo 64.  Changed under the lock.
  */
 static pg_atomic_uint64 *awaiting = NULL;
-static bool attached = false;
 
 static shmem_request_hook_type next_shmem_request = NULL;
 static shmem_startup_hook_type next_shmem_startup = NULL;
@@ -65,21 +64,25 @@ static shmem_startup_hook_type next_shmem_startup = NULL;
  * ----------------------------------------------------------------
  */
 
+/* Bytes of that many sets, and what is before them. */
+static Size
+sets_size(uint32 sets)
+{
+	return MAXALIGN(offsetof(SgipShared, entries) + (Size) sets * SET_SIZE * sizeof(SgipEntry));
+}
+
 /* Bytes of a table with that many sets and sessions. */
 static Size
 table_size(uint32 sets, uint32 sessions)
 {
-	return MAXALIGN(offsetof(SgipShared, entries) + (Size) sets * SET_SIZE * sizeof(SgipEntry)) +
-		Max(sessions, 1) * sizeof(pg_atomic_uint64);
+	return sets_size(sets) + sessions * sizeof(pg_atomic_uint64);
 }
 
 /* The sessions' words, behind the sets. */
 static pg_atomic_uint64 *
 sessions_of(SgipShared *table)
 {
-	return (pg_atomic_uint64 *)
-		((char *) table + MAXALIGN(offsetof(SgipShared, entries) +
-								   (Size) table->set_count * SET_SIZE * sizeof(SgipEntry)));
+	return (pg_atomic_uint64 *) ((char *) table + sets_size(table->set_count));
 }
 
 /* An empty table. */
@@ -89,7 +92,7 @@ init_table(SgipShared *table, uint32 sets, uint32 sessions)
 	memset(table, 0, table_size(sets, sessions));
 	table->set_count = sets;
 	table->session_count = sessions;
-	for (uint32 i = 0; i < Max(sessions, 1); i++)
+	for (uint32 i = 0; i < sessions; i++)
 		pg_atomic_init_u64(&sessions_of(table)[i], 0);
 }
 
@@ -160,30 +163,29 @@ attach(void)
 		shared = sgip_named_segment(psprintf("sgip_fdw %s %zu", SGIP_VERSION, size), size, init_segment);
 	if (shared == NULL)
 	{
-		shared = MemoryContextAlloc(TopMemoryContext, table_size(LOCAL_SETS, 0));
-		init_table(shared, LOCAL_SETS, 0);
+		shared = MemoryContextAlloc(TopMemoryContext, table_size(LOCAL_SETS, 1));
+		init_table(shared, LOCAL_SETS, 1);
 	}
-	if (shared->session_count > 0)
+	if (shared->tranche != 0)
 		sgip_register_tranche(shared->tranche, "SgipLimits");
-	awaiting = &sessions_of(shared)[shared->session_count > 0 ? sgip_session_number() : 0];
+	awaiting = &sessions_of(shared)[shared->tranche != 0 ? sgip_session_number() : 0];
 	/* clear what an earlier session of the same number left there */
 	pg_atomic_write_u64(awaiting, 0);
-	attached = true;
 }
 
 void
 sgip_shared_lock(void)
 {
-	if (!attached)
+	if (awaiting == NULL)
 		attach();
-	if (shared->session_count > 0)
+	if (shared->tranche != 0)
 		LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
 }
 
 void
 sgip_shared_unlock(void)
 {
-	if (shared->session_count > 0)
+	if (shared->tranche != 0)
 		LWLockRelease(&shared->lock);
 }
 
@@ -288,11 +290,6 @@ sgip_shared_wake(SgipEntry *entry)
 	if (!entry->awaited)
 		return;
 	entry->awaited = false;
-	if (shared->session_count == 0)
-	{
-		pg_atomic_fetch_and_u64(awaiting, ~bit);
-		SetLatch(MyLatch);
-	}
 	for (uint32 i = 0; i < shared->session_count; i++)
 	{
 		pg_atomic_uint64 *session = &sessions_of(shared)[i];
@@ -300,6 +297,6 @@ sgip_shared_wake(SgipEntry *entry)
 		if ((pg_atomic_read_u64(session) & bit) == 0)
 			continue;
 		pg_atomic_fetch_and_u64(session, ~bit);
-		SetLatch(&GetPGProcByNumber(i)->procLatch);
+		SetLatch(shared->tranche != 0 ? &GetPGProcByNumber(i)->procLatch : MyLatch);
 	}
 }
