@@ -52,28 +52,22 @@ sgip_shared_unlock(void)
 {
 }
 
-SgipSharedKey
-sgip_shared_key(SgipAccount account, uint64 path)
-{
-	return (SgipSharedKey)
-	{
-		.account = account, .path = path
-	};
-}
-
 SgipEntry *
-sgip_shared_find(const SgipSharedKey *key, bool make, TimestampTz now)
+sgip_shared_find(SgipAccount account, uint64 path, bool make)
 {
 	for (int i = 0; i < MAX_ENTRIES; i++)
 	{
-		if (memcmp(&entries[i].key, key, sizeof(*key)) == 0)
-			return &entries[i];
-		if (entries[i].key.account.server_id == InvalidOid)
+		SgipSharedKey *key = &entries[i].key;
+
+		if (key->account.server_id == InvalidOid)
 		{
-			if (make)
-				entries[i].key = *key;
-			return make ? &entries[i] : NULL;
+			if (!make)
+				return NULL;
+			key->account = account;
+			key->path = path;
 		}
+		if (memcmp(&key->account, &account, sizeof(account)) == 0 && key->path == path)
+			return &entries[i];
 	}
 	abort();
 }

@@ -119,13 +119,10 @@ begin_window(SgipWindow *window, int64 remaining, TimestampTz probe_until)
 static void
 next_window(SgipWindow *window, TimestampTz now)
 {
-	if (window->contended)
-		begin_window(window, 0, 0);
-	else
-	{
-		begin_window(window, window->limit, now + PROBE_MS * 1000);
-		window->guessed = false;
-	}
+	bool		contended = window->contended;
+
+	begin_window(window, contended ? 0 : window->limit, contended ? 0 : now + PROBE_MS * 1000);
+	window->guessed = contended;
 }
 
 /* Takes a request from the window; returns what sgip_limits_take does. */
@@ -225,11 +222,11 @@ sgip_limits_path(const char *url)
 	return path ? path : 1;
 }
 
-/* The entry of a path, created with an unlimited window if there is none. */
+/* The entry of the token's path, created with an unlimited window if there is none. */
 static SgipEntry *
-find_window(const SgipSharedKey *key, TimestampTz now)
+find_window(const SgipLimitToken *token)
 {
-	SgipEntry  *entry = sgip_shared_find(key, true, now);
+	SgipEntry  *entry = sgip_shared_find(token->account, token->path, true);
 
 	if (entry->u.window.number == 0)
 		begin_window(&entry->u.window, SGIP_UNLIMITED, 0);
@@ -239,19 +236,16 @@ find_window(const SgipSharedKey *key, TimestampTz now)
 int64
 sgip_limits_take(SgipAccount account, uint64 path, int64 max_wait_ms, SgipLimitToken *token)
 {
-	SgipSharedKey key;
-	TimestampTz now;
 	SgipEntry  *entry;
 	int64		wait_ms;
 
-	memset(token, 0, sizeof(*token));
-	token->account = account;
-	token->path = path;
-	key = sgip_shared_key(account, path);
-	now = GetCurrentTimestamp();
+	*token = (SgipLimitToken)
+	{
+		.account = account, .path = path
+	};
 	sgip_shared_lock();
-	entry = find_window(&key, now);
-	wait_ms = take_from(&entry->u.window, now, max_wait_ms, token);
+	entry = find_window(token);
+	wait_ms = take_from(&entry->u.window, GetCurrentTimestamp(), max_wait_ms, token);
 	if (wait_ms > 0)
 		sgip_shared_await(entry);
 	sgip_shared_unlock();
@@ -264,28 +258,6 @@ sgip_limits_changed(uint64 path)
 	return !sgip_shared_awaits(path);
 }
 
-/* The account's entry, created if there is none. */
-static SgipAccountEntry *
-find_account(SgipAccount account, TimestampTz now)
-{
-	SgipSharedKey key = sgip_shared_key(account, 0);
-	SgipAccountEntry *entry = &sgip_shared_find(&key, true, now)->u.account;
-
-	if (entry->since == 0)
-		entry->since = now;
-	return entry;
-}
-
-/* Records the latest limit, for the view sgip_fdw_stats. */
-static void
-record_account(SgipAccountEntry *account, const LimitHeaders *headers)
-{
-	account->has_limit = true;
-	account->limit = headers->limit;
-	account->remaining = headers->remaining;
-	account->ends_at = headers->ends_at;
-}
-
 /*
  * The request brought no limit.  If it was a probe, the next one may be sent
  * at once; and if it succeeded, the path has no limit (any more).
@@ -293,19 +265,16 @@ record_account(SgipAccountEntry *account, const LimitHeaders *headers)
 static void
 release_token(SgipLimitToken *token, bool answered)
 {
-	SgipSharedKey account_key = sgip_shared_key(token->account, 0);
-	SgipSharedKey key = sgip_shared_key(token->account, token->path);
-	TimestampTz now;
+	uint64		path = token->path;
 	SgipEntry  *account;
 	SgipEntry  *entry;
 
 	token->path = 0;
-	if (key.path == 0 || token->window == 0)
+	if (path == 0 || token->window == 0)
 		return;
-	now = GetCurrentTimestamp();
 	sgip_shared_lock();
-	account = sgip_shared_find(&account_key, false, now);
-	entry = sgip_shared_find(&key, false, now);
+	account = sgip_shared_find(token->account, 0, false);
+	entry = sgip_shared_find(token->account, path, false);
 	if (entry != NULL)
 	{
 		bool		probe = token->probe && token->window == entry->u.window.number;
@@ -324,9 +293,9 @@ release_token(SgipLimitToken *token, bool answered)
 void
 sgip_limits_learn(SgipLimitToken *token, const SgipHttpHead *head)
 {
-	SgipSharedKey path = sgip_shared_key(token->account, token->path);
 	TimestampTz now = GetCurrentTimestamp();
 	LimitHeaders headers;
+	SgipAccountEntry *account;
 	SgipEntry  *entry;
 
 	if (token->path == 0)
@@ -337,8 +306,13 @@ sgip_limits_learn(SgipLimitToken *token, const SgipHttpHead *head)
 		return;
 	}
 	sgip_shared_lock();
-	record_account(find_account(token->account, now), &headers);
-	entry = find_window(&path, now);
+	/* for the view sgip_fdw_stats */
+	account = &sgip_shared_find(token->account, 0, true)->u.account;
+	account->has_limit = true;
+	account->limit = headers.limit;
+	account->remaining = headers.remaining;
+	account->ends_at = headers.ends_at;
+	entry = find_window(token);
 	if (apply_headers(&entry->u.window, token, &headers, now))
 		sgip_shared_wake(entry);
 	sgip_shared_unlock();

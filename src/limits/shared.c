@@ -23,6 +23,7 @@
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "limits/shared.h"
@@ -194,59 +195,52 @@ sgip_shared_unlock(void)
  * ----------------------------------------------------------------
  */
 
-SgipSharedKey
-sgip_shared_key(SgipAccount account, uint64 path)
+/* How much an entry is needed: 0 if it is free, 1 if it is of a window that is over, else 2. */
+static int
+need_of(const SgipEntry *entry, TimestampTz now)
 {
-	return (SgipSharedKey)
-	{
-		.account = account, .database_id = MyDatabaseId, .path = path
-	};
+	const SgipWindow *window = &entry->u.window;
+
+	if (!OidIsValid(entry->key.account.server_id))
+		return 0;
+	return entry->key.path != 0 && window->ends_at != 0 && window->ends_at < now ? 1 : 2;
 }
 
-/*
- * The entry that is needed less: a free one, else one of a window that is
- * over, else the one used less recently.
- */
-static SgipEntry *
-less_needed(SgipEntry *one, SgipEntry *other, TimestampTz now)
+/* Is one entry needed less than the other, or as much and used less recently? */
+static bool
+is_needed_less(const SgipEntry *one, const SgipEntry *other, TimestampTz now)
 {
-	SgipEntry  *both[] = {one, other};
-	int			needed[2];
+	int			difference = need_of(one, now) - need_of(other, now);
 
-	for (int i = 0; i < 2; i++)
-	{
-		const SgipEntry *entry = both[i];
-
-		needed[i] = !OidIsValid(entry->key.account.server_id) ? 0 :
-			entry->key.path != 0 && entry->u.window.ends_at != 0 && entry->u.window.ends_at < now ? 1 : 2;
-	}
-	if (needed[0] != needed[1])
-		return needed[0] < needed[1] ? one : other;
-	return one->used_at <= other->used_at ? one : other;
+	return difference != 0 ? difference < 0 : one->used_at < other->used_at;
 }
 
 SgipEntry *
-sgip_shared_find(const SgipSharedKey *key, bool make, TimestampTz now)
+sgip_shared_find(SgipAccount account, uint64 path, bool make)
 {
-	uint64		hash = hash_bytes_extended((const unsigned char *) key, sizeof(*key), 0);
+	SgipSharedKey key = {.account = account, .database_id = MyDatabaseId, .path = path};
+	uint64		hash = hash_bytes_extended((const unsigned char *) &key, sizeof(key), 0);
 	SgipEntry  *set = &shared->entries[(hash % shared->set_count) * SET_SIZE];
 	SgipEntry  *victim = set;
+	TimestampTz now = GetCurrentTimestamp();
 
 	for (int i = 0; i < SET_SIZE; i++)
 	{
-		if (memcmp(&set[i].key, key, sizeof(*key)) == 0)
+		if (memcmp(&set[i].key, &key, sizeof(key)) == 0)
 		{
 			set[i].used_at = now;
 			return &set[i];
 		}
-		victim = less_needed(victim, &set[i], now);
+		if (is_needed_less(&set[i], victim, now))
+			victim = &set[i];
 	}
 	if (!make)
 		return NULL;
-	sgip_shared_wake(victim);
-	memset(victim, 0, sizeof(*victim));
-	victim->key = *key;
+	sgip_shared_forget(victim);
+	victim->key = key;
 	victim->used_at = now;
+	if (path == 0)
+		victim->u.account.since = now;
 	return victim;
 }
 

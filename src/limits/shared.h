@@ -60,9 +60,6 @@ typedef struct SgipEntry
 /* Requests shared memory if the library is being preloaded; called by _PG_init */
 extern void sgip_shared_init(void);
 
-/* The key of an account of this database, or of a path of it */
-extern SgipSharedKey sgip_shared_key(SgipAccount account, uint64 path);
-
 /*
  * Locks and unlocks the table, as an error does.  In between nothing may wait,
  * and entries stay where they are.
@@ -71,11 +68,12 @@ extern void sgip_shared_lock(void);
 extern void sgip_shared_unlock(void);
 
 /*
- * The entry of a key, or NULL if there is none and "make" is false.  A new
- * one is all zero; it may replace another that is needed less.  Under the
- * lock.
+ * The entry of an account of this database (path 0), or of a path of it; NULL
+ * if there is none and "make" is false.  A new one is all zero, but for the
+ * time since when an account is counted; it may replace another that is needed
+ * less.  Under the lock.
  */
-extern SgipEntry *sgip_shared_find(const SgipSharedKey *key, bool make, TimestampTz now);
+extern SgipEntry *sgip_shared_find(SgipAccount account, uint64 path, bool make);
 
 /* Wakes the sessions that await an entry, and frees it.  Under the lock */
 extern void sgip_shared_forget(SgipEntry *entry);

@@ -20,18 +20,12 @@ void
 sgip_usage_add(SgipAccount account, SgipUsage *usage)
 {
 	static const SgipUsage none;
-	SgipSharedKey key;
-	TimestampTz now;
 	SgipAccountEntry *entry;
 
 	if (memcmp(usage, &none, sizeof(none)) == 0)
 		return;
-	key = sgip_shared_key(account, 0);
-	now = GetCurrentTimestamp();
 	sgip_shared_lock();
-	entry = &sgip_shared_find(&key, true, now)->u.account;
-	if (entry->since == 0)
-		entry->since = now;
+	entry = &sgip_shared_find(account, 0, true)->u.account;
 	entry->usage.requests += usage->requests;
 	entry->usage.rows += usage->rows;
 	entry->usage.bytes += usage->bytes;
