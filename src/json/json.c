@@ -47,9 +47,6 @@
  */
 #define PROBLEM_BYTES (SGIP_TREE_PROBLEM_BYTES + 160)
 
-/* Longest name within a path of sgip_json_envelope; the API's have ten bytes */
-#define PATH_NAME_BYTES 64
-
 /* A step that handed nothing out; besides the values of SgipJsonResult */
 #define GO_ON (SGIP_JSON_NO_MEMORY + 1)
 
@@ -505,11 +502,9 @@ parse_enclosing(SgipJsonReader *reader)
 					  reader->enclosing_byte, error.text, position);
 	}
 	object = enclosing_object(reader);
-	if (!sgip_element_is_error(&object))
+	if (!sgip_element_error(&object, &reader->remote))
 		return GO_ON;
-	if (!sgip_element_describe_error(&object, &reader->remote))
-		return finish(reader, SGIP_JSON_NO_MEMORY);
-	return finish(reader, SGIP_JSON_REMOTE_ERROR);
+	return finish(reader, reader->remote.text != NULL ? SGIP_JSON_REMOTE_ERROR : SGIP_JSON_NO_MEMORY);
 }
 
 /* Is the latest key that of the list?  Escapes are decoded: \u0069ps is ips */
@@ -857,14 +852,9 @@ sgip_json_envelope(const SgipJsonReader *reader, const char *path)
 
 	while (node != NULL && *path != '\0')
 	{
-		char		name[PATH_NAME_BYTES];
 		size_t		len = strcspn(path, ".");
 
-		if (len >= sizeof(name))
-			return sgip_node_value(&object, NULL);
-		memcpy(name, path, len);
-		name[len] = '\0';
-		node = sgip_node_member(&object, node, name);
+		node = sgip_node_find(&object, node, path, len);
 		path += len;
 		path += *path == '.';
 	}

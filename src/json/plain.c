@@ -253,21 +253,6 @@ take_list(Walker *walker, const char *p, int depth)
 	return p + 1;
 }
 
-/* Is the key of the latest member that of an earlier one of the object? */
-static bool
-repeats_key(const Walker *walker, uint32_t object, uint32_t len, const char *key, size_t key_len)
-{
-	const SgipNode *member = &walker->tape->nodes[object + 1];
-
-	for (; len > 0; len--, member += member->size)
-	{
-		if (member->key_len == key_len &&
-			memcmp(walker->start + member->key_at, key, key_len) == 0)
-			return true;
-	}
-	return false;
-}
-
 /*
  * Takes a key, the colon and the space around it; "object" has so many members
  * before.  *key receives where the key stands.
@@ -276,6 +261,8 @@ static const char *
 take_key(Walker *walker, const char *p, uint32_t object, uint32_t len, SgipSpan *key)
 {
 	const char *quote = take_quoted(walker, p);
+	SgipNode   *node = &walker->tape->nodes[object];
+	SgipElement element;
 
 	if (quote == NULL)
 		return NULL;
@@ -283,8 +270,10 @@ take_key(Walker *walker, const char *p, uint32_t object, uint32_t len, SgipSpan 
 	key->len = (size_t) (quote - key->data);
 	if ((p = next_byte(walker, quote + 1)) == NULL)
 		return NULL;
+	element.text.data = walker->start;
+	node->len = len;
 	if (*p != ':' || len >= MAX_PLAIN_MEMBERS ||
-		repeats_key(walker, object, len, key->data, key->len))
+		sgip_node_find(&element, node, key->data, key->len) != NULL)
 		return stop(walker, SGIP_PLAIN_ODD);
 	return next_byte(walker, p + 1);
 }
