@@ -213,14 +213,6 @@ take_number(Walker *walker, const char *p)
 	return add_value(walker, SGIP_VALUE_NUMBER, p, last, last);
 }
 
-/* The list or object at that index is complete. */
-static inline void
-close_node(Walker *walker, uint32_t index, uint32_t len)
-{
-	walker->tape->nodes[index].len = len;
-	walker->tape->nodes[index].size = walker->tape->count - index;
-}
-
 /* Takes the list whose bracket is at p. */
 static const char *
 take_list(Walker *walker, const char *p, int depth)
@@ -249,7 +241,7 @@ take_list(Walker *walker, const char *p, int depth)
 		len++;
 	}
 	walker->tape->nodes[list].contents = contents;
-	close_node(walker, list, len);
+	sgip_tape_close(walker->tape, list, len);
 	return p + 1;
 }
 
@@ -404,7 +396,7 @@ take_object(Walker *walker, const char *p, int depth)
 	} while (*p == ',');
 	if (*p != '}')
 		return stop(walker, SGIP_PLAIN_ODD);
-	close_node(walker, object, len);
+	sgip_tape_close(walker->tape, object, len);
 	if (alike)
 		walker->shape = pattern->shape;
 	else if (depth == 1)
