@@ -314,11 +314,11 @@ find_slot(const Walker *walker, int slot, const char *p)
 }
 
 /*
- * Remembers how the element is made whose members have these gaps, unless
- * they are too many or one is too long.
+ * Remembers how the element is made, unless it has too many members or a gap
+ * is too long.
  */
 static void
-learn(Walker *walker, const SgipSpan *gaps, uint32_t len)
+learn(Walker *walker, uint32_t len)
 {
 	SgipPattern *pattern = walker->pattern;
 	SgipNode   *member = walker->tape->nodes + 1;
@@ -328,13 +328,15 @@ learn(Walker *walker, const SgipSpan *gaps, uint32_t len)
 		return;
 	for (uint32_t i = 0; i < len; i++, member += member->size)
 	{
-		if (gaps[i].len > SGIP_GAP_BYTES)
+		const char *gap = walker->start + member->key_at - 1;
+		size_t		gap_len = (size_t) (walker->start + member->at - gap) - (member->kind == SGIP_VALUE_STRING);
+
+		if (gap_len > SGIP_GAP_BYTES)
 			return;
 		memset(pattern->gaps[i].text, 0, SGIP_GAP_BYTES);
-		memcpy(pattern->gaps[i].text, gaps[i].data, gaps[i].len);
-		pattern->gaps[i].len = (int) gaps[i].len;
-		pattern->gaps[i].wanted = (uint32_t) ((UINT64_C(1) << gaps[i].len) - 1);
-		pattern->gaps[i].key_at = (int) (walker->start + member->key_at - gaps[i].data);
+		memcpy(pattern->gaps[i].text, gap, gap_len);
+		pattern->gaps[i].len = (int) gap_len;
+		pattern->gaps[i].wanted = (uint32_t) ((UINT64_C(1) << gap_len) - 1);
 		pattern->gaps[i].key_len = (int) member->key_len;
 		member->slot = (uint8_t) i;
 	}
@@ -354,7 +356,6 @@ take_object(Walker *walker, const char *p, int depth)
 	const SgipPattern *pattern = walker->pattern;
 	uint32_t	object = walker->tape->count;
 	bool		alike = depth == 1 && pattern->count > 0;
-	SgipSpan	gaps[SGIP_MAX_SLOTS];
 	uint32_t	len = 0;
 	int			slot = 0;
 
@@ -363,29 +364,23 @@ take_object(Walker *walker, const char *p, int depth)
 	do
 	{
 		uint32_t	member = walker->tape->count;
-		const char *gap = ++p;
 		SgipSpan	key;
 
+		if ((p = next_byte(walker, p + 1)) == NULL)
+			return NULL;
 		if (alike && (slot = find_slot(walker, slot, p)) < pattern->count)
 		{
-			key.data = p + pattern->gaps[slot].key_at;
+			key.data = p + 1;
 			key.len = (size_t) pattern->gaps[slot].key_len;
 			p += pattern->gaps[slot].len;
 		}
 		else
 		{
 			alike = false;
-			if ((p = next_byte(walker, p)) == NULL)
-				return NULL;
 			if (*p == '}' && len == 0)
 				break;
 			if ((p = take_key(walker, p, object, len, &key)) == NULL)
 				return NULL;
-		}
-		if (len < SGIP_MAX_SLOTS)
-		{
-			gaps[len].data = gap;
-			gaps[len].len = (size_t) (p - gap);
 		}
 		if ((p = take_value(walker, p, depth)) == NULL)
 			return NULL;
@@ -400,7 +395,7 @@ take_object(Walker *walker, const char *p, int depth)
 	if (alike)
 		walker->shape = pattern->shape;
 	else if (depth == 1)
-		learn(walker, gaps, len);
+		learn(walker, len);
 	return p + 1;
 }
 

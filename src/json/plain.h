@@ -41,11 +41,9 @@ typedef struct SgipPattern
 	int			count;			/* members, each in a slot */
 	struct
 	{
-		char		text[SGIP_GAP_BYTES];	/* behind the comma, before the
-											 * value */
+		char		text[SGIP_GAP_BYTES];	/* from the key to the value */
 		int			len;
 		uint32_t	wanted;		/* a bit for each of its bytes */
-		int			key_at;		/* where in it the key stands */
 		int			key_len;
 	}			gaps[SGIP_MAX_SLOTS];
 } SgipPattern;
