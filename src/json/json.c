@@ -66,10 +66,11 @@ typedef enum State
 /* What stands next in the enclosing object, outside nested values */
 typedef enum Expect
 {
+	EXPECT_COMMA,				/* or the opening bracket, or anything
+								 * invalid, which jansson reports */
 	EXPECT_KEY,
 	EXPECT_COLON,
-	EXPECT_VALUE,
-	EXPECT_COMMA				/* or anything invalid, which jansson reports */
+	EXPECT_VALUE
 } Expect;
 
 /* Where a walk by brackets and quotes stands; all zero before its first byte */
@@ -123,8 +124,6 @@ struct SgipJsonReader
 	Expect		expect;
 	size_t		key_at;			/* where in it the latest key begins ... */
 	size_t		key_end;		/* ... and ends, quotes included */
-	bool		at_list;		/* that key is the list's */
-	bool		odd_list;		/* the list's value is no list */
 
 	/* values handed out */
 	SgipTape	tape;			/* of the element */
@@ -468,18 +467,6 @@ enclosing_object(const SgipJsonReader *reader)
 	return object;
 }
 
-/* Keeps one byte of the enclosing object */
-static int
-keep_byte(SgipJsonReader *reader, char c)
-{
-	if (reader->enclosing.len == SGIP_JSON_MAX_ELEMENT_BYTES)
-		return refuse(reader, "the object at byte %zu is larger than %d bytes",
-					  reader->enclosing_byte, SGIP_JSON_MAX_ELEMENT_BYTES);
-	if (!sgip_buffer_add(&reader->enclosing, &c, 1))
-		return finish(reader, SGIP_JSON_NO_MEMORY);
-	return GO_ON;
-}
-
 /*
  * Parses the enclosing object, or as much of it as makes one, which must not
  * be an error
@@ -565,22 +552,23 @@ close_object(SgipJsonReader *reader, SgipElement *element)
 	const char *row_key = reader->shape.row_key;
 	SgipTape	tape = reader->tape;
 	SgipElement object;
-	const SgipNode *list;
+	const SgipNode *list = NULL;
 	int			result;
 
 	if ((result = parse_enclosing(reader)) != GO_ON)
 		return result;
 	object = enclosing_object(reader);
-	if (reader->odd_list)
-		return refuse(reader, "\"%s\" is not a list", list_key);
+	if (list_key != NULL)
+		list = sgip_node_member(&object, object.nodes, list_key);
 	if (reader->enclosed)
 	{
 		/* our own empty list, not the API's */
-		list = sgip_node_member(&object, object.nodes, list_key);
 		reader->envelope.nodes[list - object.nodes].kind = SGIP_VALUE_ABSENT;
 		reader->state = AT_TAIL;
 		return GO_ON;
 	}
+	if (list != NULL)
+		return refuse(reader, "\"%s\" is not a list", list_key);
 	if (list_key == NULL && row_key == NULL)
 		return refuse(reader, "expected a list, found an object at byte %zu", reader->enclosing_byte);
 	if (row_key == NULL || sgip_node_member(&object, object.nodes, row_key) == NULL)
@@ -614,32 +602,17 @@ note_byte(SgipJsonReader *reader, char c)
 	if (c == ' ' || c == '\n' || c == '\r' || c == '\t')
 		return GO_ON;
 	reader->expect = EXPECT_COMMA;
-	switch (expected)
+	if (expected == EXPECT_COMMA && (c == ',' || c == '{'))
+		reader->expect = EXPECT_KEY;
+	else if (expected == EXPECT_KEY && c == '"')
 	{
-		case EXPECT_KEY:
-			if (c == '"')
-			{
-				reader->key_at = reader->enclosing.len - 1;
-				reader->expect = EXPECT_COLON;
-			}
-			break;
-		case EXPECT_COLON:
-			if (c == ':')
-			{
-				reader->at_list = key_is_list(reader);
-				reader->expect = EXPECT_VALUE;
-			}
-			break;
-		case EXPECT_VALUE:
-			if (reader->at_list && c == '[')
-				return open_list(reader);
-			reader->odd_list |= reader->at_list;
-			break;
-		case EXPECT_COMMA:
-			if (c == ',')
-				reader->expect = EXPECT_KEY;
-			break;
+		reader->key_at = reader->enclosing.len - 1;
+		reader->expect = EXPECT_COLON;
 	}
+	else if (expected == EXPECT_COLON && c == ':')
+		reader->expect = EXPECT_VALUE;
+	else if (expected == EXPECT_VALUE && c == '[' && key_is_list(reader))
+		return open_list(reader);
 	return GO_ON;
 }
 
@@ -652,10 +625,12 @@ read_object_byte(SgipJsonReader *reader)
 {
 	Walk	   *walk = &reader->enclosing_walk;
 	char		c = *reader->at;
-	int			result = keep_byte(reader, c);
 
-	if (result != GO_ON)
-		return result;
+	if (reader->enclosing.len == SGIP_JSON_MAX_ELEMENT_BYTES)
+		return refuse(reader, "the object at byte %zu is larger than %d bytes",
+					  reader->enclosing_byte, SGIP_JSON_MAX_ELEMENT_BYTES);
+	if (!sgip_buffer_add(&reader->enclosing, &c, 1))
+		return finish(reader, SGIP_JSON_NO_MEMORY);
 	if (walk->in_string)
 	{
 		walk_string_byte(walk, c);
@@ -699,16 +674,13 @@ read_object(SgipJsonReader *reader, SgipElement *element)
 static int
 read_mark(SgipJsonReader *reader)
 {
-	static const char mark[] = {'\xEF', '\xBB', '\xBF'};
 	size_t		len = (size_t) (reader->end - reader->at);
-	size_t		n = 0;
+	bool		marked = memcmp(reader->at, "\xEF\xBB\xBF", len < 3 ? len : 3) == 0;
 
-	while (n < sizeof(mark) && n < len && reader->at[n] == mark[n])
-		n++;
-	if (n == len && n < sizeof(mark) && !reader->at_end)
+	if (marked && len < 3 && !reader->at_end)
 		return SGIP_JSON_MORE;
-	if (n == sizeof(mark))
-		reader->at += n;
+	if (marked && len >= 3)
+		reader->at += 3;
 	reader->state = AT_TOP;
 	return GO_ON;
 }
@@ -730,11 +702,7 @@ read_top(SgipJsonReader *reader)
 		case '{':
 			reader->enclosing_byte = byte_number(reader, reader->at);
 			reader->state = IN_OBJECT;
-			/* the bracket itself is no key */
-			reader->expect = EXPECT_KEY;
-			reader->enclosing_walk.depth = 1;
-			reader->at++;
-			return keep_byte(reader, '{');
+			return GO_ON;
 		case '"':
 			reader->state = AT_ELEMENT;
 			return GO_ON;
