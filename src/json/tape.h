@@ -58,11 +58,20 @@ sgip_tape_close(SgipTape *tape, uint32_t index, uint32_t len)
 
 /* Lets an element be what is on the tape; its texts stand in "text" */
 static inline void
-sgip_tape_show(const SgipTape *tape, const char *text, size_t len, SgipElement *element)
+sgip_tape_show(const SgipTape *tape, const char *text, size_t len, uint64_t shape, SgipElement *element)
 {
+	element->shape = shape;
 	element->nodes = tape->nodes;
 	element->text.data = text != NULL ? text : "";
 	element->text.len = len;
+}
+
+/* Frees all that is on the tape */
+static inline void
+sgip_tape_free(SgipTape *tape)
+{
+	sgip_buffer_free(&tape->room);
+	sgip_buffer_free(&tape->text);
 }
 
 #endif							/* SGIP_TAPE_H */

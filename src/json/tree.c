@@ -154,7 +154,7 @@ fail(SgipTreeError *error, const char *text, size_t offset, bool no_memory)
  * stands right before a byte that can be in none.
  */
 bool
-sgip_tree_parse(const char *text, size_t len, SgipTape *tape, SgipTreeError *error)
+sgip_tree_parse(const char *text, size_t len, SgipTape *tape, SgipElement *element, SgipTreeError *error)
 {
 	const char *nul = memchr(text, '\0', len);
 	Walk		walk = {text, text + len, tape, false};
@@ -174,6 +174,7 @@ sgip_tree_parse(const char *text, size_t len, SgipTape *tape, SgipTreeError *err
 	json_decref(value);
 	if (!complete || walk.unclear || next_number(&walk).len > 0)
 		return fail(error, "unclear text", 0, !complete);
+	sgip_tape_show(tape, tape->text.data, tape->text.len, 0, element);
 	return true;
 }
 
