@@ -59,16 +59,11 @@ shape_of(const SgipTask *task)
 	return shape;
 }
 
-static bool
-same_key(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
+/* Equal strings of the catalogue are one; if not, a document is only read again */
 static bool
 same_shape(SgipJsonShape a, SgipJsonShape b)
 {
-	return same_key(a.list_key, b.list_key) && same_key(a.row_key, b.row_key);
+	return a.list_key == b.list_key && a.row_key == b.row_key;
 }
 
 /*-------------------------------------------------------------------------
@@ -99,7 +94,6 @@ static bool
 has_type(const SgipField *field, json_t *model)
 {
 	json_t	   *part;
-	size_t		i;
 
 	if (model == NULL || json_is_null(model))
 		return true;
@@ -110,7 +104,7 @@ has_type(const SgipField *field, json_t *model)
 		part = json_object_get(model, field->subkey);
 		return json_is_object(model) && (part == NULL || json_is_null(part) || is_of_kind(part, field->kind));
 	}
-	for (i = 0; i < json_array_size(model); i++)
+	for (size_t i = 0; i < json_array_size(model); i++)
 	{
 		part = json_array_get(model, i);
 		if (!is_of_kind(field->subkey ? json_object_get(part, field->subkey) : part, field->items))
@@ -133,13 +127,11 @@ is_decisive(const SgipTask *task, const char *key)
 static bool
 expect_row(const SgipTask *task, json_t *model, long number)
 {
-	int			i;
-
 	if (json_is_string(model))
 		return task->plain;
 	if (task->single && number > 1)
 		return false;
-	for (i = 0; i < task->field_count; i++)
+	for (int i = 0; i < task->field_count; i++)
 	{
 		const SgipField *field = &task->fields[i];
 		json_t	   *member = field->key ? json_object_get(model, field->key) : NULL;
@@ -162,7 +154,6 @@ field_model(const SgipTask *task, int index, json_t *model, json_t *item)
 {
 	const SgipField *field = &task->fields[index];
 	json_t	   *member = field->key ? json_object_get(model, field->key) : NULL;
-	size_t		i;
 
 	if (field->kind == SGIP_KIND_ITEM)
 		return item;
@@ -170,7 +161,7 @@ field_model(const SgipTask *task, int index, json_t *model, json_t *item)
 		return index == 0 ? model : NULL;
 	if (field->kind == SGIP_KIND_PARENT_ITEM)
 	{
-		for (i = 0; i < json_array_size(member); i++)
+		for (size_t i = 0; i < json_array_size(member); i++)
 		{
 			json_t	   *id = json_object_get(json_array_get(member, i), "id");
 
@@ -182,17 +173,6 @@ field_model(const SgipTask *task, int index, json_t *model, json_t *item)
 	}
 	return field->subkey != NULL && field->kind != SGIP_KIND_LIST ?
 		json_object_get(member, field->subkey) : member;
-}
-
-/* A copy of a text that is terminated */
-static char *
-copy_of(SgipSpan text)
-{
-	char	   *copy = need(malloc(text.len + 1));
-
-	memcpy(copy, text.data, text.len);
-	copy[text.len] = '\0';
-	return copy;
 }
 
 /* Is that the moment, also when it is written as a text? */
@@ -332,7 +312,6 @@ put_rows(Text *text, SgipMembers *members, const SgipElement *element, json_t *m
 	bool		inconclusive;
 	bool		expect_inconclusive;
 	size_t		count = task->unnest ? json_array_size(list) : 1;
-	size_t		i;
 	int			f;
 
 	if (sgip_members_find(members, element, problem) != expect_row(task, model, element->number))
@@ -349,7 +328,7 @@ put_rows(Text *text, SgipMembers *members, const SgipElement *element, json_t *m
 		inconclusive != expect_inconclusive)
 		fail("derived or not", task, NULL);
 	sgip_items_begin(&items, sgip_members_list(members, members->unnest));
-	for (i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 	{
 		row.item = sgip_items_next(&items);
 		if ((row.item != NULL) != (task->unnest != NULL))
@@ -372,13 +351,12 @@ put_tasks(Text *text, const SgipElement *element, void *arg)
 	SgipElement copy;
 	int			count;
 	const SgipTask *tasks = sgip_task_list(&count);
-	int			i;
 
 	sgip_element_pack(element, packed);
 	sgip_element_unpack(packed, &copy);
 	if (model == NULL)
 		fail("the element is no JSON", &tasks[0], NULL);
-	for (i = 0; i < count; i++)
+	for (int i = 0; i < count; i++)
 	{
 		if (!same_shape(shape_of(&tasks[i]), group->shape))
 			continue;
@@ -394,19 +372,12 @@ put_tasks(Text *text, const SgipElement *element, void *arg)
 static void
 decode_document(Text *text, const char *doc, size_t len, SgipJsonShape shape, bool in_pieces)
 {
-	Group		group;
-	Reading		how;
+	Group		group = {.shape = shape};
+	Reading		how = {
+		.shape = shape, .put_element = put_tasks, .arg = &group,
+		.force_tree = in_pieces, .piece = in_pieces ? 16 : 0, .seed = in_pieces ? len | 1 : 0
+	};
 
-	memset(&group, 0, sizeof(group));
-	group.shape = shape;
-	memset(&how, 0, sizeof(how));
-	how.shape = shape;
-	how.put_element = put_tasks;
-	how.arg = &group;
-	how.force_tree = in_pieces;
-	how.piece = in_pieces ? 16 : 0;
-	how.seed = in_pieces ? len | 1 : 0;
-	how.exact = true;
 	read_document(text, doc, len, &how);
 }
 
@@ -417,10 +388,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static Text in_pieces = {NULL, 0, 0};
 	int			count;
 	const SgipTask *tasks = sgip_task_list(&count);
-	int			i;
 	int			j;
 
-	for (i = 0; i < count; i++)
+	for (int i = 0; i < count; i++)
 	{
 		SgipJsonShape shape = shape_of(&tasks[i]);
 

@@ -20,9 +20,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const SgipJsonShape shapes[] = {{"ips", "ip"}, {NULL, "ip"}, {"ips", NULL}};
 	SgipRemoteError error;
-	size_t		i;
 
-	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 	{
 		const char *failure = check_document((const char *) data, size, &shapes[i], size + i);
 

@@ -30,13 +30,8 @@
 /* Most paths that a case looks up in its envelope */
 #define MAX_PATHS 8
 
-/* Growing text */
-typedef struct Text
-{
-	char	   *data;
-	size_t		len;
-	size_t		size;
-} Text;
+/* Growing text, terminated once something was put there */
+typedef SgipBuffer Text;
 
 /* What a document is read with */
 typedef struct Reading
@@ -81,15 +76,9 @@ need(void *memory)
 static void
 put_bytes(Text *text, const char *data, size_t len)
 {
-	if (text->len + len + 1 > text->size)
-	{
-		text->size = 2 * (text->len + len + 1);
-		text->data = need(realloc(text->data, text->size));
-	}
-	if (len > 0)
-		memcpy(text->data + text->len, data, len);
-	text->len += len;
-	text->data[text->len] = '\0';
+	if (!sgip_buffer_add(text, data, len) || !sgip_buffer_add(text, "", 1))
+		need(NULL);
+	text->len--;
 }
 
 static void
@@ -109,10 +98,8 @@ clear(Text *text)
 static void
 put_string(Text *text, const char *data, size_t len)
 {
-	size_t		i;
-
 	put(text, "\"");
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 	{
 		char		escape[8];
 
@@ -145,7 +132,8 @@ put_double(Text *text, double number)
 static void
 put_model(Text *text, json_t *model)
 {
-	void	   *member;
+	const char *key;
+	json_t	   *part;
 	size_t		i;
 
 	if (json_is_string(model))
@@ -155,25 +143,22 @@ put_model(Text *text, json_t *model)
 	else if (json_is_array(model))
 	{
 		put(text, "[");
-		for (i = 0; i < json_array_size(model); i++)
+		json_array_foreach(model, i, part)
 		{
 			put(text, i > 0 ? "," : "");
-			put_model(text, json_array_get(model, i));
+			put_model(text, part);
 		}
 		put(text, "]");
 	}
 	else if (json_is_object(model))
 	{
 		put(text, "{");
-		for (member = json_object_iter(model); member != NULL;
-			 member = json_object_iter_next(model, member))
+		json_object_foreach(model, key, part)
 		{
-			const char *key = json_object_iter_key(member);
-
-			put(text, member != json_object_iter(model) ? "," : "");
+			put(text, text->data[text->len - 1] != '{' ? "," : "");
 			put_string(text, key, strlen(key));
 			put(text, ":");
-			put_model(text, json_object_iter_value(member));
+			put_model(text, part);
 		}
 		put(text, "}");
 	}
@@ -181,14 +166,23 @@ put_model(Text *text, json_t *model)
 		put(text, json_is_true(model) ? "true" : json_is_false(model) ? "false" : "null");
 }
 
+/* A copy of a text that is terminated */
+static char *
+copy_of(SgipSpan text)
+{
+	char	   *copy = need(malloc(text.len + 1));
+
+	memcpy(copy, text.data, text.len);
+	copy[text.len] = '\0';
+	return copy;
+}
+
 /* Adds a number; says so if it is not the one that jansson read */
 static void
 put_number(Text *text, SgipSpan number, json_t *model, bool exact)
 {
-	char	   *copy = need(malloc(number.len + 1));
+	char	   *copy = copy_of(number);
 
-	memcpy(copy, number.data, number.len);
-	copy[number.len] = '\0';
 	if (model != NULL && (!json_is_number(model) || strtod(copy, NULL) != json_number_value(model)))
 		put(text, "MISREAD ");
 	if (exact)
@@ -198,27 +192,34 @@ put_number(Text *text, SgipSpan number, json_t *model, bool exact)
 	free(copy);
 }
 
+/* Adds a value, of a list or object only what it is; model as in put_node */
+static void
+put_value(Text *text, SgipValue value, json_t *model, bool exact)
+{
+	if (value.kind == SGIP_VALUE_STRING)
+		put_string(text, value.text.data, value.text.len);
+	else if (value.kind == SGIP_VALUE_NUMBER)
+		put_number(text, value.text, model, exact);
+	else if (value.kind == SGIP_VALUE_LIST || value.kind == SGIP_VALUE_OBJECT)
+		put(text, value.kind == SGIP_VALUE_LIST ? "(list)" : "(object)");
+	else if (value.kind == SGIP_VALUE_BOOLEAN)
+		put_bytes(text, value.text.data, value.text.len);
+	else
+		put(text, value.kind == SGIP_VALUE_NULL ? "null" : "absent");
+}
+
 /* Adds a value as its nodes say; model is what jansson says it is, or NULL */
 static void
 put_node(Text *text, const SgipElement *element, const SgipNode *node, json_t *model, bool exact)
 {
 	bool		object = node->kind == SGIP_VALUE_OBJECT;
-	SgipSpan	words = sgip_node_text(element, node);
 	void	   *member = object ? json_object_iter(model) : NULL;
 	const SgipNode *item = node + 1;
 	int			contents = 0;
-	uint32_t	i;
 
-	if (node->kind == SGIP_VALUE_STRING)
-		put_string(text, words.data, words.len);
-	else if (node->kind == SGIP_VALUE_NUMBER)
-		put_number(text, words, model, exact);
-	else if (node->kind == SGIP_VALUE_BOOLEAN)
-		put_bytes(text, words.data, words.len);
-	else if (node->kind == SGIP_VALUE_NULL || node->kind == SGIP_VALUE_ABSENT)
-		put(text, node->kind == SGIP_VALUE_NULL ? "null" : "absent");
 	if (!object && node->kind != SGIP_VALUE_LIST)
 	{
+		put_value(text, sgip_node_value(element, node), model, exact);
 		if (node->size != 1)
 			put(text, "MISSIZED ");
 		return;
@@ -226,7 +227,7 @@ put_node(Text *text, const SgipElement *element, const SgipNode *node, json_t *m
 	if (model != NULL && node->len != (object ? json_object_size(model) : json_array_size(model)))
 		put(text, "MISCOUNTED ");
 	put(text, object ? "{" : "[");
-	for (i = 0; i < node->len; i++, item += item->size)
+	for (uint32_t i = 0; i < node->len; i++, item += item->size)
 	{
 		json_t	   *item_model = object ? json_object_iter_value(member) : json_array_get(model, i);
 		const char *key = object ? json_object_iter_key(member) : "";
@@ -258,14 +259,13 @@ check_slots(Text *text, const SgipElement *element)
 	static uint64_t shape = 0;
 	static char keys[SGIP_MAX_SLOTS][64];
 	const SgipNode *member = element->nodes + 1;
-	uint32_t	i;
 
 	if (element->shape == 0)
 		return;
 	if (element->shape != shape)
 		memset(keys, 0, sizeof(keys));
 	shape = element->shape;
-	for (i = 0; i < element->nodes->len; i++, member += member->size)
+	for (uint32_t i = 0; i < element->nodes->len; i++, member += member->size)
 	{
 		char		key[64];
 
@@ -335,38 +335,21 @@ put_element(Text *text, const SgipElement *element, long number, bool exact)
 	json_decref(model);
 }
 
-/* Adds a value of the envelope */
-static void
-put_value(Text *text, SgipValue value, bool exact)
-{
-	if (value.kind == SGIP_VALUE_STRING)
-		put_string(text, value.text.data, value.text.len);
-	else if (value.kind == SGIP_VALUE_NUMBER)
-		put_number(text, value.text, NULL, exact);
-	else if (value.kind == SGIP_VALUE_LIST || value.kind == SGIP_VALUE_OBJECT)
-		put(text, value.kind == SGIP_VALUE_LIST ? "(list)" : "(object)");
-	else if (value.kind == SGIP_VALUE_BOOLEAN)
-		put_bytes(text, value.text.data, value.text.len);
-	else
-		put(text, value.kind == SGIP_VALUE_NULL ? "null" : "absent");
-}
-
 /* Adds the lines for a result that is no element */
 static void
 put_result(Text *text, const SgipJsonReader *reader, SgipJsonResult result,
 		   const Reading *how)
 {
 	char		code[32];
-	int			i;
 
 	switch (result)
 	{
 		case SGIP_JSON_END:
-			for (i = 0; i < how->path_count; i++)
+			for (int i = 0; i < how->path_count; i++)
 			{
 				put(text, how->paths[i]);
 				put(text, " = ");
-				put_value(text, sgip_json_envelope(reader, how->paths[i]), how->exact);
+				put_value(text, sgip_json_envelope(reader, how->paths[i]), NULL, how->exact);
 				put(text, "\n");
 			}
 			put(text, "end\n");
@@ -477,22 +460,21 @@ static int
 model_depth(json_t *model)
 {
 	int			deepest = 0;
-	void	   *member;
+	int			depth;
+	const char *key;
+	json_t	   *part;
 	size_t		i;
 
 	if (!json_is_array(model) && !json_is_object(model))
 		return 0;
-	for (i = 0; i < json_array_size(model); i++)
+	json_array_foreach(model, i, part)
 	{
-		int			depth = model_depth(json_array_get(model, i));
-
+		depth = model_depth(part);
 		deepest = depth > deepest ? depth : deepest;
 	}
-	for (member = json_object_iter(model); member != NULL;
-		 member = json_object_iter_next(model, member))
+	json_object_foreach(model, key, part)
 	{
-		int			depth = model_depth(json_object_iter_value(member));
-
+		depth = model_depth(part);
 		deepest = depth > deepest ? depth : deepest;
 	}
 	return deepest + 1;
@@ -517,12 +499,11 @@ model_is_error(json_t *model)
 static Opinion
 expect_list(Text *rows, json_t *list)
 {
+	json_t	   *item;
 	size_t		i;
 
-	for (i = 0; i < json_array_size(list); i++)
+	json_array_foreach(list, i, item)
 	{
-		json_t	   *item = json_array_get(list, i);
-
 		if (!json_is_string(item) && !json_is_object(item))
 			return OPINION_INVALID;
 		if (model_depth(item) > SGIP_JSON_MAX_DEPTH)
@@ -538,13 +519,16 @@ static bool
 head_is_error(json_t *model, const char *list_key)
 {
 	json_t	   *head = json_object();
-	void	   *member;
+	const char *key;
+	json_t	   *part;
 	bool		result;
 
-	for (member = json_object_iter(model);
-		 member != NULL && strcmp(json_object_iter_key(member), list_key) != 0;
-		 member = json_object_iter_next(model, member))
-		json_object_set(head, json_object_iter_key(member), json_object_iter_value(member));
+	json_object_foreach(model, key, part)
+	{
+		if (strcmp(key, list_key) == 0)
+			break;
+		json_object_set(head, key, part);
+	}
 	result = model_is_error(head);
 	json_decref(head);
 	return result;
@@ -687,15 +671,11 @@ check_document(const char *doc, size_t len, const SgipJsonShape *shape, uint64_t
 {
 	Text		first = {NULL, 0, 0};
 	Text		other = {NULL, 0, 0};
-	Reading		how;
+	Reading		how = {.shape = *shape, .exact = true};
 	const char *failure = NULL;
-	int			way;
 
-	memset(&how, 0, sizeof(how));
-	how.shape = *shape;
-	how.exact = true;
 	read_document(&first, doc, len, &how);
-	for (way = 1; way < 6 && failure == NULL; way++)
+	for (int way = 1; way < 6 && failure == NULL; way++)
 	{
 		how.force_tree = way % 2 == 1;
 		how.piece = way < 2 ? 0 : way < 4 ? 1 : 24;
@@ -709,8 +689,10 @@ check_document(const char *doc, size_t len, const SgipJsonShape *shape, uint64_t
 	{
 		Opinion		opinion = expect_document(&other, doc, len, shape);
 
-		memset(&how, 0, sizeof(how));
-		how.shape = *shape;
+		how = (Reading)
+		{
+			.shape = *shape
+		};
 		read_document(&first, doc, len, &how);
 		if (!agrees(&first, opinion, &other))
 			failure = "jansson's reading of the whole is different";

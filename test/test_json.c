@@ -267,10 +267,9 @@ static void
 test_mutations(const Case *cases, size_t count, long mutations, uint64_t seed)
 {
 	Text		text = {NULL, 0, 0};
-	size_t		i;
 	long		n;
 
-	for (i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 	{
 		uint64_t	state = seed + i;
 
@@ -316,20 +315,16 @@ expect_words(const char *name, const Text *doc, const char *words)
 {
 	static const size_t pieces[] = {0, 1, 70000};
 	Text		text = {NULL, 0, 0};
-	Reading		how;
-	size_t		i;
+	size_t		len = strlen(words);
 
-	for (i = 0; i < 6; i++)
+	for (size_t i = 0; i < 6; i++)
 	{
-		size_t		len = strlen(words);
+		size_t		piece = pieces[i / 2];
+		Reading		how = {
+			.shape = {"ips", "ip"}, .in_place = true, .piece = piece,
+			.seed = piece > 1 ? 3 : 0, .force_tree = i % 2 == 1
+		};
 
-		memset(&how, 0, sizeof(how));
-		how.shape.list_key = "ips";
-		how.shape.row_key = "ip";
-		how.in_place = true;
-		how.piece = pieces[i / 2];
-		how.seed = how.piece > 1 ? 3 : 0;
-		how.force_tree = i % 2 == 1;
 		read_document(&text, doc->data, doc->len, &how);
 		if (!check(text.len >= len && strcmp(text.data + text.len - len, words) == 0, name,
 				   how.force_tree ? "as trees" : "in place"))
@@ -444,10 +439,9 @@ static void
 test_many(void)
 {
 	Text		doc = {NULL, 0, 0};
-	int			i;
 
 	put(&doc, "{\"a\":1,\"ips\":[");
-	for (i = 0; i < 5000; i++)
+	for (int i = 0; i < 5000; i++)
 		put(&doc, i % 3 == 0 ? "{\"ip\":\"1\",\"user\":\"u\"}," : i % 3 == 1 ? "\"x\"," : "{\"ip\":2},");
 	put(&doc, "\"last\"],\"b\":null}");
 	expect_words("many elements", &doc, "\"last\"\nend\n");
@@ -485,9 +479,8 @@ test_errors(void)
 		{"<html>error</html>", 0, NULL},
 		{"", 0, NULL}
 	};
-	size_t		i;
 
-	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 	{
 		SgipRemoteError error = {-1, NULL};
 		bool		found;
@@ -594,9 +587,8 @@ test_places(void)
 		{"[{\"a\":[[[[]]]]}]", false},
 		{"[{\"a\":[\"\\/\"]}]", false}
 	};
-	size_t		i;
 
-	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 	{
 		SgipElement element;
 		SgipJsonReader *reader = read_first(places[i].doc, &element);
@@ -630,13 +622,10 @@ test_memory(void)
 		"\"c\":{\"d\":\"e\"}}";
 	Text		whole = {NULL, 0, 0};
 	Text		text = {NULL, 0, 0};
-	Reading		how;
+	Reading		how = {.shape = {"ips", NULL}, .exact = true};
 	long		complete = 0;
 	long		n;
 
-	memset(&how, 0, sizeof(how));
-	how.shape.list_key = "ips";
-	how.exact = true;
 	read_document(&whole, doc, strlen(doc), &how);
 	json_set_alloc_funcs(failing_malloc, free);
 	for (n = 0; n < 200; n++)
@@ -724,10 +713,9 @@ bench(const char *name, const char *format, bool force_tree, bool members)
 	double		best = 1e9;
 	long		count = 0;
 	size_t		bytes = 0;
-	int			i;
 
 	put(&doc, "[");
-	for (i = 0; i < BENCH_ELEMENTS; i++)
+	for (int i = 0; i < BENCH_ELEMENTS; i++)
 	{
 		char		row[300];
 
@@ -735,7 +723,7 @@ bench(const char *name, const char *format, bool force_tree, bool members)
 		put(&doc, row);
 	}
 	put(&doc, "]");
-	for (i = 0; i < (force_tree ? 3 : 7); i++)
+	for (int i = 0; i < (force_tree ? 3 : 7); i++)
 	{
 		double		start = now_ms();
 
@@ -805,7 +793,6 @@ test_corpus(const char *directory, long mutations, uint64_t seed)
 {
 	Case	   *cases = NULL;
 	size_t		count = 0;
-	size_t		i;
 	char		path[400];
 
 	snprintf(path, sizeof(path), "%s/good", directory);
@@ -815,10 +802,10 @@ test_corpus(const char *directory, long mutations, uint64_t seed)
 	if (!check(count > 0, directory, "has documents"))
 		return;
 	qsort(cases, count, sizeof(Case), compare_cases);
-	for (i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		test_case(&cases[i]);
 	test_mutations(cases, count, mutations, seed);
-	for (i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 	{
 		free(cases[i].doc.data);
 		free(cases[i].expect.data);
@@ -833,9 +820,8 @@ main(int argc, char **argv)
 	const char *directory = "test/json";
 	long		mutations = DEFAULT_MUTATIONS;
 	uint64_t	seed = 1;
-	int			i;
 
-	for (i = 1; i < argc; i++)
+	for (int i = 1; i < argc; i++)
 	{
 		if (strcmp(argv[i], "--bench") == 0)
 			return run_bench();

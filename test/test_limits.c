@@ -32,7 +32,6 @@
 static SgipEntry entries[MAX_ENTRIES];
 static bool awaits[MAX_SESSIONS];
 static int	current;			/* session that runs */
-static int	locks;				/* taken so far */
 static uint64 seed = 1;
 
 static TimestampTz sim_now;		/* our clock */
@@ -46,7 +45,6 @@ GetCurrentTimestamp(void)
 void
 sgip_shared_lock(void)
 {
-	locks++;
 }
 
 void
@@ -54,34 +52,22 @@ sgip_shared_unlock(void)
 {
 }
 
-SgipSharedKey
-sgip_shared_key(SgipAccount account, uint64 path)
-{
-	return (SgipSharedKey)
-	{
-		.account = account, .path = path
-	};
-}
-
-bool
-sgip_shared_is(const SgipEntry *entry, const SgipSharedKey *key)
-{
-	return memcmp(&entry->key, key, sizeof(*key)) == 0;
-}
-
 SgipEntry *
-sgip_shared_find(const SgipSharedKey *key, bool make, TimestampTz now)
+sgip_shared_find(SgipAccount account, uint64 path, bool make)
 {
 	for (int i = 0; i < MAX_ENTRIES; i++)
 	{
-		if (sgip_shared_is(&entries[i], key))
-			return &entries[i];
-		if (entries[i].key.account.server_id == InvalidOid)
+		SgipSharedKey *key = &entries[i].key;
+
+		if (key->account.server_id == InvalidOid)
 		{
-			if (make)
-				entries[i].key = *key;
-			return make ? &entries[i] : NULL;
+			if (!make)
+				return NULL;
+			key->account = account;
+			key->path = path;
 		}
+		if (memcmp(&key->account, &account, sizeof(account)) == 0 && key->path == path)
+			return &entries[i];
 	}
 	abort();
 }
@@ -546,7 +532,20 @@ main(int argc, char **argv)
 {
 	static const char *const window_names[] = {"begin with a request", "begin at multiples of their length", "slide"};
 	static const char *const end_names[] = {"rounded up", "rounded down", "given as seconds left"};
-	Scenario	usual = {.requests = 7, .limit = 20, .seconds = 10, .slow = 0.4};
+	static const Scenario usual = {.requests = 7, .limit = 20, .seconds = 10, .slow = 0.4};
+	static const struct
+	{
+		const char *name;
+		Scenario	scenario;
+	}			special[] = {
+		{"sessions that send one request, and more when it is answered",
+		{.requests = 6, .limit = 60, .seconds = 8, .slow = 0.1, .one_first = true}},
+		{"windows of a second", {.requests = 30, .limit = 20, .seconds = 1, .windows = CLOCK, .slow = 0.04}},
+		{"answers that take up to five seconds", {.requests = 3, .limit = 20, .seconds = 30, .slow = 5}},
+		{"sessions that die", {.requests = 8, .limit = 20, .seconds = 10, .slow = 0.4, .deaths = 0.05}},
+		{"another client who uses the half of it",
+		{.requests = 3, .limit = 20, .seconds = 10, .slow = 0.4, .others = 10}}
+	};
 
 	seed = argc > 1 ? (uint64) atoll(argv[1]) : 1;
 	for (int windows = 0; windows < 3; windows++)
@@ -562,31 +561,8 @@ main(int argc, char **argv)
 			keeps_to_limit(name, one);
 		}
 	}
-	usual = (Scenario)
-	{
-		.requests = 6, .limit = 60, .seconds = 8, .slow = 0.1, .one_first = true
-	};
-	keeps_to_limit("sessions that send one request, and more when it is answered", usual);
-	usual = (Scenario)
-	{
-		.requests = 30, .limit = 20, .seconds = 1, .windows = CLOCK, .slow = 0.04
-	};
-	keeps_to_limit("windows of a second", usual);
-	usual = (Scenario)
-	{
-		.requests = 3, .limit = 20, .seconds = 30, .slow = 5
-	};
-	keeps_to_limit("answers that take up to five seconds", usual);
-	usual = (Scenario)
-	{
-		.requests = 8, .limit = 20, .seconds = 10, .slow = 0.4, .deaths = 0.05
-	};
-	keeps_to_limit("sessions that die", usual);
-	usual = (Scenario)
-	{
-		.requests = 3, .limit = 20, .seconds = 10, .slow = 0.4, .others = 10
-	};
-	keeps_to_limit("another client who uses the half of it", usual);
+	for (size_t i = 0; i < lengthof(special); i++)
+		keeps_to_limit(special[i].name, special[i].scenario);
 	tells_refusals_only();
 	lies("0 3600", 60);
 	lies("0 60", 400);

@@ -400,11 +400,11 @@ check_element(Source *source, const SgipElement *element)
 	if (sgip_members_find(&source->members, element, problem))
 		return;
 	failed = sgip_reader_error_context(source->reader);
-	if (sgip_element_is_error(element))
+	if (sgip_element_error(element, &error))
 	{
 		char	   *said;
 
-		if (!sgip_element_describe_error(element, &error))
+		if (error.text == NULL)
 			sgip_report_no_memory();
 		said = pstrdup(error.text);
 		free(error.text);

@@ -25,16 +25,17 @@ typedef struct PackHead
  */
 
 const SgipNode *
-sgip_node_member(const SgipElement *element, const SgipNode *object, const char *key)
+sgip_node_find(const SgipElement *element, const SgipNode *object, const char *key, size_t len)
 {
-	const SgipNode *member = object + 1;
-	size_t		len = strlen(key);
+	const SgipNode *member;
 
-	if (object->kind != SGIP_VALUE_OBJECT)
+	if (object == NULL || object->kind != SGIP_VALUE_OBJECT)
 		return NULL;
+	member = object + 1;
 	for (uint32_t n = object->len; n > 0; n--, member += member->size)
 	{
-		if (sgip_node_has_key(element, member, key, len))
+		if (member->key_len == len &&
+			(len == 0 || memcmp(element->text.data + member->key_at, key, len) == 0))
 			return member;
 	}
 	return NULL;
@@ -73,11 +74,10 @@ write_string(const char *data, size_t len, SgipBuffer *json)
 		{
 			snprintf(escape, sizeof(escape), "\\u%04x", (unsigned char) data[i]);
 			good = sgip_buffer_add(json, escape, 6);
-			continue;
 		}
-		if (data[i] == '"' || data[i] == '\\')
-			good = sgip_buffer_add(json, "\\", 1);
-		good = good && sgip_buffer_add(json, data + i, 1);
+		else
+			good = ((data[i] != '"' && data[i] != '\\') || sgip_buffer_add(json, "\\", 1)) &&
+				sgip_buffer_add(json, data + i, 1);
 	}
 	return good && sgip_buffer_add(json, "\"", 1);
 }
@@ -152,68 +152,46 @@ sgip_element_unpack(const char *from, SgipElement *element)
  *-------------------------------------------------------------------------
  */
 
-bool
-sgip_element_is_error(const SgipElement *element)
+/* The text of a member, empty if there is none. */
+static SgipSpan
+member_text(const SgipElement *element, const SgipNode *object, const char *key)
 {
-	const SgipNode *error = sgip_node_member(element, element->nodes, "error");
-	const SgipNode *errors = sgip_node_member(element, element->nodes, "errors");
-	SgipValue	message = sgip_json_member(element, "message");
-
-	if (error != NULL && error->kind != SGIP_VALUE_NULL)
-		return true;
-	if (errors != NULL && errors->len > 0 &&
-		(errors->kind & (SGIP_VALUE_STRING | SGIP_VALUE_LIST | SGIP_VALUE_OBJECT)) != 0)
-		return true;
-	return message.kind == SGIP_VALUE_STRING && message.text.len == 5 &&
-		memcmp(message.text.data, "error", 5) == 0;
+	return sgip_node_value(element, sgip_node_member(element, object, key)).text;
 }
 
 /* Adds a message, set off from those before and led by what it is about. */
 static bool
 add_message(SgipBuffer *words, SgipSpan field, SgipSpan message)
 {
-	if (words->len > 0 && !sgip_buffer_add(words, "; ", 2))
-		return false;
-	if (field.len > 0 &&
-		(!sgip_buffer_add(words, field.data, field.len) || !sgip_buffer_add(words, ": ", 2)))
-		return false;
-	return sgip_buffer_add(words, message.data, message.len);
+	return (words->len == 0 || sgip_buffer_add(words, "; ", 2)) &&
+		(field.len == 0 ||
+		 (sgip_buffer_add(words, field.data, field.len) && sgip_buffer_add(words, ": ", 2))) &&
+		sgip_buffer_add(words, message.data, message.len);
 }
 
 /* Adds what one reported error says, in whatever form it comes. */
 static bool
 add_error(SgipBuffer *words, const SgipElement *element, const SgipNode *error)
 {
-	static const SgipSpan none = {NULL, 0};
 	static const SgipSpan error_id = {"error_id", 8};
-	const SgipNode *item;
-	SgipSpan	field = none;
-	SgipSpan	message;
-	SgipSpan	id = none;
+	SgipSpan	message = sgip_node_value(element, error).text;
+	SgipSpan	id;
 
-	if (error == NULL)
-		return true;
-	message = sgip_node_text(element, error);
-	if (error->kind == SGIP_VALUE_LIST)
+	if (error != NULL && error->kind == SGIP_VALUE_LIST)
 	{
-		item = error + 1;
+		const SgipNode *item = error + 1;
+
 		for (uint32_t n = error->len; n > 0; n--, item += item->size)
 		{
 			if (!add_error(words, element, item))
 				return false;
 		}
 	}
-	else if (error->kind == SGIP_VALUE_OBJECT)
-	{
-		item = sgip_node_member(element, error, "message");
-		message = item ? sgip_node_text(element, item) : none;
-		item = sgip_node_member(element, error, "field");
-		field = item ? sgip_node_text(element, item) : none;
-		/* what the API's support asks for */
-		item = sgip_node_member(element, error, "error_id");
-		id = item ? sgip_node_text(element, item) : none;
-	}
-	return (message.len == 0 || add_message(words, field, message)) &&
+	else if (error != NULL && error->kind == SGIP_VALUE_OBJECT)
+		message = member_text(element, error, "message");
+	/* what the API's support asks for */
+	id = member_text(element, error, "error_id");
+	return (message.len == 0 || add_message(words, member_text(element, error, "field"), message)) &&
 		(id.len == 0 || add_message(words, error_id, id));
 }
 
@@ -221,13 +199,10 @@ add_error(SgipBuffer *words, const SgipElement *element, const SgipNode *error)
 static int
 error_code(const SgipElement *element, const SgipNode *error)
 {
-	const SgipNode *code = error ? sgip_node_member(element, error, "code") : NULL;
-	SgipSpan	text = {NULL, 0};
+	SgipSpan	text = member_text(element, error, "code");
 	char		digits[16];
 	long		number;
 
-	if (code != NULL)
-		text = sgip_node_text(element, code);
 	if (text.len == 0 || text.len >= sizeof(digits))
 		return 0;
 	memcpy(digits, text.data, text.len);
@@ -237,25 +212,25 @@ error_code(const SgipElement *element, const SgipNode *error)
 }
 
 bool
-sgip_element_describe_error(const SgipElement *element, SgipRemoteError *remote)
+sgip_element_error(const SgipElement *element, SgipRemoteError *remote)
 {
-	const SgipNode *object = element->nodes;
-	const SgipNode *error = sgip_node_member(element, object, "error");
+	const SgipNode *error = sgip_node_member(element, element->nodes, "error");
+	const SgipNode *errors = sgip_node_member(element, element->nodes, "errors");
+	const SgipNode *message = sgip_node_member(element, element->nodes, "message");
+	SgipSpan	said = sgip_node_value(element, message).text;
 	SgipBuffer	words = {NULL, 0, 0};
-	bool		good;
 
-	good = add_error(&words, element, error) &&
-		add_error(&words, element, sgip_node_member(element, object, "errors"));
-	if (good && words.len == 0)
-		good = add_error(&words, element, sgip_node_member(element, object, "message"));
-	if (good && words.len == 0)
-		good = sgip_buffer_add(&words, "error", 5);
-	if (!good || !sgip_buffer_add(&words, "", 1))
-	{
-		sgip_buffer_free(&words);
+	if ((error == NULL || error->kind == SGIP_VALUE_NULL) &&
+		(errors == NULL || errors->len == 0 ||
+		 (errors->kind & (SGIP_VALUE_STRING | SGIP_VALUE_LIST | SGIP_VALUE_OBJECT)) == 0) &&
+		(said.len != 5 || memcmp(said.data, "error", 5) != 0))
 		return false;
-	}
 	remote->code = error_code(element, error);
+	if (!add_error(&words, element, error) || !add_error(&words, element, errors) ||
+		(words.len == 0 && !add_error(&words, element, message)) ||
+		(words.len == 0 && !sgip_buffer_add(&words, "error", 5)) ||
+		!sgip_buffer_add(&words, "", 1))
+		sgip_buffer_free(&words);
 	remote->text = words.data;
 	return true;
 }

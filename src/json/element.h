@@ -110,17 +110,15 @@ sgip_node_text(const SgipElement *element, const SgipNode *node)
 	return text;
 }
 
-/* Is this the key of the member? */
-static inline bool
-sgip_node_has_key(const SgipElement *element, const SgipNode *member, const char *key, size_t len)
-{
-	return member->key_len == len &&
-		(len == 0 || memcmp(element->text.data + member->key_at, key, len) == 0);
-}
+/* A member of an OBJECT, or NULL; of NULL, too */
+extern const SgipNode *sgip_node_find(const SgipElement *element, const SgipNode *object,
+									  const char *key, size_t len);
 
-/* A member of an OBJECT, or NULL */
-extern const SgipNode *sgip_node_member(const SgipElement *element, const SgipNode *object,
-										const char *key);
+static inline const SgipNode *
+sgip_node_member(const SgipElement *element, const SgipNode *object, const char *key)
+{
+	return sgip_node_find(element, object, key, strlen(key));
+}
 
 /* A value with its text; ABSENT for NULL */
 extern SgipValue sgip_node_value(const SgipElement *element, const SgipNode *node);
@@ -145,22 +143,17 @@ extern void sgip_element_unpack(const char *from, SgipElement *element);
 typedef struct SgipRemoteError
 {
 	int			code;			/* the number it gave, or 0 */
-	char	   *text;			/* its messages joined by "; ", malloc'd;
-								 * never NULL after success */
+	char	   *text;			/* its messages joined by "; ", malloc'd */
 } SgipRemoteError;
 
 /*
  * Is this object an error report of the API's?  That is an "error" that is
  * not null, "errors" that are not empty, or "message" that says "error": what
- * the v2 and v3 APIs are known to send, in part under HTTP status 200.
+ * the v2 and v3 APIs are known to send, in part under HTTP status 200.  If so
+ * *remote says what it reports; its text is the caller's to free, and NULL
+ * when out of memory.  The "message" counts only if there is nothing better,
+ * because it may be just "error".
  */
-extern bool sgip_element_is_error(const SgipElement *element);
-
-/*
- * What an error object says, into *remote, whose text is the caller's to
- * free.  Its "message" counts only if there is nothing better, because it
- * may be just "error".  False when out of memory.
- */
-extern bool sgip_element_describe_error(const SgipElement *element, SgipRemoteError *remote);
+extern bool sgip_element_error(const SgipElement *element, SgipRemoteError *remote);
 
 #endif							/* SGIP_ELEMENT_H */

@@ -11,8 +11,8 @@
  *
  *	in place	plain.c walks through what needs no decoding, and notes on
  *				that walk where its keys and values stand.  It never
- *				fails: what it does not take is "odd", and judged by the
- *				other way.
+ *				fails: what it does not take, for whatever reason, is
+ *				judged by the other way.
  *	as a tree	walk_value() finds the end of the element by its brackets and
  *				quotes alone, holding the limits of size and depth before
  *				anything is parsed; then jansson parses it (tree.c).
@@ -47,8 +47,8 @@
  */
 #define PROBLEM_BYTES (SGIP_TREE_PROBLEM_BYTES + 160)
 
-/* Longest name within a path of sgip_json_envelope; the API's have ten bytes */
-#define PATH_NAME_BYTES 64
+/* Room for "element %ld, at byte %zu," */
+#define SUBJECT_BYTES 64
 
 /* A step that handed nothing out; besides the values of SgipJsonResult */
 #define GO_ON (SGIP_JSON_NO_MEMORY + 1)
@@ -69,13 +69,17 @@ typedef enum State
 /* What stands next in the enclosing object, outside nested values */
 typedef enum Expect
 {
+	EXPECT_COMMA,				/* or the opening bracket, or anything
+								 * invalid, which jansson reports */
 	EXPECT_KEY,
 	EXPECT_COLON,
-	EXPECT_VALUE,
-	EXPECT_COMMA				/* or anything invalid, which jansson reports */
+	EXPECT_VALUE
 } Expect;
 
-/* Where a walk by brackets and quotes stands; all zero before its first byte */
+/*
+ * Where a walk by brackets and quotes stands; all zero before its first byte.
+ * Behind a complete value all but "done" is zero again.
+ */
 typedef struct Walk
 {
 	size_t		done;			/* bytes walked */
@@ -83,13 +87,6 @@ typedef struct Walk
 	bool		in_string;
 	bool		escaped;		/* the byte before was a backslash */
 } Walk;
-
-typedef enum WalkResult
-{
-	WALK_COMPLETE,				/* walk->done bytes are the value */
-	WALK_SHORT,					/* the bytes ran out */
-	WALK_DEEP					/* more open brackets than allowed */
-} WalkResult;
 
 struct SgipJsonReader
 {
@@ -113,28 +110,25 @@ struct SgipJsonReader
 
 	SgipPattern pattern;		/* how elements are made */
 
-	/* the element that stands at the front, if it was incomplete */
-	bool		cut;
-	Walk		walk;
+	Walk		walk;			/* IN_OBJECT: through the enclosing object;
+								 * else through the element at the front */
 
 	/* the enclosing object: its text without the elements */
 	SgipBuffer	enclosing;
 	size_t		enclosing_byte; /* position of its first byte */
 	size_t		list_at;		/* where in it the elements were left out */
 	size_t		list_bytes;		/* how many bytes were left out there */
-	Walk		enclosing_walk;
 	Expect		expect;
 	size_t		key_at;			/* where in it the latest key begins ... */
 	size_t		key_end;		/* ... and ends, quotes included */
-	bool		at_list;		/* that key is the list's */
-	bool		odd_list;		/* the list's value is no list */
+	SgipElement envelope;		/* what was parsed of it */
 
-	/* values handed out */
+	/* nodes and decoded texts */
 	SgipTape	tape;			/* of the element */
-	SgipTape	envelope;		/* of the enclosing object; empty before its
-								 * end */
+	SgipTape	envelope_tape;
 
 	/* what is wrong */
+	char		subject[SUBJECT_BYTES];
 	char		problem[PROBLEM_BYTES];
 	SgipRemoteError remote;
 };
@@ -165,12 +159,7 @@ finish(SgipJsonReader *reader, SgipJsonResult result)
  * may quote the document (jansson's does), so that whatever is not printable
  * ASCII is masked: the text goes into messages and logs.
  */
-static int	refuse(SgipJsonReader *reader, const char *format,...)
-#if defined(__GNUC__)
-			__attribute__((format(printf, 2, 3)))
-#endif
-		   ;
-
+__attribute__((format(printf, 2, 3)))
 static int
 refuse(SgipJsonReader *reader, const char *format,...)
 {
@@ -193,11 +182,11 @@ static int
 refuse_byte(SgipJsonReader *reader, const char *expected)
 {
 	unsigned char c = (unsigned char) *reader->at;
-	size_t		number = byte_number(reader, reader->at);
 
-	if (c > 0x20 && c < 0x7F)
-		return refuse(reader, "expected %s, found \"%c\" at byte %zu", expected, c, number);
-	return refuse(reader, "expected %s, found 0x%02X at byte %zu", expected, c, number);
+	return refuse(reader, c > 0x20 && c < 0x7F ?
+				  "expected %s, found \"%c\" at byte %zu" :
+				  "expected %s, found 0x%02X at byte %zu",
+				  expected, c, byte_number(reader, reader->at));
 }
 
 /* No byte is left where the document must go on */
@@ -210,85 +199,101 @@ run_out(SgipJsonReader *reader)
 				  byte_number(reader, reader->end) - 1);
 }
 
+/* Position of the value that is being read: the enclosing object, or an element */
+static size_t
+value_byte(const SgipJsonReader *reader)
+{
+	return reader->state == IN_OBJECT ? reader->enclosing_byte : byte_number(reader, reader->at);
+}
+
+/* That value, as the subject of a refusal */
+static const char *
+subject(SgipJsonReader *reader)
+{
+	if (reader->state == IN_OBJECT)
+		snprintf(reader->subject, SUBJECT_BYTES, "the object at byte %zu", value_byte(reader));
+	else
+		snprintf(reader->subject, SUBJECT_BYTES, "element %ld, at byte %zu,",
+				 reader->count + 1, value_byte(reader));
+	return reader->subject;
+}
+
+/* That value has too many open brackets */
+static int
+refuse_depth(SgipJsonReader *reader)
+{
+	return refuse(reader, "%s is nested deeper than %d levels", subject(reader), SGIP_JSON_MAX_DEPTH);
+}
+
+/* That value is too long */
+static int
+refuse_size(SgipJsonReader *reader)
+{
+	return refuse(reader, "%s is larger than %d bytes", subject(reader), SGIP_JSON_MAX_ELEMENT_BYTES);
+}
+
 /*-------------------------------------------------------------------------
- * Elements as trees
+ * Values as trees
  *-------------------------------------------------------------------------
  */
 
-/*
- * Takes note of one byte outside strings.  False if it opens one bracket too
- * many.
- */
-static inline bool
-walk_byte(Walk *walk, char c)
-{
-	if (c == '"')
-		walk->in_string = true;
-	else if (c == '{' || c == '[')
-		return ++walk->depth <= SGIP_JSON_MAX_DEPTH;
-	else if (c == '}' || c == ']')
-		walk->depth--;
-	return true;
-}
-
-/* Takes note of one byte within a string; the opening quote is not part of it */
+/* Takes note of one byte */
 static inline void
-walk_string_byte(Walk *walk, char c)
+walk_byte(Walk *walk, char c)
 {
 	if (walk->escaped)
 		walk->escaped = false;
-	else if (c == '\\')
-		walk->escaped = true;
+	else if (walk->in_string)
+	{
+		walk->escaped = c == '\\';
+		walk->in_string = c != '"';
+	}
 	else if (c == '"')
-		walk->in_string = false;
+		walk->in_string = true;
+	else if (c == '{' || c == '[')
+		walk->depth++;
+	else if (c == '}' || c == ']')
+		walk->depth--;
 }
 
 /*
  * Goes on looking for the end of a string or object, by quotes and brackets
  * alone.  If the value is valid, this is its end; if it is not, it is still
- * invalid when cut there.
+ * invalid when cut there.  False if the bytes run out, or with too many open
+ * brackets.
  */
-static WalkResult
-walk_value(Walk *walk, const char *text, size_t len)
+static bool
+walk_value(Walk *walk, const char *text, const char *end)
 {
-	const char *end = text + len;
 	const char *p = text + walk->done;
-	WalkResult	result = WALK_SHORT;
+	bool		complete = false;
 
-	while (p < end && result == WALK_SHORT)
+	while (p < end && !complete && walk->depth <= SGIP_JSON_MAX_DEPTH)
 	{
-		if (walk->in_string)
-		{
-			if (!walk->escaped && (p = skip_plain(p, end)) == end)
-				break;
-			walk_string_byte(walk, *p++);
-		}
-		else if (!walk_byte(walk, *p++))
-			result = WALK_DEEP;
-		if (!walk->in_string && walk->depth <= 0 && result == WALK_SHORT)
-			result = WALK_COMPLETE;
+		if (walk->in_string && !walk->escaped && (p = skip_plain(p, end)) == end)
+			break;
+		walk_byte(walk, *p++);
+		complete = !walk->in_string && walk->depth <= 0;
 	}
 	walk->done = (size_t) (p - text);
-	return result;
+	return complete;
 }
 
-/* Parses an element of that text for handing out */
+/* Parses the value that is being read, or as much of it as makes one */
 static int
-read_tree(SgipJsonReader *reader, const char *text, size_t len, SgipElement *element)
+parse(SgipJsonReader *reader, const char *text, size_t len, SgipTape *tape, SgipElement *value)
 {
 	SgipTreeError error;
+	size_t		position;
 
-	if (sgip_tree_parse(text, len, &reader->tape, &error))
-	{
-		element->shape = 0;
-		sgip_tape_show(&reader->tape, reader->tape.text.data, reader->tape.text.len, element);
-		return SGIP_JSON_ELEMENT;
-	}
+	if (sgip_tree_parse(text, len, tape, value, &error))
+		return GO_ON;
 	if (error.no_memory)
 		return finish(reader, SGIP_JSON_NO_MEMORY);
-	return refuse(reader, "element %ld, at byte %zu, is not valid JSON: %s (near byte %zu)",
-				  reader->count + 1, byte_number(reader, text), error.text,
-				  byte_number(reader, text) + error.offset);
+	position = value_byte(reader) + error.offset;
+	if (reader->state == IN_OBJECT && reader->enclosed && error.offset >= reader->list_at)
+		position += reader->list_bytes;
+	return refuse(reader, "%s is not valid JSON: %s (near byte %zu)", subject(reader), error.text, position);
 }
 
 /*-------------------------------------------------------------------------
@@ -296,88 +301,45 @@ read_tree(SgipJsonReader *reader, const char *text, size_t len, SgipElement *ele
  *-------------------------------------------------------------------------
  */
 
-/* The element of that text is complete: moves behind it and hands it out */
+/* The element at the front ends there: moves behind it and hands it out */
 static inline int
-hand_out(SgipJsonReader *reader, const char *text, const char *end, SgipElement *element)
+hand_out(SgipJsonReader *reader, const char *end, SgipElement *element)
 {
 	element->number = ++reader->count;
-	element->raw.data = text;
-	element->raw.len = (size_t) (end - text);
+	element->raw.data = reader->at;
+	element->raw.len = (size_t) (end - reader->at);
 	reader->at = end;
 	reader->state = AT_SEPARATOR;
-	reader->cut = false;
+	reader->walk.done = 0;
 	return SGIP_JSON_ELEMENT;
 }
 
-/* The element at the front is not complete in the bytes we may look at */
-static int
-wait_for_element(SgipJsonReader *reader)
-{
-	if ((size_t) (reader->end - reader->at) > SGIP_JSON_MAX_ELEMENT_BYTES)
-		return refuse(reader, "element %ld, at byte %zu, is larger than %d bytes",
-					  reader->count + 1, byte_number(reader, reader->at),
-					  SGIP_JSON_MAX_ELEMENT_BYTES);
-	if (!reader->cut)
-	{
-		reader->cut = true;
-		memset(&reader->walk, 0, sizeof(reader->walk));
-	}
-	return run_out(reader);
-}
-
-/* Reads an element in place, if it is plain */
-static inline int
-read_plain(SgipJsonReader *reader, const char *limit, SgipElement *element)
-{
-	const char *text = reader->at;
-	const char *p = text;
-
-	switch (sgip_plain_read(&p, limit, &reader->pattern, &reader->tape, &element->shape))
-	{
-		case SGIP_PLAIN_DONE:
-			sgip_tape_show(&reader->tape, text, (size_t) (p - text), element);
-			return hand_out(reader, text, p, element);
-		case SGIP_PLAIN_SHORT:
-			return wait_for_element(reader);
-		case SGIP_PLAIN_NO_MEMORY:
-			return finish(reader, SGIP_JSON_NO_MEMORY);
-		case SGIP_PLAIN_ODD:
-			break;
-	}
-	return GO_ON;
-}
-
 /*
- * Reads an element that may have been cut before, or that is known not to be
- * plain: first its end, then what is in it.
+ * Reads an element that is not plain, or not complete: first its end, then
+ * what is in it.  "limit" is the end of the bytes that we may look at.
  */
 static int
-read_walked(SgipJsonReader *reader, const char *limit, bool plain, SgipElement *element)
+read_walked(SgipJsonReader *reader, const char *limit, SgipElement *element)
 {
 	const char *text = reader->at;
+	bool		was_cut = reader->walk.done > 0;
+	const char *end;
 	int			result;
 
-	if (!reader->cut)
-		memset(&reader->walk, 0, sizeof(reader->walk));
-	switch (walk_value(&reader->walk, text, (size_t) (limit - text)))
+	if (!walk_value(&reader->walk, text, limit))
 	{
-		case WALK_SHORT:
-			reader->cut = true;
-			return wait_for_element(reader);
-		case WALK_DEEP:
-			return refuse(reader, "element %ld, at byte %zu, is nested deeper than %d levels",
-						  reader->count + 1, byte_number(reader, text),
-						  SGIP_JSON_MAX_DEPTH);
-		case WALK_COMPLETE:
-			break;
+		if (reader->walk.depth > SGIP_JSON_MAX_DEPTH)
+			return refuse_depth(reader);
+		if (limit < reader->end)
+			return refuse_size(reader);
+		return run_out(reader);
 	}
 	limit = text + reader->walk.done;
-	if (plain && (result = read_plain(reader, limit, element)) != GO_ON)
-		return result;
-	result = read_tree(reader, text, (size_t) (limit - text), element);
-	if (result == SGIP_JSON_ELEMENT)
-		hand_out(reader, text, limit, element);
-	return result;
+	if (was_cut && !reader->force_tree &&
+		(end = sgip_plain_read(text, limit, &reader->pattern, &reader->tape, element)) != NULL)
+		return hand_out(reader, end, element);
+	result = parse(reader, text, (size_t) (limit - text), &reader->tape, element);
+	return result == GO_ON ? hand_out(reader, limit, element) : result;
 }
 
 /* Reads the element that begins with the next byte */
@@ -386,23 +348,20 @@ read_element(SgipJsonReader *reader, SgipElement *element)
 {
 	const char *text = reader->at;
 	const char *limit = reader->end;
-	int			result;
+	const char *end;
 
 	if (*text != '{' && *text != '"')
 	{
 		if (strchr("[-0123456789tfn", *text) == NULL || *text == '\0')
 			return refuse_byte(reader, "an element");
-		return refuse(reader, "element %ld, at byte %zu, is neither a string nor an object",
-					  reader->count + 1, byte_number(reader, text));
+		return refuse(reader, "%s is neither a string nor an object", subject(reader));
 	}
 	if ((size_t) (limit - text) > SGIP_JSON_MAX_ELEMENT_BYTES)
 		limit = text + SGIP_JSON_MAX_ELEMENT_BYTES;
-	if (reader->cut)
-		return read_walked(reader, limit, !reader->force_tree, element);
-	if (reader->force_tree)
-		return read_walked(reader, limit, false, element);
-	result = read_plain(reader, limit, element);
-	return result != GO_ON ? result : read_walked(reader, limit, false, element);
+	if (reader->walk.done == 0 && !reader->force_tree &&
+		(end = sgip_plain_read(text, limit, &reader->pattern, &reader->tape, element)) != NULL)
+		return hand_out(reader, end, element);
+	return read_walked(reader, limit, element);
 }
 
 /* Goes on behind the closing bracket of the list */
@@ -412,6 +371,7 @@ close_list(SgipJsonReader *reader)
 	if (reader->enclosed)
 	{
 		/* the bracket itself is read as part of the enclosing object */
+		reader->walk.depth = 2;
 		reader->list_bytes = byte_number(reader, reader->at) -
 			(reader->enclosing_byte + reader->list_at);
 		reader->state = IN_OBJECT;
@@ -459,30 +419,6 @@ read_list(SgipJsonReader *reader, SgipElement *element)
  *-------------------------------------------------------------------------
  */
 
-/* What was parsed of the enclosing object; as an element */
-static SgipElement
-enclosing_object(const SgipJsonReader *reader)
-{
-	SgipElement object;
-
-	memset(&object, 0, sizeof(object));
-	sgip_tape_show(&reader->envelope, reader->envelope.text.data, reader->envelope.text.len,
-				   &object);
-	return object;
-}
-
-/* Keeps one byte of the enclosing object */
-static int
-keep_byte(SgipJsonReader *reader, char c)
-{
-	if (reader->enclosing.len == SGIP_JSON_MAX_ELEMENT_BYTES)
-		return refuse(reader, "the object at byte %zu is larger than %d bytes",
-					  reader->enclosing_byte, SGIP_JSON_MAX_ELEMENT_BYTES);
-	if (!sgip_buffer_add(&reader->enclosing, &c, 1))
-		return finish(reader, SGIP_JSON_NO_MEMORY);
-	return GO_ON;
-}
-
 /*
  * Parses the enclosing object, or as much of it as makes one, which must not
  * be an error
@@ -490,26 +426,12 @@ keep_byte(SgipJsonReader *reader, char c)
 static int
 parse_enclosing(SgipJsonReader *reader)
 {
-	SgipTreeError error;
-	SgipElement object;
-	size_t		position;
+	int			result = parse(reader, reader->enclosing.data, reader->enclosing.len,
+							   &reader->envelope_tape, &reader->envelope);
 
-	if (!sgip_tree_parse(reader->enclosing.data, reader->enclosing.len, &reader->envelope, &error))
-	{
-		if (error.no_memory)
-			return finish(reader, SGIP_JSON_NO_MEMORY);
-		position = reader->enclosing_byte + error.offset;
-		if (reader->enclosed && error.offset >= reader->list_at)
-			position += reader->list_bytes;
-		return refuse(reader, "the object at byte %zu is not valid JSON: %s (near byte %zu)",
-					  reader->enclosing_byte, error.text, position);
-	}
-	object = enclosing_object(reader);
-	if (!sgip_element_is_error(&object))
-		return GO_ON;
-	if (!sgip_element_describe_error(&object, &reader->remote))
-		return finish(reader, SGIP_JSON_NO_MEMORY);
-	return finish(reader, SGIP_JSON_REMOTE_ERROR);
+	if (result != GO_ON || !sgip_element_error(&reader->envelope, &reader->remote))
+		return result;
+	return finish(reader, reader->remote.text != NULL ? SGIP_JSON_REMOTE_ERROR : SGIP_JSON_NO_MEMORY);
 }
 
 /* Is the latest key that of the list?  Escapes are decoded: \u0069ps is ips */
@@ -519,21 +441,18 @@ key_is_list(SgipJsonReader *reader)
 	const char *key = reader->enclosing.data + reader->key_at;
 	size_t		len = reader->key_end - reader->key_at;
 	const char *list_key = reader->shape.list_key;
+	SgipSpan	name = {key + 1, len - 2};
 	SgipTreeError error;
-	SgipValue	decoded = {SGIP_VALUE_ABSENT, {key + 1, len - 2}};
-	SgipElement string;
 
 	if (list_key == NULL)
 		return false;
 	if (memchr(key, '\\', len) != NULL)
 	{
-		if (!sgip_tree_parse(key, len, &reader->envelope, &error))
+		if (!sgip_tree_parse(key, len, &reader->envelope_tape, &reader->envelope, &error))
 			return false;
-		string = enclosing_object(reader);
-		decoded = sgip_node_value(&string, string.nodes);
+		name = sgip_node_text(&reader->envelope, reader->envelope.nodes);
 	}
-	return decoded.text.len == strlen(list_key) &&
-		memcmp(decoded.text.data, list_key, decoded.text.len) == 0;
+	return name.len == strlen(list_key) && memcmp(name.data, list_key, name.len) == 0;
 }
 
 /*
@@ -558,6 +477,7 @@ open_list(SgipJsonReader *reader)
 	reader->enclosed = true;
 	reader->bracketed = true;
 	reader->list_at = len;
+	reader->walk.depth = 0;
 	reader->state = AT_FIRST;
 	return GO_ON;
 }
@@ -568,38 +488,31 @@ close_object(SgipJsonReader *reader, SgipElement *element)
 {
 	const char *list_key = reader->shape.list_key;
 	const char *row_key = reader->shape.row_key;
-	SgipTape	tape = reader->tape;
-	SgipElement object;
-	const SgipNode *list;
+	const SgipElement *object = &reader->envelope;
+	const SgipNode *list = NULL;
 	int			result;
 
 	if ((result = parse_enclosing(reader)) != GO_ON)
 		return result;
-	object = enclosing_object(reader);
-	if (reader->odd_list)
-		return refuse(reader, "\"%s\" is not a list", list_key);
+	if (list_key != NULL)
+		list = sgip_node_member(object, object->nodes, list_key);
 	if (reader->enclosed)
 	{
 		/* our own empty list, not the API's */
-		list = sgip_node_member(&object, object.nodes, list_key);
-		reader->envelope.nodes[list - object.nodes].kind = SGIP_VALUE_ABSENT;
+		reader->envelope_tape.nodes[list - object->nodes].kind = SGIP_VALUE_ABSENT;
 		reader->state = AT_TAIL;
 		return GO_ON;
 	}
+	if (list != NULL)
+		return refuse(reader, "\"%s\" is not a list", list_key);
 	if (list_key == NULL && row_key == NULL)
 		return refuse(reader, "expected a list, found an object at byte %zu", reader->enclosing_byte);
-	if (row_key == NULL || sgip_node_member(&object, object.nodes, row_key) == NULL)
-		return refuse(reader, "the object at byte %zu has no \"%s\"", reader->enclosing_byte,
-					  list_key != NULL ? list_key : row_key);
+	if (row_key == NULL || sgip_node_member(object, object->nodes, row_key) == NULL)
+		return refuse(reader, "%s has no \"%s\"", subject(reader), list_key != NULL ? list_key : row_key);
 
 	/* the first, or only, row of a list without brackets */
-	reader->tape = reader->envelope;
-	reader->envelope = tape;
-	reader->envelope.count = 0;
-	element->shape = 0;
-	element->nodes = object.nodes;
-	element->text = object.text;
-	result = hand_out(reader, reader->at, reader->at, element);
+	*element = *object;
+	result = hand_out(reader, reader->at, element);
 	element->raw.data = reader->enclosing.data;
 	element->raw.len = reader->enclosing.len;
 	return result;
@@ -619,32 +532,17 @@ note_byte(SgipJsonReader *reader, char c)
 	if (c == ' ' || c == '\n' || c == '\r' || c == '\t')
 		return GO_ON;
 	reader->expect = EXPECT_COMMA;
-	switch (expected)
+	if (expected == EXPECT_COMMA && (c == ',' || c == '{'))
+		reader->expect = EXPECT_KEY;
+	else if (expected == EXPECT_KEY && c == '"')
 	{
-		case EXPECT_KEY:
-			if (c == '"')
-			{
-				reader->key_at = reader->enclosing.len - 1;
-				reader->expect = EXPECT_COLON;
-			}
-			break;
-		case EXPECT_COLON:
-			if (c == ':')
-			{
-				reader->at_list = key_is_list(reader);
-				reader->expect = EXPECT_VALUE;
-			}
-			break;
-		case EXPECT_VALUE:
-			if (reader->at_list && c == '[')
-				return open_list(reader);
-			reader->odd_list |= reader->at_list;
-			break;
-		case EXPECT_COMMA:
-			if (c == ',')
-				reader->expect = EXPECT_KEY;
-			break;
+		reader->key_at = reader->enclosing.len - 1;
+		reader->expect = EXPECT_COLON;
 	}
+	else if (expected == EXPECT_COLON && c == ':')
+		reader->expect = EXPECT_VALUE;
+	else if (expected == EXPECT_VALUE && c == '[' && key_is_list(reader))
+		return open_list(reader);
 	return GO_ON;
 }
 
@@ -655,22 +553,23 @@ note_byte(SgipJsonReader *reader, char c)
 static int
 read_object_byte(SgipJsonReader *reader)
 {
-	Walk	   *walk = &reader->enclosing_walk;
+	Walk	   *walk = &reader->walk;
+	bool		in_string = walk->in_string;
 	char		c = *reader->at;
-	int			result = keep_byte(reader, c);
 
-	if (result != GO_ON)
-		return result;
-	if (walk->in_string)
+	if (reader->enclosing.len == SGIP_JSON_MAX_ELEMENT_BYTES)
+		return refuse_size(reader);
+	if (!sgip_buffer_add(&reader->enclosing, &c, 1))
+		return finish(reader, SGIP_JSON_NO_MEMORY);
+	walk_byte(walk, c);
+	if (in_string)
 	{
-		walk_string_byte(walk, c);
 		if (!walk->in_string && reader->expect == EXPECT_COLON)
 			reader->key_end = reader->enclosing.len;
 		return GO_ON;
 	}
-	if (!walk_byte(walk, c))
-		return refuse(reader, "the object at byte %zu is nested deeper than %d levels",
-					  reader->enclosing_byte, SGIP_JSON_MAX_DEPTH);
+	if (walk->depth > SGIP_JSON_MAX_DEPTH)
+		return refuse_depth(reader);
 	if (walk->depth == 1 || (walk->depth == 2 && (c == '[' || c == '{')))
 		return note_byte(reader, c);
 	return GO_ON;
@@ -687,10 +586,10 @@ read_object(SgipJsonReader *reader, SgipElement *element)
 		if (result != GO_ON)
 			return result;
 		reader->at++;
-		if (reader->enclosing_walk.depth == 0)
-			return close_object(reader, element);
 		if (reader->state != IN_OBJECT)
 			return GO_ON;
+		if (reader->walk.depth == 0)
+			return close_object(reader, element);
 	}
 	return run_out(reader);
 }
@@ -704,16 +603,13 @@ read_object(SgipJsonReader *reader, SgipElement *element)
 static int
 read_mark(SgipJsonReader *reader)
 {
-	static const char mark[] = {'\xEF', '\xBB', '\xBF'};
 	size_t		len = (size_t) (reader->end - reader->at);
-	size_t		n = 0;
+	bool		marked = memcmp(reader->at, "\xEF\xBB\xBF", len < 3 ? len : 3) == 0;
 
-	while (n < sizeof(mark) && n < len && reader->at[n] == mark[n])
-		n++;
-	if (n == len && n < sizeof(mark) && !reader->at_end)
+	if (marked && len < 3 && !reader->at_end)
 		return SGIP_JSON_MORE;
-	if (n == sizeof(mark))
-		reader->at += n;
+	if (marked && len >= 3)
+		reader->at += 3;
 	reader->state = AT_TOP;
 	return GO_ON;
 }
@@ -735,11 +631,7 @@ read_top(SgipJsonReader *reader)
 		case '{':
 			reader->enclosing_byte = byte_number(reader, reader->at);
 			reader->state = IN_OBJECT;
-			/* the bracket itself is no key */
-			reader->expect = EXPECT_KEY;
-			reader->enclosing_walk.depth = 1;
-			reader->at++;
-			return keep_byte(reader, '{');
+			return GO_ON;
 		case '"':
 			reader->state = AT_ELEMENT;
 			return GO_ON;
@@ -804,10 +696,8 @@ sgip_json_close(SgipJsonReader *reader)
 {
 	if (reader == NULL)
 		return;
-	sgip_buffer_free(&reader->tape.room);
-	sgip_buffer_free(&reader->tape.text);
-	sgip_buffer_free(&reader->envelope.room);
-	sgip_buffer_free(&reader->envelope.text);
+	sgip_tape_free(&reader->tape);
+	sgip_tape_free(&reader->envelope_tape);
 	sgip_buffer_free(&reader->enclosing);
 	free(reader->remote.text);
 	free(reader);
@@ -852,23 +742,17 @@ sgip_json_remote_error(const SgipJsonReader *reader)
 SgipValue
 sgip_json_envelope(const SgipJsonReader *reader, const char *path)
 {
-	SgipElement object = enclosing_object(reader);
-	const SgipNode *node = reader->envelope.count > 0 ? object.nodes : NULL;
+	const SgipNode *node = reader->enclosed ? reader->envelope.nodes : NULL;
 
 	while (node != NULL && *path != '\0')
 	{
-		char		name[PATH_NAME_BYTES];
 		size_t		len = strcspn(path, ".");
 
-		if (len >= sizeof(name))
-			return sgip_node_value(&object, NULL);
-		memcpy(name, path, len);
-		name[len] = '\0';
-		node = sgip_node_member(&object, node, name);
+		node = sgip_node_find(&reader->envelope, node, path, len);
 		path += len;
 		path += *path == '.';
 	}
-	return sgip_node_value(&object, node);
+	return sgip_node_value(&reader->envelope, node);
 }
 
 bool

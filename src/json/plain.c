@@ -42,56 +42,30 @@ typedef struct Walker
 	SgipTape   *tape;
 	SgipPattern *pattern;
 	uint64_t	shape;			/* of the element */
-	SgipPlainResult result;		/* why it stopped */
 } Walker;
 
 static const char *take_other(Walker *walker, const char *p, int depth);
 
-/* Stops; for the caller to return. */
-static const char *
-stop(Walker *walker, SgipPlainResult why)
-{
-	walker->result = why;
-	return NULL;
-}
-
 /*
- * Behind the UTF-8 sequence that begins at p; end if it is cut there, NULL if
- * it is none: overlong, a surrogate, past U+10FFFF (RFC 3629, table 3-7 of
- * the Unicode standard; jansson's rule is the same).
+ * Behind the UTF-8 sequence that begins at p; NULL if it is none: cut,
+ * overlong, a surrogate, past U+10FFFF (RFC 3629, table 3-7 of the Unicode
+ * standard; jansson's rule is the same).
  */
 static const char *
 skip_utf8(const char *p, const char *end)
 {
 	unsigned char first = (unsigned char) *p;
-	unsigned char low = 0x80;
-	unsigned char high = 0xBF;
-	int			more;
-
-	if (first >= 0xC2 && first <= 0xDF)
-		more = 1;
-	else if (first >= 0xE0 && first <= 0xEF)
-		more = 2;
-	else if (first >= 0xF0 && first <= 0xF4)
-		more = 3;
-	else
-		return NULL;
+	int			more = first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
 
 	/* only the second byte has a narrower range */
-	if (first == 0xE0)
-		low = 0xA0;
-	else if (first == 0xED)
-		high = 0x9F;
-	else if (first == 0xF0)
-		low = 0x90;
-	else if (first == 0xF4)
-		high = 0x8F;
+	unsigned char low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+	unsigned char high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
 
+	if (first < 0xC2 || first > 0xF4)
+		return NULL;
 	for (p++; more > 0; more--, p++)
 	{
-		if (p == end)
-			return end;
-		if ((unsigned char) *p < low || (unsigned char) *p > high)
+		if (p == end || (unsigned char) *p < low || (unsigned char) *p > high)
 			return NULL;
 		low = 0x80;
 		high = 0xBF;
@@ -99,58 +73,38 @@ skip_utf8(const char *p, const char *end)
 	return p;
 }
 
-/*
- * The closing quote of the string whose inside begins at p; end if the bytes
- * run out, NULL if the string cannot be used as it stands.
- */
-static ALWAYS_INLINE const char *
-find_quote(const char *p, const char *end)
-{
-	for (;;)
-	{
-		p = skip_plain(p, end);
-		if (p == end || *p == '"')
-			return p;
-		if ((unsigned char) *p < 0x80)
-			return NULL;
-		p = skip_utf8(p, end);
-		if (p == NULL)
-			return NULL;
-	}
-}
-
-/* The byte at p, or behind the space there, if there is one; else stops. */
+/* The byte at p, or behind the space there; NULL if there is none. */
 static inline const char *
 next_byte(Walker *walker, const char *p)
 {
 	if (p < walker->end && (unsigned char) *p > ' ')
 		return p;
 	p = skip_space(p, walker->end);
-	return p < walker->end ? p : stop(walker, SGIP_PLAIN_SHORT);
+	return p < walker->end ? p : NULL;
 }
 
 /* Adds a value that stands from "at" to "end"; returns what is behind it. */
 static inline const char *
 add_value(Walker *walker, SgipValueKind kind, const char *at, const char *end, const char *behind)
 {
-	if (sgip_tape_add(walker->tape, kind, (size_t) (at - walker->start),
-					  (size_t) (end - at)) == NULL)
-		return stop(walker, SGIP_PLAIN_NO_MEMORY);
-	return behind;
+	return sgip_tape_add(walker->tape, kind, (size_t) (at - walker->start),
+						 (size_t) (end - at)) ? behind : NULL;
 }
 
-/* The closing quote of the string at p, which must be plain. */
+/* The closing quote of the string at p; NULL if it cannot be used as it stands. */
 static ALWAYS_INLINE const char *
 take_quoted(Walker *walker, const char *p)
 {
-	const char *quote;
+	const char *end = walker->end;
 
-	if (*p != '"')
-		return stop(walker, SGIP_PLAIN_ODD);
-	quote = find_quote(p + 1, walker->end);
-	if (quote == NULL || quote == walker->end)
-		return stop(walker, quote == NULL ? SGIP_PLAIN_ODD : SGIP_PLAIN_SHORT);
-	return quote;
+	if (*p++ != '"')
+		return NULL;
+	while ((p = skip_plain(p, end)) < end && *p != '"')
+	{
+		if ((unsigned char) *p < 0x80 || (p = skip_utf8(p, end)) == NULL)
+			return NULL;
+	}
+	return p < end ? p : NULL;
 }
 
 /* Takes the value at p, within so many brackets.  Most are strings. */
@@ -169,12 +123,8 @@ take_value(Walker *walker, const char *p, int depth)
 static const char *
 take_word(Walker *walker, const char *p, const char *word, size_t len, SgipValueKind kind)
 {
-	size_t		there = (size_t) (walker->end - p);
-
-	if (memcmp(p, word, there < len ? there : len) != 0)
-		return stop(walker, SGIP_PLAIN_ODD);
-	if (there < len)
-		return stop(walker, SGIP_PLAIN_SHORT);
+	if ((size_t) (walker->end - p) < len || memcmp(p, word, len) != 0)
+		return NULL;
 	return add_value(walker, kind, p, p + len, p + len);
 }
 
@@ -196,29 +146,19 @@ take_number(Walker *walker, const char *p)
 	const char *last = skip_digits(digits, end);
 	const char *fraction;
 
-	if (last < end && (last == digits || (*digits == '0' && last > digits + 1)))
-		return stop(walker, SGIP_PLAIN_ODD);
+	if (last == digits || (*digits == '0' && last > digits + 1))
+		return NULL;
 	if (last < end && *last == '.')
 	{
 		fraction = last + 1;
 		last = skip_digits(fraction, end);
-		if (last < end && last == fraction)
-			return stop(walker, SGIP_PLAIN_ODD);
+		if (last == fraction)
+			return NULL;
 	}
 	/* what follows is looked at by the caller, and an exponent is none of it */
-	if (last == end)
-		return stop(walker, SGIP_PLAIN_SHORT);
 	if (last - p > MAX_PLAIN_NUMBER)
-		return stop(walker, SGIP_PLAIN_ODD);
+		return NULL;
 	return add_value(walker, SGIP_VALUE_NUMBER, p, last, last);
-}
-
-/* The list or object at that index is complete. */
-static inline void
-close_node(Walker *walker, uint32_t index, uint32_t len)
-{
-	walker->tape->nodes[index].len = len;
-	walker->tape->nodes[index].size = walker->tape->count - index;
 }
 
 /* Takes the list whose bracket is at p. */
@@ -236,36 +176,16 @@ take_list(Walker *walker, const char *p, int depth)
 	{
 		uint32_t	item = walker->tape->count;
 
-		if (len > 0)
-		{
-			if (*p != ',')
-				return stop(walker, SGIP_PLAIN_ODD);
-			if ((p = next_byte(walker, p + 1)) == NULL)
-				return NULL;
-		}
+		if (len > 0 && (*p != ',' || (p = next_byte(walker, p + 1)) == NULL))
+			return NULL;
 		if ((p = take_value(walker, p, depth)) == NULL || (p = next_byte(walker, p)) == NULL)
 			return NULL;
 		contents |= walker->tape->nodes[item].kind;
 		len++;
 	}
 	walker->tape->nodes[list].contents = contents;
-	close_node(walker, list, len);
+	sgip_tape_close(walker->tape, list, len);
 	return p + 1;
-}
-
-/* Is the key of the latest member that of an earlier one of the object? */
-static bool
-repeats_key(const Walker *walker, uint32_t object, uint32_t len, const char *key, size_t key_len)
-{
-	const SgipNode *member = &walker->tape->nodes[object + 1];
-
-	for (; len > 0; len--, member += member->size)
-	{
-		if (member->key_len == key_len &&
-			memcmp(walker->start + member->key_at, key, key_len) == 0)
-			return true;
-	}
-	return false;
 }
 
 /*
@@ -276,17 +196,19 @@ static const char *
 take_key(Walker *walker, const char *p, uint32_t object, uint32_t len, SgipSpan *key)
 {
 	const char *quote = take_quoted(walker, p);
+	SgipNode   *node = &walker->tape->nodes[object];
+	SgipElement element;
 
 	if (quote == NULL)
 		return NULL;
 	key->data = p + 1;
 	key->len = (size_t) (quote - key->data);
-	if ((p = next_byte(walker, quote + 1)) == NULL)
+	p = next_byte(walker, quote + 1);
+	if (p == NULL || *p != ':' || len >= MAX_PLAIN_MEMBERS)
 		return NULL;
-	if (*p != ':' || len >= MAX_PLAIN_MEMBERS ||
-		repeats_key(walker, object, len, key->data, key->len))
-		return stop(walker, SGIP_PLAIN_ODD);
-	return next_byte(walker, p + 1);
+	element.text.data = walker->start;
+	node->len = len;
+	return sgip_node_find(&element, node, key->data, key->len) ? NULL : next_byte(walker, p + 1);
 }
 
 /* Lets the latest member, which begins at that node, have a key. */
@@ -333,11 +255,11 @@ find_slot(const Walker *walker, int slot, const char *p)
 }
 
 /*
- * Remembers how the element is made whose members have these gaps, unless
- * they are too many or one is too long.
+ * Remembers how the element is made, unless it has too many members or a gap
+ * is too long.
  */
 static void
-learn(Walker *walker, const SgipSpan *gaps, uint32_t len)
+learn(Walker *walker, uint32_t len)
 {
 	SgipPattern *pattern = walker->pattern;
 	SgipNode   *member = walker->tape->nodes + 1;
@@ -347,13 +269,15 @@ learn(Walker *walker, const SgipSpan *gaps, uint32_t len)
 		return;
 	for (uint32_t i = 0; i < len; i++, member += member->size)
 	{
-		if (gaps[i].len > SGIP_GAP_BYTES)
+		const char *gap = walker->start + member->key_at - 1;
+		size_t		gap_len = (size_t) (walker->start + member->at - gap) - (member->kind == SGIP_VALUE_STRING);
+
+		if (gap_len > SGIP_GAP_BYTES)
 			return;
 		memset(pattern->gaps[i].text, 0, SGIP_GAP_BYTES);
-		memcpy(pattern->gaps[i].text, gaps[i].data, gaps[i].len);
-		pattern->gaps[i].len = (int) gaps[i].len;
-		pattern->gaps[i].wanted = (uint32_t) ((UINT64_C(1) << gaps[i].len) - 1);
-		pattern->gaps[i].key_at = (int) (walker->start + member->key_at - gaps[i].data);
+		memcpy(pattern->gaps[i].text, gap, gap_len);
+		pattern->gaps[i].len = (int) gap_len;
+		pattern->gaps[i].wanted = (uint32_t) ((UINT64_C(1) << gap_len) - 1);
 		pattern->gaps[i].key_len = (int) member->key_len;
 		member->slot = (uint8_t) i;
 	}
@@ -373,7 +297,6 @@ take_object(Walker *walker, const char *p, int depth)
 	const SgipPattern *pattern = walker->pattern;
 	uint32_t	object = walker->tape->count;
 	bool		alike = depth == 1 && pattern->count > 0;
-	SgipSpan	gaps[SGIP_MAX_SLOTS];
 	uint32_t	len = 0;
 	int			slot = 0;
 
@@ -382,29 +305,23 @@ take_object(Walker *walker, const char *p, int depth)
 	do
 	{
 		uint32_t	member = walker->tape->count;
-		const char *gap = ++p;
 		SgipSpan	key;
 
+		if ((p = next_byte(walker, p + 1)) == NULL)
+			return NULL;
 		if (alike && (slot = find_slot(walker, slot, p)) < pattern->count)
 		{
-			key.data = p + pattern->gaps[slot].key_at;
+			key.data = p + 1;
 			key.len = (size_t) pattern->gaps[slot].key_len;
 			p += pattern->gaps[slot].len;
 		}
 		else
 		{
 			alike = false;
-			if ((p = next_byte(walker, p)) == NULL)
-				return NULL;
 			if (*p == '}' && len == 0)
 				break;
 			if ((p = take_key(walker, p, object, len, &key)) == NULL)
 				return NULL;
-		}
-		if (len < SGIP_MAX_SLOTS)
-		{
-			gaps[len].data = gap;
-			gaps[len].len = (size_t) (p - gap);
 		}
 		if ((p = take_value(walker, p, depth)) == NULL)
 			return NULL;
@@ -414,12 +331,12 @@ take_object(Walker *walker, const char *p, int depth)
 			return NULL;
 	} while (*p == ',');
 	if (*p != '}')
-		return stop(walker, SGIP_PLAIN_ODD);
-	close_node(walker, object, len);
+		return NULL;
+	sgip_tape_close(walker->tape, object, len);
 	if (alike)
 		walker->shape = pattern->shape;
 	else if (depth == 1)
-		learn(walker, gaps, len);
+		learn(walker, len);
 	return p + 1;
 }
 
@@ -430,47 +347,29 @@ take_other(Walker *walker, const char *p, int depth)
 	switch (*p)
 	{
 		case '[':
-			if (depth == MAX_PLAIN_DEPTH)
-				break;
-			return take_list(walker, p, depth + 1);
+			return depth < MAX_PLAIN_DEPTH ? take_list(walker, p, depth + 1) : NULL;
 		case '{':
-			if (depth == MAX_PLAIN_DEPTH)
-				break;
-			return take_object(walker, p, depth + 1);
+			return depth < MAX_PLAIN_DEPTH ? take_object(walker, p, depth + 1) : NULL;
 		case 't':
 			return take_word(walker, p, "true", 4, SGIP_VALUE_BOOLEAN);
 		case 'f':
 			return take_word(walker, p, "false", 5, SGIP_VALUE_BOOLEAN);
 		case 'n':
 			return take_word(walker, p, "null", 4, SGIP_VALUE_NULL);
-		case '-':
-		case '0':
-		case '1':
-		case '2':
-		case '3':
-		case '4':
-		case '5':
-		case '6':
-		case '7':
-		case '8':
-		case '9':
-			return take_number(walker, p);
 	}
-	return stop(walker, SGIP_PLAIN_ODD);
+	return take_number(walker, p);
 }
 
-SgipPlainResult
-sgip_plain_read(const char **p, const char *end, SgipPattern *pattern,
-				SgipTape *tape, uint64_t *shape)
+const char *
+sgip_plain_read(const char *text, const char *end, SgipPattern *pattern,
+				SgipTape *tape, SgipElement *element)
 {
-	Walker		walker = {*p, end, tape, pattern, 0, SGIP_PLAIN_DONE};
+	Walker		walker = {text, end, tape, pattern, 0};
 	const char *behind;
 
 	tape->count = 0;
-	behind = **p == '{' ? take_object(&walker, *p, 1) : take_value(&walker, *p, 0);
-	if (behind == NULL)
-		return walker.result;
-	*p = behind;
-	*shape = walker.shape;
-	return SGIP_PLAIN_DONE;
+	behind = *text == '{' ? take_object(&walker, text, 1) : take_value(&walker, text, 0);
+	if (behind != NULL)
+		sgip_tape_show(tape, text, (size_t) (behind - text), walker.shape, element);
+	return behind;
 }

@@ -18,14 +18,6 @@
 #define SGIP_JSON_SSE2
 #endif
 
-typedef enum SgipPlainResult
-{
-	SGIP_PLAIN_DONE,			/* used in place */
-	SGIP_PLAIN_SHORT,			/* the bytes ran out */
-	SGIP_PLAIN_ODD,				/* needs jansson, to be decoded or refused */
-	SGIP_PLAIN_NO_MEMORY
-} SgipPlainResult;
-
 /* Longest text between two values that is remembered */
 #define SGIP_GAP_BYTES 32
 
@@ -41,24 +33,22 @@ typedef struct SgipPattern
 	int			count;			/* members, each in a slot */
 	struct
 	{
-		char		text[SGIP_GAP_BYTES];	/* behind the comma, before the
-											 * value */
+		char		text[SGIP_GAP_BYTES];	/* from the key to the value */
 		int			len;
 		uint32_t	wanted;		/* a bit for each of its bytes */
-		int			key_at;		/* where in it the key stands */
 		int			key_len;
 	}			gaps[SGIP_MAX_SLOTS];
 } SgipPattern;
 
 /*
- * Takes the element at *p, a string or an object, if it can be used in place:
- * then *p moves behind it, and the tape holds its nodes, whose positions are
- * relative to its beginning; *shape as in SgipElement.  There must be a byte
- * at *p.  Never reports an error: whatever is not plain is ODD, valid or not.
- * *pattern serves one answer, all zero at first.
+ * Takes the element at "text", a string or an object, if it can be used in
+ * place: returns what is behind it, and *element is what is on the tape then.
+ * There must be a byte.  NULL if it cannot, is not complete, not valid, or
+ * memory ran out: whatever it is, that is for jansson to say.  *pattern serves
+ * one answer, all zero at first.
  */
-extern SgipPlainResult sgip_plain_read(const char **p, const char *end, SgipPattern *pattern,
-									   SgipTape *tape, uint64_t *shape);
+extern const char *sgip_plain_read(const char *text, const char *end, SgipPattern *pattern,
+								   SgipTape *tape, SgipElement *element);
 
 /* The first byte that is not white space, or end */
 static inline const char *

@@ -48,13 +48,30 @@ sgip_tape_add(SgipTape *tape, SgipValueKind kind, size_t at, size_t len)
 	return node;
 }
 
+/* The list or object at that index is complete: all behind it is in it */
+static inline void
+sgip_tape_close(SgipTape *tape, uint32_t index, uint32_t len)
+{
+	tape->nodes[index].len = len;
+	tape->nodes[index].size = tape->count - index;
+}
+
 /* Lets an element be what is on the tape; its texts stand in "text" */
 static inline void
-sgip_tape_show(const SgipTape *tape, const char *text, size_t len, SgipElement *element)
+sgip_tape_show(const SgipTape *tape, const char *text, size_t len, uint64_t shape, SgipElement *element)
 {
+	element->shape = shape;
 	element->nodes = tape->nodes;
 	element->text.data = text != NULL ? text : "";
 	element->text.len = len;
+}
+
+/* Frees all that is on the tape */
+static inline void
+sgip_tape_free(SgipTape *tape)
+{
+	sgip_buffer_free(&tape->room);
+	sgip_buffer_free(&tape->text);
 }
 
 #endif							/* SGIP_TAPE_H */

@@ -30,57 +30,38 @@
 #define PARSE_FLAGS \
 	(JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL)
 
-/* A walk through text that jansson accepted */
+/* A search for the numbers in text that jansson accepted */
 typedef struct Walk
 {
 	const char *at;
 	const char *end;
 	SgipTape   *tape;
+	bool		unclear;		/* there were fewer numbers than jansson saw */
 } Walk;
 
-/* Goes on to the next value, key or closing bracket. */
-static void
-skip_filler(Walk *walk)
-{
-	while (walk->at < walk->end && strchr(" \n\r\t,:", *walk->at) != NULL)
-		walk->at++;
-}
-
-/* Goes past a bracket. */
-static void
-skip_bracket(Walk *walk)
-{
-	if (walk->at < walk->end)
-		walk->at++;
-	skip_filler(walk);
-}
-
-/* Goes past a string. */
-static void
-skip_string(Walk *walk)
+/* The next number, as it is written; empty if there is none. */
+static SgipSpan
+next_number(Walk *walk)
 {
 	const char *p = walk->at;
+	SgipSpan	number;
+	bool		in_string = false;
 
-	for (p += p < walk->end; p < walk->end && *p != '"'; p++)
+	for (; p < walk->end; p++)
 	{
-		if (*p == '\\' && walk->end - p > 1)
+		if (*p == '"')
+			in_string = !in_string;
+		else if (in_string && *p == '\\' && walk->end - p > 1)
 			p++;
+		else if (!in_string && (*p == '-' || (*p >= '0' && *p <= '9')))
+			break;
 	}
-	walk->at = p + (p < walk->end);
-	skip_filler(walk);
-}
-
-/* Goes past a number or word, which is returned. */
-static SgipSpan
-skip_word(Walk *walk)
-{
-	SgipSpan	word = {walk->at, 0};
-
-	while (walk->at < walk->end && strchr(" \n\r\t,]}", *walk->at) == NULL)
-		walk->at++;
-	word.len = (size_t) (walk->at - word.data);
-	skip_filler(walk);
-	return word;
+	number.data = p;
+	while (p < walk->end && strchr(" \n\r\t,]}", *p) == NULL)
+		p++;
+	number.len = (size_t) (p - number.data);
+	walk->at = p;
+	return number;
 }
 
 /* Adds a value with its text; false when out of memory. */
@@ -93,34 +74,32 @@ put(Walk *walk, SgipValueKind kind, const char *text, size_t len)
 		sgip_tape_add(walk->tape, kind, at, len) != NULL;
 }
 
-/*
- * Adds a value whose text comes next, and all in it.  Members come in the
- * order of the text.  False when out of memory.
- */
+/* Adds a value, and all in it in the order of the text; false when out of memory. */
 static bool
 put_value(Walk *walk, json_t *value)
 {
 	uint32_t	index = walk->tape->count;
-	size_t		count = json_array_size(value) + json_object_size(value);
 	uint8_t		contents = 0;
-	SgipSpan	word;
+	SgipSpan	number;
+	const char *key;
+	json_t	   *part;
+	size_t		i;
 
 	switch (json_typeof(value))
 	{
 		case JSON_STRING:
-			skip_string(walk);
 			return put(walk, SGIP_VALUE_STRING, json_string_value(value),
 					   json_string_length(value));
 		case JSON_INTEGER:
 		case JSON_REAL:
-			word = skip_word(walk);
-			return put(walk, SGIP_VALUE_NUMBER, word.data, word.len);
+			number = next_number(walk);
+			walk->unclear |= number.len == 0;
+			return put(walk, SGIP_VALUE_NUMBER, number.data, number.len);
 		case JSON_TRUE:
+			return put(walk, SGIP_VALUE_BOOLEAN, "true", 4);
 		case JSON_FALSE:
-			word = skip_word(walk);
-			return put(walk, SGIP_VALUE_BOOLEAN, word.data, word.len);
+			return put(walk, SGIP_VALUE_BOOLEAN, "false", 5);
 		case JSON_NULL:
-			(void) skip_word(walk);
 			return put(walk, SGIP_VALUE_NULL, "", 0);
 		case JSON_ARRAY:
 		case JSON_OBJECT:
@@ -129,70 +108,56 @@ put_value(Walk *walk, json_t *value)
 
 	if (!put(walk, json_is_array(value) ? SGIP_VALUE_LIST : SGIP_VALUE_OBJECT, "", 0))
 		return false;
-	skip_bracket(walk);
-	for (size_t i = 0; i < json_array_size(value); i++)
+	json_array_foreach(value, i, part)
 	{
 		uint32_t	item = walk->tape->count;
 
-		if (!put_value(walk, json_array_get(value, i)))
+		if (!put_value(walk, part))
 			return false;
 		contents |= walk->tape->nodes[item].kind;
 	}
-	for (void *member = json_object_iter(value); member != NULL;
-		 member = json_object_iter_next(value, member))
+	json_object_foreach(value, key, part)
 	{
-		const char *key = json_object_iter_key(member);
 		size_t		len = strlen(key);
 		size_t		at = walk->tape->text.len;
 		uint32_t	item = walk->tape->count;
 
-		skip_string(walk);
 		if (!sgip_buffer_add(&walk->tape->text, key, len) ||
-			!put_value(walk, json_object_iter_value(member)))
+			!put_value(walk, part))
 			return false;
 		walk->tape->nodes[item].key_at = (uint32_t) at;
 		walk->tape->nodes[item].key_len = (uint32_t) len;
 	}
-	skip_bracket(walk);
 	walk->tape->nodes[index].contents = contents;
-	walk->tape->nodes[index].len = (uint32_t) count;
-	walk->tape->nodes[index].size = walk->tape->count - index;
+	sgip_tape_close(walk->tape, index, (uint32_t) (json_array_size(value) + json_object_size(value)));
 	return true;
 }
 
-/* Notes why a text cannot be parsed. */
-static void
-set_error(SgipTreeError *error, const char *text, size_t offset)
+/* Says why a text cannot be parsed. */
+static bool
+fail(SgipTreeError *error, const char *text, size_t offset, bool no_memory)
 {
-	memset(error, 0, sizeof(*error));
 	snprintf(error->text, sizeof(error->text), "%s", text);
 	error->offset = offset;
-}
-
-/*
- * Notes why jansson gave up.  For want of memory it mostly leaves no text (its
- * lexer may call it an invalid token; a failure it is all the same).  It
- * counts the bytes it has read: the last of them belongs to the token that it
- * complains about, or stands right before a byte that can be in none.
- */
-static void
-note_error(SgipTreeError *error, const json_error_t *from)
-{
-	set_error(error, from->text, from->position > 0 ? (size_t) from->position - 1 : 0);
-	error->no_memory = from->text[0] == '\0' ||
-		json_error_code(from) == json_error_out_of_memory;
+	error->no_memory = no_memory;
+	return false;
 }
 
 /*
  * jansson loses a NUL byte that it has to look at twice, the one behind a
- * number or a word, and so accepts [1<NUL>].  We do not.  That both read the
- * text alike is checked in the end, should there be more of that kind.
+ * number or a word, and so accepts [1<NUL>].  We do not.  That both see the
+ * same numbers is checked, should there be more of that kind.
+ *
+ * For want of memory jansson mostly leaves no text (its lexer may call it an
+ * invalid token; a failure it is all the same).  It counts the bytes it has
+ * read: the last of them belongs to the token that it complains about, or
+ * stands right before a byte that can be in none.
  */
 bool
-sgip_tree_parse(const char *text, size_t len, SgipTape *tape, SgipTreeError *error)
+sgip_tree_parse(const char *text, size_t len, SgipTape *tape, SgipElement *element, SgipTreeError *error)
 {
 	const char *nul = memchr(text, '\0', len);
-	Walk		walk = {text, text + len, tape};
+	Walk		walk = {text, text + len, tape, false};
 	json_error_t own;
 	json_t	   *value;
 	bool		complete;
@@ -200,21 +165,17 @@ sgip_tree_parse(const char *text, size_t len, SgipTape *tape, SgipTreeError *err
 	tape->count = 0;
 	tape->text.len = 0;
 	if (nul != NULL)
-	{
-		set_error(error, "a NUL byte", (size_t) (nul - text));
-		return false;
-	}
+		return fail(error, "a NUL byte", (size_t) (nul - text), false);
 	value = json_loadb(text, len, PARSE_FLAGS, &own);
 	if (value == NULL)
-	{
-		note_error(error, &own);
-		return false;
-	}
+		return fail(error, own.text, own.position > 0 ? (size_t) own.position - 1 : 0,
+					own.text[0] == '\0' || json_error_code(&own) == json_error_out_of_memory);
 	complete = put_value(&walk, value);
 	json_decref(value);
-	set_error(error, "unclear text", 0);
-	error->no_memory = !complete;
-	return complete && walk.at == walk.end;
+	if (!complete || walk.unclear || next_number(&walk).len > 0)
+		return fail(error, "unclear text", 0, !complete);
+	sgip_tape_show(tape, tape->text.data, tape->text.len, 0, element);
+	return true;
 }
 
 const char *

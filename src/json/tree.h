@@ -27,10 +27,12 @@ typedef struct SgipTreeError
 
 /*
  * Parses a text that is a string or an object, whose nesting the caller has
- * bounded, onto the tape; the nodes refer to the tape's own text.  False if
- * the text is not valid or memory ran out: *error says why.
+ * bounded.  *element is what is on the tape then, and its texts are the
+ * tape's own.  False if the text is not valid or memory ran out: *error says
+ * why.
  */
-extern bool sgip_tree_parse(const char *text, size_t len, SgipTape *tape, SgipTreeError *error);
+extern bool sgip_tree_parse(const char *text, size_t len, SgipTape *tape, SgipElement *element,
+							SgipTreeError *error);
 
 /* jansson's version; a static string */
 extern const char *sgip_tree_version(void);

@@ -8,6 +8,8 @@
 #ifndef SGIP_ACCOUNT_H
 #define SGIP_ACCOUNT_H
 
+#include "datatype/timestamp.h"
+
 /* An account of the API: credentials of a user mapping, at a server */
 typedef struct SgipAccount
 {
@@ -29,5 +31,17 @@ typedef struct SgipUsage
 	int64		errors;			/* other failures, whether tried again or not */
 	int64		waited_us;		/* for limits, and before retries */
 } SgipUsage;
+
+/* What is known of an account */
+typedef struct SgipAccountEntry
+{
+	SgipUsage	usage;
+	TimestampTz since;			/* when the counting began */
+	bool		has_limit;		/* the latest limit that an answer reported
+								 * follows */
+	int64		limit;
+	int64		remaining;
+	TimestampTz ends_at;
+} SgipAccountEntry;
 
 #endif							/* SGIP_ACCOUNT_H */

@@ -119,13 +119,10 @@ begin_window(SgipWindow *window, int64 remaining, TimestampTz probe_until)
 static void
 next_window(SgipWindow *window, TimestampTz now)
 {
-	if (window->contended)
-		begin_window(window, 0, 0);
-	else
-	{
-		begin_window(window, window->limit, now + PROBE_MS * 1000);
-		window->guessed = false;
-	}
+	bool		contended = window->contended;
+
+	begin_window(window, contended ? 0 : window->limit, contended ? 0 : now + PROBE_MS * 1000);
+	window->guessed = contended;
 }
 
 /* Takes a request from the window; returns what sgip_limits_take does. */
@@ -161,10 +158,10 @@ take_from(SgipWindow *window, TimestampTz now, int64 max_wait_ms, SgipLimitToken
 
 /* The request has been answered, or never will be. */
 static void
-end_request(SgipWindow *window, const SgipLimitToken *token)
+end_request(SgipWindow *window)
 {
 	window->answered++;
-	if (token->window != 0 && window->pending > 0)
+	if (window->pending > 0)
 		window->pending--;
 }
 
@@ -183,7 +180,7 @@ apply_headers(SgipWindow *window, const SgipLimitToken *token, const LimitHeader
 	int64		least;
 	bool		changed;
 
-	end_request(window, token);
+	end_request(window);
 	/* not if it is about a window that is over */
 	if (!later && !current && (!same || window->ends_at == 0))
 		return false;
@@ -192,7 +189,7 @@ apply_headers(SgipWindow *window, const SgipLimitToken *token, const LimitHeader
 	 * requests in flight, and those answered while this one was, may or may
 	 * not have been counted
 	 */
-	least = token->window == 0 ? 0 : headers->remaining - window->pending - (window->answered - token->answered - 1);
+	least = headers->remaining - window->pending - (window->answered - token->answered - 1);
 	if (window->guessed)
 		remaining = headers->remaining - window->pending;
 	remaining = Max(Min(Max(remaining, least), headers->remaining), 0);
@@ -226,32 +223,11 @@ sgip_limits_path(const char *url)
 	return path ? path : 1;
 }
 
-/*
- * Do the account's answers carry no limit?  Then a request costs one look at
- * a flag, without the lock, since the result could be outdated a moment later
- * anyway.  Until the first answer requests are counted, since it will not say
- * how many others are in flight.
- */
-static bool
-is_silent(SgipAccount account)
-{
-	static SgipEntry *last = NULL;
-	SgipSharedKey key = sgip_shared_key(account, 0);
-
-	if (last == NULL || !sgip_shared_is(last, &key))
-	{
-		sgip_shared_lock();
-		last = sgip_shared_find(&key, false, GetCurrentTimestamp());
-		sgip_shared_unlock();
-	}
-	return last != NULL && last->u.account.answered && !last->u.account.has_limit;
-}
-
-/* The entry of a path, created with an unlimited window if there is none. */
+/* The entry of the token's path, created with an unlimited window if there is none. */
 static SgipEntry *
-find_window(const SgipSharedKey *key, TimestampTz now)
+find_window(const SgipLimitToken *token)
 {
-	SgipEntry  *entry = sgip_shared_find(key, true, now);
+	SgipEntry  *entry = sgip_shared_find(token->account, token->path, true);
 
 	if (entry->u.window.number == 0)
 		begin_window(&entry->u.window, SGIP_UNLIMITED, 0);
@@ -261,22 +237,16 @@ find_window(const SgipSharedKey *key, TimestampTz now)
 int64
 sgip_limits_take(SgipAccount account, uint64 path, int64 max_wait_ms, SgipLimitToken *token)
 {
-	SgipSharedKey key;
-	TimestampTz now;
 	SgipEntry  *entry;
 	int64		wait_ms;
 
-	memset(token, 0, sizeof(*token));
-	token->account = account;
-	token->path = path;
-	if (is_silent(account))
-		return 0;
-
-	key = sgip_shared_key(account, path);
-	now = GetCurrentTimestamp();
+	*token = (SgipLimitToken)
+	{
+		.account = account, .path = path
+	};
 	sgip_shared_lock();
-	entry = find_window(&key, now);
-	wait_ms = take_from(&entry->u.window, now, max_wait_ms, token);
+	entry = find_window(token);
+	wait_ms = take_from(&entry->u.window, GetCurrentTimestamp(), max_wait_ms, token);
 	if (wait_ms > 0)
 		sgip_shared_await(entry);
 	sgip_shared_unlock();
@@ -289,28 +259,6 @@ sgip_limits_changed(uint64 path)
 	return !sgip_shared_awaits(path);
 }
 
-/* The account's entry, created if there is none. */
-static SgipAccountEntry *
-find_account(SgipAccount account, TimestampTz now)
-{
-	SgipSharedKey key = sgip_shared_key(account, 0);
-	SgipAccountEntry *entry = &sgip_shared_find(&key, true, now)->u.account;
-
-	if (entry->since == 0)
-		entry->since = now;
-	return entry;
-}
-
-/* Records the latest limit, for the view sgip_fdw_stats. */
-static void
-record_account(SgipAccountEntry *account, const LimitHeaders *headers)
-{
-	account->has_limit = true;
-	account->limit = headers->limit;
-	account->remaining = headers->remaining;
-	account->ends_at = headers->ends_at;
-}
-
 /*
  * The request brought no limit.  If it was a probe, the next one may be sent
  * at once; and if it succeeded, the path has no limit (any more).
@@ -318,32 +266,24 @@ record_account(SgipAccountEntry *account, const LimitHeaders *headers)
 static void
 release_token(SgipLimitToken *token, bool answered)
 {
-	SgipSharedKey key = sgip_shared_key(token->account, token->path);
-	bool		has_limit = true;
-	TimestampTz now;
+	uint64		path = token->path;
+	SgipEntry  *account;
 	SgipEntry  *entry;
 
 	token->path = 0;
-	if (key.path == 0 || token->window == 0)
+	if (path == 0 || token->window == 0)
 		return;
-	now = GetCurrentTimestamp();
 	sgip_shared_lock();
-	if (answered)
-	{
-		SgipAccountEntry *account = find_account(token->account, now);
-
-		account->answered = true;
-		has_limit = account->has_limit;
-	}
-	entry = sgip_shared_find(&key, false, now);
+	account = sgip_shared_find(token->account, 0, false);
+	entry = sgip_shared_find(token->account, path, false);
 	if (entry != NULL)
 	{
 		bool		probe = token->probe && token->window == entry->u.window.number;
 
-		end_request(&entry->u.window, token);
+		end_request(&entry->u.window);
 		if (probe)
 			entry->u.window.probe_until = 0;
-		if (answered && (probe || !has_limit))
+		if (answered && (probe || account == NULL || !account->u.account.has_limit))
 			sgip_shared_forget(entry);
 		else if (probe)
 			sgip_shared_wake(entry);
@@ -354,9 +294,9 @@ release_token(SgipLimitToken *token, bool answered)
 void
 sgip_limits_learn(SgipLimitToken *token, const SgipHttpHead *head)
 {
-	SgipSharedKey path = sgip_shared_key(token->account, token->path);
 	TimestampTz now = GetCurrentTimestamp();
 	LimitHeaders headers;
+	SgipAccountEntry *account;
 	SgipEntry  *entry;
 
 	if (token->path == 0)
@@ -367,8 +307,13 @@ sgip_limits_learn(SgipLimitToken *token, const SgipHttpHead *head)
 		return;
 	}
 	sgip_shared_lock();
-	record_account(find_account(token->account, now), &headers);
-	entry = find_window(&path, now);
+	/* for the view sgip_fdw_stats */
+	account = &sgip_shared_find(token->account, 0, true)->u.account;
+	account->has_limit = true;
+	account->limit = headers.limit;
+	account->remaining = headers.remaining;
+	account->ends_at = headers.ends_at;
+	entry = find_window(token);
 	if (apply_headers(&entry->u.window, token, &headers, now))
 		sgip_shared_wake(entry);
 	sgip_shared_unlock();

@@ -65,23 +65,12 @@ parse_date(const char *text, int64 *seconds)
 	return true;
 }
 
-/*
- * Parsing a date takes longer than all else that is done with an answer's
- * headers, so the last one is remembered: it is the same for a second.
- */
 int64
 sgip_retry_clock(const SgipHttpHead *head)
 {
-	static char last_date[sizeof(head->date)] = "";
-	static int64 last_clock;
+	int64		seconds;
 
-	if (head->date[0] == '\0' || strcmp(head->date, last_date) != 0)
-	{
-		if (!parse_date(head->date, &last_clock))
-			return (int64) time(NULL);
-		strcpy(last_date, head->date);
-	}
-	return last_clock;
+	return parse_date(head->date, &seconds) ? seconds : (int64) time(NULL);
 }
 
 bool

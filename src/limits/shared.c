@@ -23,6 +23,7 @@
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "limits/shared.h"
@@ -42,9 +43,9 @@
 typedef struct SgipShared
 {
 	LWLock		lock;
-	int			tranche;
+	int			tranche;		/* 0: the memory is this session's own */
 	uint32		set_count;
-	uint32		session_count;	/* 0: the memory is this session's own */
+	uint32		session_count;
 	SgipEntry	entries[FLEXIBLE_ARRAY_MEMBER];
 } SgipShared;
 
@@ -55,7 +56,6 @@ static SgipShared *shared = NULL;
  * that number modulo 64.  Changed under the lock.
  */
 static pg_atomic_uint64 *awaiting = NULL;
-static bool attached = false;
 
 static shmem_request_hook_type next_shmem_request = NULL;
 static shmem_startup_hook_type next_shmem_startup = NULL;
@@ -65,21 +65,25 @@ static shmem_startup_hook_type next_shmem_startup = NULL;
  * ----------------------------------------------------------------
  */
 
+/* Bytes of that many sets, and what is before them. */
+static Size
+sets_size(uint32 sets)
+{
+	return MAXALIGN(offsetof(SgipShared, entries) + (Size) sets * SET_SIZE * sizeof(SgipEntry));
+}
+
 /* Bytes of a table with that many sets and sessions. */
 static Size
 table_size(uint32 sets, uint32 sessions)
 {
-	return MAXALIGN(offsetof(SgipShared, entries) + (Size) sets * SET_SIZE * sizeof(SgipEntry)) +
-		Max(sessions, 1) * sizeof(pg_atomic_uint64);
+	return sets_size(sets) + sessions * sizeof(pg_atomic_uint64);
 }
 
 /* The sessions' words, behind the sets. */
 static pg_atomic_uint64 *
 sessions_of(SgipShared *table)
 {
-	return (pg_atomic_uint64 *)
-		((char *) table + MAXALIGN(offsetof(SgipShared, entries) +
-								   (Size) table->set_count * SET_SIZE * sizeof(SgipEntry)));
+	return (pg_atomic_uint64 *) ((char *) table + sets_size(table->set_count));
 }
 
 /* An empty table. */
@@ -89,7 +93,7 @@ init_table(SgipShared *table, uint32 sets, uint32 sessions)
 	memset(table, 0, table_size(sets, sessions));
 	table->set_count = sets;
 	table->session_count = sessions;
-	for (uint32 i = 0; i < Max(sessions, 1); i++)
+	for (uint32 i = 0; i < sessions; i++)
 		pg_atomic_init_u64(&sessions_of(table)[i], 0);
 }
 
@@ -160,30 +164,29 @@ attach(void)
 		shared = sgip_named_segment(psprintf("sgip_fdw %s %zu", SGIP_VERSION, size), size, init_segment);
 	if (shared == NULL)
 	{
-		shared = MemoryContextAlloc(TopMemoryContext, table_size(LOCAL_SETS, 0));
-		init_table(shared, LOCAL_SETS, 0);
+		shared = MemoryContextAlloc(TopMemoryContext, table_size(LOCAL_SETS, 1));
+		init_table(shared, LOCAL_SETS, 1);
 	}
-	if (shared->session_count > 0)
+	if (shared->tranche != 0)
 		sgip_register_tranche(shared->tranche, "SgipLimits");
-	awaiting = &sessions_of(shared)[shared->session_count > 0 ? sgip_session_number() : 0];
+	awaiting = &sessions_of(shared)[shared->tranche != 0 ? sgip_session_number() : 0];
 	/* clear what an earlier session of the same number left there */
 	pg_atomic_write_u64(awaiting, 0);
-	attached = true;
 }
 
 void
 sgip_shared_lock(void)
 {
-	if (!attached)
+	if (awaiting == NULL)
 		attach();
-	if (shared->session_count > 0)
+	if (shared->tranche != 0)
 		LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
 }
 
 void
 sgip_shared_unlock(void)
 {
-	if (shared->session_count > 0)
+	if (shared->tranche != 0)
 		LWLockRelease(&shared->lock);
 }
 
@@ -192,65 +195,52 @@ sgip_shared_unlock(void)
  * ----------------------------------------------------------------
  */
 
-SgipSharedKey
-sgip_shared_key(SgipAccount account, uint64 path)
+/* How much an entry is needed: 0 if it is free, 1 if it is of a window that is over, else 2. */
+static int
+need_of(const SgipEntry *entry, TimestampTz now)
 {
-	return (SgipSharedKey)
-	{
-		.account = account, .database_id = MyDatabaseId, .path = path
-	};
+	const SgipWindow *window = &entry->u.window;
+
+	if (!OidIsValid(entry->key.account.server_id))
+		return 0;
+	return entry->key.path != 0 && window->ends_at != 0 && window->ends_at < now ? 1 : 2;
 }
 
-bool
-sgip_shared_is(const SgipEntry *entry, const SgipSharedKey *key)
+/* Is one entry needed less than the other, or as much and used less recently? */
+static bool
+is_needed_less(const SgipEntry *one, const SgipEntry *other, TimestampTz now)
 {
-	return memcmp(&entry->key, key, sizeof(*key)) == 0;
-}
+	int			difference = need_of(one, now) - need_of(other, now);
 
-/*
- * The entry that is needed less: a free one, else one of a window that is
- * over, else the one used less recently.
- */
-static SgipEntry *
-less_needed(SgipEntry *one, SgipEntry *other, TimestampTz now)
-{
-	SgipEntry  *both[] = {one, other};
-	int			needed[2];
-
-	for (int i = 0; i < 2; i++)
-	{
-		const SgipEntry *entry = both[i];
-
-		needed[i] = !OidIsValid(entry->key.account.server_id) ? 0 :
-			entry->key.path != 0 && entry->u.window.ends_at != 0 && entry->u.window.ends_at < now ? 1 : 2;
-	}
-	if (needed[0] != needed[1])
-		return needed[0] < needed[1] ? one : other;
-	return one->used_at <= other->used_at ? one : other;
+	return difference != 0 ? difference < 0 : one->used_at < other->used_at;
 }
 
 SgipEntry *
-sgip_shared_find(const SgipSharedKey *key, bool make, TimestampTz now)
+sgip_shared_find(SgipAccount account, uint64 path, bool make)
 {
-	uint64		hash = hash_bytes_extended((const unsigned char *) key, sizeof(*key), 0);
+	SgipSharedKey key = {.account = account, .database_id = MyDatabaseId, .path = path};
+	uint64		hash = hash_bytes_extended((const unsigned char *) &key, sizeof(key), 0);
 	SgipEntry  *set = &shared->entries[(hash % shared->set_count) * SET_SIZE];
 	SgipEntry  *victim = set;
+	TimestampTz now = GetCurrentTimestamp();
 
 	for (int i = 0; i < SET_SIZE; i++)
 	{
-		if (sgip_shared_is(&set[i], key))
+		if (memcmp(&set[i].key, &key, sizeof(key)) == 0)
 		{
 			set[i].used_at = now;
 			return &set[i];
 		}
-		victim = less_needed(victim, &set[i], now);
+		if (is_needed_less(&set[i], victim, now))
+			victim = &set[i];
 	}
 	if (!make)
 		return NULL;
-	sgip_shared_wake(victim);
-	memset(victim, 0, sizeof(*victim));
-	victim->key = *key;
+	sgip_shared_forget(victim);
+	victim->key = key;
 	victim->used_at = now;
+	if (path == 0)
+		victim->u.account.since = now;
 	return victim;
 }
 
@@ -294,11 +284,6 @@ sgip_shared_wake(SgipEntry *entry)
 	if (!entry->awaited)
 		return;
 	entry->awaited = false;
-	if (shared->session_count == 0)
-	{
-		pg_atomic_fetch_and_u64(awaiting, ~bit);
-		SetLatch(MyLatch);
-	}
 	for (uint32 i = 0; i < shared->session_count; i++)
 	{
 		pg_atomic_uint64 *session = &sessions_of(shared)[i];
@@ -306,6 +291,6 @@ sgip_shared_wake(SgipEntry *entry)
 		if ((pg_atomic_read_u64(session) & bit) == 0)
 			continue;
 		pg_atomic_fetch_and_u64(session, ~bit);
-		SetLatch(&GetPGProcByNumber(i)->procLatch);
+		SetLatch(shared->tranche != 0 ? &GetPGProcByNumber(i)->procLatch : MyLatch);
 	}
 }

@@ -15,8 +15,6 @@
 #ifndef SGIP_SHARED_H
 #define SGIP_SHARED_H
 
-#include "datatype/timestamp.h"
-
 #include "limits/account.h"
 
 /* What an entry is about; compared byte by byte */
@@ -27,18 +25,6 @@ typedef struct SgipSharedKey
 	uint32		unused;			/* 0 */
 	uint64		path;			/* 0: the account; else its limit on that path */
 } SgipSharedKey;
-
-/* Use of an account, and the latest limit its answers reported */
-typedef struct SgipAccountEntry
-{
-	SgipUsage	usage;
-	TimestampTz since;			/* when the counting began */
-	bool		answered;		/* an answer came without a limit */
-	bool		has_limit;		/* one came with a limit, which follows */
-	int64		limit;
-	int64		remaining;
-	TimestampTz ends_at;
-} SgipAccountEntry;
 
 /* A window of a limit on a path; see limits.c */
 typedef struct SgipWindow
@@ -74,22 +60,20 @@ typedef struct SgipEntry
 /* Requests shared memory if the library is being preloaded; called by _PG_init */
 extern void sgip_shared_init(void);
 
-/* The key of an account of this database, or of a path of it */
-extern SgipSharedKey sgip_shared_key(SgipAccount account, uint64 path);
-
-/* Locks and unlocks the table.  In between nothing may throw, and entries stay where they are */
+/*
+ * Locks and unlocks the table, as an error does.  In between nothing may wait,
+ * and entries stay where they are.
+ */
 extern void sgip_shared_lock(void);
 extern void sgip_shared_unlock(void);
 
 /*
- * The entry of a key, or NULL if there is none and "make" is false.  A new
- * one is all zero; it may replace another that is needed less.  Under the
- * lock.
+ * The entry of an account of this database (path 0), or of a path of it; NULL
+ * if there is none and "make" is false.  A new one is all zero, but for the
+ * time since when an account is counted; it may replace another that is needed
+ * less.  Under the lock.
  */
-extern SgipEntry *sgip_shared_find(const SgipSharedKey *key, bool make, TimestampTz now);
-
-/* Is the entry the key's?  Without the lock the result is a guess, but harmless */
-extern bool sgip_shared_is(const SgipEntry *entry, const SgipSharedKey *key);
+extern SgipEntry *sgip_shared_find(SgipAccount account, uint64 path, bool make);
 
 /* Wakes the sessions that await an entry, and frees it.  Under the lock */
 extern void sgip_shared_forget(SgipEntry *entry);

@@ -16,25 +16,16 @@
 #include "limits/shared.h"
 #include "limits/usage.h"
 
-/* Room for accounts added between counting and listing them */
-#define SPARE_ROWS 8
-
 void
 sgip_usage_add(SgipAccount account, SgipUsage *usage)
 {
 	static const SgipUsage none;
-	SgipSharedKey key;
-	TimestampTz now;
 	SgipAccountEntry *entry;
 
 	if (memcmp(usage, &none, sizeof(none)) == 0)
 		return;
-	key = sgip_shared_key(account, 0);
-	now = GetCurrentTimestamp();
 	sgip_shared_lock();
-	entry = &sgip_shared_find(&key, true, now)->u.account;
-	if (entry->since == 0)
-		entry->since = now;
+	entry = &sgip_shared_find(account, 0, true)->u.account;
 	entry->usage.requests += usage->requests;
 	entry->usage.rows += usage->rows;
 	entry->usage.bytes += usage->bytes;
@@ -54,42 +45,22 @@ is_account(const SgipEntry *entry)
 		entry->key.database_id == MyDatabaseId;
 }
 
-/* How many accounts there are now. */
-static int
-count_accounts(void)
+List *
+sgip_usage_list(void)
 {
-	int			count = 0;
+	List	   *rows = NIL;
 
 	sgip_shared_lock();
 	for (SgipEntry *entry = NULL; (entry = sgip_shared_next(entry)) != NULL;)
-		count += is_account(entry);
-	sgip_shared_unlock();
-	return count;
-}
-
-SgipUsageRow *
-sgip_usage_list(int *count)
-{
-	int			room = count_accounts() + SPARE_ROWS;
-	SgipUsageRow *rows = palloc0(room * sizeof(SgipUsageRow));
-
-	*count = 0;
-	sgip_shared_lock();
-	for (SgipEntry *entry = NULL; *count < room && (entry = sgip_shared_next(entry)) != NULL;)
 	{
-		SgipUsageRow *row = &rows[*count];
-		const SgipAccountEntry *account = &entry->u.account;
+		SgipUsageRow *row;
 
 		if (!is_account(entry))
 			continue;
+		row = palloc(sizeof(SgipUsageRow));
 		row->account = entry->key.account;
-		row->usage = account->usage;
-		row->since = account->since;
-		row->has_limit = account->has_limit;
-		row->limit = account->limit;
-		row->remaining = account->remaining;
-		row->ends_at = account->ends_at;
-		(*count)++;
+		row->entry = entry->u.account;
+		rows = lappend(rows, row);
 	}
 	sgip_shared_unlock();
 	return rows;

@@ -8,28 +8,22 @@
 #ifndef SGIP_USAGE_H
 #define SGIP_USAGE_H
 
-#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 
 #include "limits/account.h"
 
 /* Adds *usage to the account's, and zeroes it */
 extern void sgip_usage_add(SgipAccount account, SgipUsage *usage);
 
-/* What is known of one account */
+/* An account, and what is known of it */
 typedef struct SgipUsageRow
 {
 	SgipAccount account;
-	SgipUsage	usage;
-	TimestampTz since;			/* when the counting began */
-	bool		has_limit;		/* the latest limit that an answer reported
-								 * follows */
-	int64		limit;
-	int64		remaining;
-	TimestampTz ends_at;
+	SgipAccountEntry entry;
 } SgipUsageRow;
 
-/* All accounts of this database: a palloc'd array of "count" */
-extern SgipUsageRow *sgip_usage_list(int *count);
+/* All accounts of this database: a list of SgipUsageRow */
+extern List *sgip_usage_list(void);
 
 /* Restarts the counting for all accounts of this database */
 extern void sgip_usage_reset(void);

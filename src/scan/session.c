@@ -131,14 +131,13 @@ Datum
 sgip_fdw_stats(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	SgipUsageRow *rows;
-	int			count;
+	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	rows = sgip_usage_list(&count);
-	for (int i = 0; i < count; i++)
+	foreach(cell, sgip_usage_list())
 	{
-		const SgipUsageRow *row = &rows[i];
+		const SgipUsageRow *row = lfirst(cell);
+		const SgipAccountEntry *entry = &row->entry;
 		ForeignServer *server = GetForeignServerExtended(row->account.server_id, FSV_MISSING_OK);
 		Oid			user_id;
 		char	   *user;
@@ -152,19 +151,19 @@ sgip_fdw_stats(PG_FUNCTION_ARGS)
 		values[0] = DirectFunctionCall1(namein, CStringGetDatum(server->servername));
 		nulls[1] = user == NULL;
 		values[1] = user ? DirectFunctionCall1(namein, CStringGetDatum(user)) : (Datum) 0;
-		values[2] = Int64GetDatum(row->usage.requests);
-		values[3] = Int64GetDatum(row->usage.rows);
-		values[4] = Int64GetDatum(row->usage.bytes);
-		values[5] = Int64GetDatum(row->usage.retries);
-		values[6] = Int64GetDatum(row->usage.refused);
-		values[7] = Int64GetDatum(row->usage.errors);
-		values[8] = Float8GetDatum(row->usage.waited_us / 1000.0);
-		nulls[9] = !row->has_limit || row->limit == SGIP_UNLIMITED;
-		values[9] = Int64GetDatum(row->limit);
-		nulls[10] = nulls[11] = !row->has_limit;
-		values[10] = Int64GetDatum(row->remaining);
-		values[11] = TimestampTzGetDatum(row->ends_at);
-		values[12] = TimestampTzGetDatum(row->since);
+		values[2] = Int64GetDatum(entry->usage.requests);
+		values[3] = Int64GetDatum(entry->usage.rows);
+		values[4] = Int64GetDatum(entry->usage.bytes);
+		values[5] = Int64GetDatum(entry->usage.retries);
+		values[6] = Int64GetDatum(entry->usage.refused);
+		values[7] = Int64GetDatum(entry->usage.errors);
+		values[8] = Float8GetDatum(entry->usage.waited_us / 1000.0);
+		nulls[9] = !entry->has_limit || entry->limit == SGIP_UNLIMITED;
+		values[9] = Int64GetDatum(entry->limit);
+		nulls[10] = nulls[11] = !entry->has_limit;
+		values[10] = Int64GetDatum(entry->remaining);
+		values[11] = TimestampTzGetDatum(entry->ends_at);
+		values[12] = TimestampTzGetDatum(entry->since);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
