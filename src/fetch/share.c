@@ -86,7 +86,8 @@ typedef enum AnswerState
 	ANSWER_READING,				/* there may be more elements */
 	ANSWER_COMPLETE,
 	ANSWER_REFUSED,				/* see SGIP_ANSWER_REFUSED */
-	ANSWER_FAILED				/* not to be used any more */
+	ANSWER_FAILED				/* not to be used any more; so it is while it
+								 * is being read on, in case that fails */
 } AnswerState;
 
 /* An answer that several may read, or one several times */
@@ -99,11 +100,9 @@ typedef struct SharedAnswer
 	uint64		hash;			/* of the key */
 	char	   *key;
 	AnswerState state;
-	bool		busy;			/* being read on: an error leaves it so */
-	bool		narrowed;		/* see sgip_answer_is_narrowed */
-	bool		filled;			/* has an element: is not refused any more */
+	bool		refusable;		/* it is or may come to be REFUSED */
 	SgipClient *client;
-	SgipAnswer *answer;			/* while READING */
+	SgipAnswer *answer;			/* while READING; else NULL, or to be stopped */
 	SgipStore  *store;
 	const SgipFetchCounters *asker; /* the scan that read on last */
 	dlist_head	readers;
@@ -269,21 +268,14 @@ detach_readers(void *arg)
 	}
 }
 
-/* Takes an answer out of what is looked up. */
+/* Stops an answer and frees it. */
 static void
-unlist(SharedAnswer *shared)
+forget(SharedAnswer *shared)
 {
 	IndexEntry *entry = hash_search(shared->registry->index, &shared->hash, HASH_FIND, NULL);
 
 	if (entry != NULL && entry->shared == shared)
 		hash_search(shared->registry->index, &shared->hash, HASH_REMOVE, NULL);
-}
-
-/* Stops an answer and frees it. */
-static void
-forget(SharedAnswer *shared)
-{
-	unlist(shared);
 	dlist_delete(&shared->node);
 	shared->registry->count--;
 	sgip_answer_end(shared->answer);
@@ -312,17 +304,12 @@ find(SgipRegistry *registry, const char *key)
 	if (registry->index == NULL)
 		return NULL;
 	entry = hash_search(registry->index, &hash, HASH_FIND, NULL);
-	if (entry == NULL || strcmp(entry->shared->key, key) != 0)
+	if (entry == NULL || strcmp(entry->shared->key, key) != 0 || entry->shared->state == ANSWER_FAILED)
 		return NULL;
-	if (entry->shared->busy)
-		entry->shared->state = ANSWER_FAILED;
-	if (entry->shared->state != ANSWER_FAILED)
-		return entry->shared;
-	unlist(entry->shared);
-	return NULL;
+	return entry->shared;
 }
 
-/* A new answer, known by that key from now on. */
+/* A new answer, known by that key from now on; one that has failed no longer is. */
 static SharedAnswer *
 begin_shared(SgipRegistry *registry, SgipClient *client, const char *key, const SgipTask *task,
 			 const SgipArguments *arguments, const char *parent)
@@ -344,7 +331,7 @@ begin_shared(SgipRegistry *registry, SgipClient *client, const char *key, const 
 	shared->key = pstrdup(key);
 	shared->hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
 	shared->client = client;
-	shared->narrowed = sgip_answer_is_narrowed(task, arguments, parent);
+	shared->refusable = sgip_answer_is_narrowed(task, arguments, parent);
 	dlist_init(&shared->readers);
 	shared->cleanup.func = detach_readers;
 	shared->cleanup.arg = shared;
@@ -364,15 +351,6 @@ begin_shared(SgipRegistry *registry, SgipClient *client, const char *key, const 
  * ----------------------------------------------------------------
  */
 
-/* The answer has no more to say: what it needed goes. */
-static void
-complete(SharedAnswer *shared, AnswerState state)
-{
-	shared->state = state;
-	sgip_answer_end(shared->answer);
-	shared->answer = NULL;
-}
-
 /* Stores the next element, on behalf of that scan; does not wait. */
 static SgipAnswerResult
 advance(SharedAnswer *shared, SgipShare *share)
@@ -380,7 +358,7 @@ advance(SharedAnswer *shared, SgipShare *share)
 	const SgipElement *element;
 	SgipAnswerResult result;
 
-	shared->busy = true;
+	shared->state = ANSWER_FAILED;
 	shared->asker = share->counters;
 
 	/*
@@ -390,13 +368,18 @@ advance(SharedAnswer *shared, SgipShare *share)
 	sgip_client_serve(shared->client, share->table, share->counters);
 	result = sgip_answer_next(shared->answer, &element);
 	if (result == SGIP_ANSWER_ELEMENT)
-	{
 		sgip_store_add(shared->store, element);
-		shared->filled = true;
+	if (result == SGIP_ANSWER_ELEMENT || result == SGIP_ANSWER_END)
+		shared->refusable = false;
+	if (result == SGIP_ANSWER_ELEMENT || result == SGIP_ANSWER_WAIT)
+		shared->state = ANSWER_READING;
+	else
+	{
+		/* it has no more to say: what it needed goes */
+		shared->state = result == SGIP_ANSWER_END ? ANSWER_COMPLETE : ANSWER_REFUSED;
+		sgip_answer_end(shared->answer);
+		shared->answer = NULL;
 	}
-	else if (result != SGIP_ANSWER_WAIT)
-		complete(shared, result == SGIP_ANSWER_END ? ANSWER_COMPLETE : ANSWER_REFUSED);
-	shared->busy = false;
 	return result;
 }
 
@@ -453,8 +436,7 @@ make_room(SgipRegistry *registry, SgipShare *share)
 		if (shared->state == ANSWER_READING)
 		{
 			paused--;
-			if (!shared->busy)
-				drain(shared, share);
+			drain(shared, share);
 		}
 		if (full || shared->state == ANSWER_READING)
 			forget(shared);
@@ -513,7 +495,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId 
 		{
 			SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
 
-			if (shared->state == ANSWER_READING && !is_read_outside(shared, subid))
+			if (shared->answer != NULL && !is_read_outside(shared, subid))
 				forget(shared);
 		}
 	}
@@ -778,8 +760,7 @@ find_for(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
 
 	if (shared == NULL && strcmp(key, whole) != 0)
 		shared = find(share->registry, whole);
-	if (shared != NULL && shared->narrowed && !shared->filled && shared->state != ANSWER_COMPLETE &&
-		!sgip_answer_is_narrowed(task, arguments, parent))
+	if (shared != NULL && shared->refusable && !sgip_answer_is_narrowed(task, arguments, parent))
 		return NULL;
 	return shared;
 }
@@ -885,8 +866,6 @@ sgip_reader_next(SgipReader *reader, const SgipElement **element)
 		return next_direct(reader, element);
 	for (;;)
 	{
-		if (shared != NULL && shared->busy)
-			shared->state = ANSWER_FAILED;
 		if (shared == NULL || shared->state == ANSWER_FAILED)
 			report_given_up(share);
 		if (sgip_store_next(shared->store, &reader->position, &reader->element))
@@ -907,7 +886,7 @@ bool
 sgip_reader_send(SgipReader *reader, bool ahead)
 {
 	SgipAnswer *answer = reader->direct ? reader->direct :
-		reader->shared && !reader->shared->busy ? reader->shared->answer : NULL;
+		reader->shared && reader->shared->state == ANSWER_READING ? reader->shared->answer : NULL;
 
 	if (answer == NULL)
 		return true;
@@ -949,7 +928,7 @@ sgip_reader_close(SgipReader *reader)
 	sgip_store_reader_end(&reader->position);
 	if (shared != NULL)
 	{
-		if (share->scope == OF_TRANSACTION && !shared->busy &&
+		if (share->scope == OF_TRANSACTION &&
 			dlist_head_node(&shared->readers) == dlist_tail_node(&shared->readers))
 			finish(shared, share);
 		dlist_delete(&reader->shared_node);
