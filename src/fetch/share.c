@@ -136,9 +136,6 @@ typedef struct Wanted
 
 struct SgipShare
 {
-	dlist_node	node;			/* in those that share in a transaction, once
-								 * started */
-	bool		listed;
 	MemoryContext context;
 	MemoryContextCallback cleanup;
 	SgipStatement *statement;	/* or NULL */
@@ -149,7 +146,7 @@ struct SgipShare
 	SgipRegistry *registry;		/* NULL before the start */
 	Scope		scope;			/* of that */
 	Peer	   *peer;
-	SubTransactionId subid;		/* that it runs in */
+	SubTransactionId subid;		/* that it began in */
 	dlist_head	readers;
 	dlist_head	closed;			/* readers to be used again */
 };
@@ -173,7 +170,6 @@ struct SgipReader
 static bool share_listings = true;
 
 static dlist_head statements = DLIST_STATIC_INIT(statements);
-static dlist_head transaction_shares = DLIST_STATIC_INIT(transaction_shares);
 static SgipRegistry *transaction_registry = NULL;
 
 /* ----------------------------------------------------------------
@@ -463,7 +459,11 @@ end_transaction(XactEvent event, void *arg)
 	end_registry(registry);
 }
 
-/* Is the answer read by a scan that goes on when that subtransaction has gone? */
+/*
+ * Is the answer read by a scan that goes on when that subtransaction has gone?
+ * It began before, since subtransactions are numbered in order; those that
+ * have become a part of this one have higher numbers.
+ */
 static bool
 is_read_outside(const SharedAnswer *shared, SubTransactionId subid)
 {
@@ -471,7 +471,7 @@ is_read_outside(const SharedAnswer *shared, SubTransactionId subid)
 
 	dlist_foreach(iter, &unconstify(SharedAnswer *, shared)->readers)
 	{
-		if (dlist_container(SgipReader, shared_node, iter.cur)->share->subid != subid)
+		if (dlist_container(SgipReader, shared_node, iter.cur)->share->subid < subid)
 			return true;
 	}
 	return false;
@@ -479,35 +479,21 @@ is_read_outside(const SharedAnswer *shared, SubTransactionId subid)
 
 /*
  * A subtransaction ends.  If it is rolled back, what is not complete goes,
- * unless a cursor outside reads it; else all that is in it is its parent's.
+ * unless a cursor outside reads it.
  */
 static void
 end_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
 {
 	dlist_mutable_iter next;
-	dlist_iter	iter;
 
-	if (transaction_registry == NULL)
+	if (transaction_registry == NULL || event != SUBXACT_EVENT_ABORT_SUB)
 		return;
-	if (event == SUBXACT_EVENT_ABORT_SUB)
+	dlist_foreach_modify(next, &transaction_registry->answers)
 	{
-		dlist_foreach_modify(next, &transaction_registry->answers)
-		{
-			SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
+		SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
 
-			if (shared->answer != NULL && !is_read_outside(shared, subid))
-				forget(shared);
-		}
-	}
-	else if (event == SUBXACT_EVENT_COMMIT_SUB)
-	{
-		dlist_foreach(iter, &transaction_shares)
-		{
-			SgipShare  *share = dlist_container(SgipShare, node, iter.cur);
-
-			if (share->subid == subid)
-				share->subid = parent;
-		}
+		if (shared->answer != NULL && !is_read_outside(shared, subid))
+			forget(shared);
 	}
 }
 
@@ -523,8 +509,6 @@ detach_scan(void *arg)
 	SgipShare  *share = arg;
 	dlist_iter	iter;
 
-	if (share->listed)
-		dlist_delete(&share->node);
 	dlist_foreach(iter, &share->readers)
 	{
 		SgipReader *reader = dlist_container(SgipReader, node, iter.cur);
@@ -657,8 +641,6 @@ choose_registry(SgipShare *share)
 	{
 		if (transaction_registry == NULL)
 			transaction_registry = new_registry(TopTransactionContext, OF_TRANSACTION);
-		dlist_push_tail(&transaction_shares, &share->node);
-		share->listed = true;
 		return transaction_registry;
 	}
 	if (*count_wanted(share, share->table->task) == 1 && (other == NULL || *count_wanted(share, other) == 1))
