@@ -45,6 +45,8 @@ typedef struct SgipClient
 	MemoryContext context;
 	const SgipServer *server;
 	Oid			user_id;
+	uint64		options;		/* of the maker: a hash value of the options
+								 * of both, or 0 */
 
 	/* the scan it works for at the moment */
 	const char *table;			/* foreign table, named in errors */

@@ -60,25 +60,13 @@ typedef enum Scope
 	OF_TRANSACTION
 } Scope;
 
-/* Server and user: all answers of a registry that agree in these share a client */
-typedef struct Peer
-{
-	Oid			server_id;
-	Oid			user_id;
-	uint64		fingerprint;	/* of their options */
-	SgipClient *client;
-} Peer;
-
 struct SgipRegistry
 {
 	MemoryContext context;
-	Scope		scope;
-	ResourceOwner owner;		/* of files; NULL: the current one */
 	SgipStoreBudget budget;
-	List	   *peers;
+	List	   *clients;		/* one for each server and user */
 	HTAB	   *index;			/* of answers, by hash of their keys */
 	dlist_head	answers;		/* SharedAnswers, the last used at the end */
-	int			count;
 };
 
 typedef enum AnswerState
@@ -145,7 +133,7 @@ struct SgipShare
 	SgipFetchCounters *counters;
 	SgipRegistry *registry;		/* NULL before the start */
 	Scope		scope;			/* of that */
-	Peer	   *peer;
+	SgipClient *client;			/* of that, for the server and user */
 	SubTransactionId subid;		/* that it began in */
 	dlist_head	readers;
 	dlist_head	closed;			/* readers to be used again */
@@ -236,18 +224,20 @@ other_task(const SgipTask *task)
  * ----------------------------------------------------------------
  */
 
-/* An empty registry in a child of that context. */
+/* The registry there; if there is none an empty one, in a child of that context. */
 static SgipRegistry *
-new_registry(MemoryContext parent, Scope scope)
+get_registry(SgipRegistry **registry, MemoryContext parent)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "sgip_fdw answers", ALLOCSET_SMALL_SIZES);
-	SgipRegistry *registry = MemoryContextAllocZero(context, sizeof(SgipRegistry));
+	MemoryContext context;
 
-	registry->context = context;
-	registry->scope = scope;
-	registry->owner = scope == OF_TRANSACTION ? TopTransactionResourceOwner : NULL;
-	dlist_init(&registry->answers);
-	return registry;
+	if (*registry == NULL)
+	{
+		context = AllocSetContextCreate(parent, "sgip_fdw answers", ALLOCSET_SMALL_SIZES);
+		*registry = MemoryContextAllocZero(context, sizeof(SgipRegistry));
+		(*registry)->context = context;
+		dlist_init(&(*registry)->answers);
+	}
+	return *registry;
 }
 
 /* Callback: the answer is freed, and its readers get no more of it. */
@@ -273,7 +263,6 @@ forget(SharedAnswer *shared)
 	if (entry != NULL && entry->shared == shared)
 		hash_search(shared->registry->index, &shared->hash, HASH_REMOVE, NULL);
 	dlist_delete(&shared->node);
-	shared->registry->count--;
 	sgip_answer_end(shared->answer);
 	sgip_store_end(shared->store);
 	MemoryContextDelete(shared->context);
@@ -307,9 +296,10 @@ find(SgipRegistry *registry, const char *key)
 
 /* A new answer, known by that key from now on; one that has failed no longer is. */
 static SharedAnswer *
-begin_shared(SgipRegistry *registry, SgipClient *client, const char *key, const SgipTask *task,
+begin_shared(SgipShare *share, const char *key, const SgipTask *task,
 			 const SgipArguments *arguments, const char *parent)
 {
+	SgipRegistry *registry = share->registry;
 	MemoryContext context = AllocSetContextCreate(registry->context, "sgip_fdw shared answer",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
@@ -326,18 +316,18 @@ begin_shared(SgipRegistry *registry, SgipClient *client, const char *key, const 
 	shared->context = context;
 	shared->key = pstrdup(key);
 	shared->hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
-	shared->client = client;
+	shared->client = share->client;
 	shared->refusable = sgip_answer_is_narrowed(task, arguments, parent);
 	dlist_init(&shared->readers);
 	shared->cleanup.func = detach_readers;
 	shared->cleanup.arg = shared;
 	MemoryContextRegisterResetCallback(context, &shared->cleanup);
-	shared->store = sgip_store_new(&registry->budget, registry->owner);
-	shared->answer = sgip_answer_begin(client, task, arguments, parent, 0);
+	shared->store = sgip_store_new(&registry->budget,
+								   share->scope == OF_TRANSACTION ? TopTransactionResourceOwner : NULL);
+	shared->answer = sgip_answer_begin(share->client, task, arguments, parent, 0);
 	entry = hash_search(registry->index, &shared->hash, HASH_ENTER, &found);
 	entry->shared = shared;
 	dlist_push_tail(&registry->answers, &shared->node);
-	registry->count++;
 	MemoryContextSwitchTo(caller);
 	return shared;
 }
@@ -405,13 +395,14 @@ drain(SharedAnswer *shared, SgipShare *share)
 
 /* Makes room for another answer: drops the least recently used that have no readers. */
 static void
-make_room(SgipRegistry *registry, SgipShare *share)
+make_room(SgipShare *share)
 {
+	SgipRegistry *registry = share->registry;
 	int			paused = 0;
 	dlist_iter	iter;
 	dlist_mutable_iter next;
 
-	if (registry->scope == OF_TRANSACTION)
+	if (share->scope == OF_TRANSACTION || registry->index == NULL)
 		return;
 	dlist_foreach(iter, &registry->answers)
 	{
@@ -423,7 +414,8 @@ make_room(SgipRegistry *registry, SgipShare *share)
 	dlist_foreach_modify(next, &registry->answers)
 	{
 		SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
-		bool		full = registry->count >= MAX_KEPT || registry->budget.used > registry->budget.limit;
+		bool		full = hash_get_num_entries(registry->index) >= MAX_KEPT ||
+			registry->budget.used > registry->budget.limit;
 
 		if (!full && paused < MAX_PAUSED)
 			return;
@@ -555,7 +547,7 @@ sgip_share_leave(SgipShare *share)
 
 	while (!dlist_is_empty(&share->readers))
 		sgip_reader_close(dlist_head_element(SgipReader, node, &share->readers));
-	if (share->registry != NULL && share->scope == OF_SCAN)
+	if (share->scope == OF_SCAN)
 		end_registry(share->registry);
 	share->registry = NULL;
 	if (statement != NULL && --statement->scans == 0)
@@ -599,35 +591,6 @@ fingerprint(Oid server_id, Oid user_id)
 	return hash;
 }
 
-/* The client that the registry has for the scan's server and user. */
-static Peer *
-find_peer(SgipRegistry *registry, SgipShare *share)
-{
-	SgipServer *server = share->table->server;
-	uint64		options = registry->scope == OF_TRANSACTION ? fingerprint(server->id, share->user_id) : 0;
-	MemoryContext caller;
-	Peer	   *peer;
-	ListCell   *lc;
-
-	foreach(lc, registry->peers)
-	{
-		peer = lfirst(lc);
-		if (peer->server_id == server->id && peer->user_id == share->user_id && peer->fingerprint == options)
-			return peer;
-	}
-	caller = MemoryContextSwitchTo(registry->context);
-	peer = palloc(sizeof(Peer));
-	peer->server_id = server->id;
-	peer->user_id = share->user_id;
-	peer->fingerprint = options;
-	/* the scan's own would not live long enough */
-	peer->client = sgip_client_new(registry->scope == OF_SCAN ? server : sgip_option_server(server->id),
-								   share->user_id);
-	registry->peers = lappend(registry->peers, peer);
-	MemoryContextSwitchTo(caller);
-	return peer;
-}
-
 /* The registry that the scan belongs to. */
 static SgipRegistry *
 choose_registry(SgipShare *share)
@@ -636,18 +599,44 @@ choose_registry(SgipShare *share)
 	SgipStatement *statement = share->statement;
 
 	if (statement == NULL || !share_listings)
-		return new_registry(share->context, OF_SCAN);
+		return get_registry(&share->registry, share->context);
 	if (IsolationUsesXactSnapshot())
 	{
-		if (transaction_registry == NULL)
-			transaction_registry = new_registry(TopTransactionContext, OF_TRANSACTION);
-		return transaction_registry;
+		share->scope = OF_TRANSACTION;
+		return get_registry(&transaction_registry, TopTransactionContext);
 	}
 	if (*count_wanted(share, share->table->task) == 1 && (other == NULL || *count_wanted(share, other) == 1))
-		return new_registry(share->context, OF_SCAN);
-	if (statement->registry == NULL)
-		statement->registry = new_registry(statement->context, OF_STATEMENT);
-	return statement->registry;
+		return get_registry(&share->registry, share->context);
+	share->scope = OF_STATEMENT;
+	return get_registry(&statement->registry, statement->context);
+}
+
+/* The client that the registry has for the scan's server and user. */
+static SgipClient *
+find_client(SgipShare *share)
+{
+	SgipRegistry *registry = share->registry;
+	SgipServer *server = share->table->server;
+	uint64		options = share->scope == OF_TRANSACTION ? fingerprint(server->id, share->user_id) : 0;
+	MemoryContext caller;
+	SgipClient *client;
+	ListCell   *lc;
+
+	foreach(lc, registry->clients)
+	{
+		client = lfirst(lc);
+		if (client->server->id == server->id && client->user_id == share->user_id &&
+			client->options == options)
+			return client;
+	}
+	caller = MemoryContextSwitchTo(registry->context);
+	/* the scan's own server would not live long enough */
+	client = sgip_client_new(share->scope == OF_SCAN ? server : sgip_option_server(server->id),
+							 share->user_id);
+	client->options = options;
+	registry->clients = lappend(registry->clients, client);
+	MemoryContextSwitchTo(caller);
+	return client;
 }
 
 /*
@@ -669,7 +658,7 @@ make_key(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
 			asked.values[i] = NULL;
 	}
 	request = sgip_request_describe(share->table->server, task, &asked, NULL, &page);
-	key = psprintf("%p %s", share->peer, request);
+	key = psprintf("%p %s", share->client, request);
 	pfree(request);
 	return key;
 }
@@ -684,8 +673,7 @@ sgip_share_start(SgipShare *share)
 	if (share->registry == NULL)
 	{
 		share->registry = choose_registry(share);
-		share->scope = share->registry->scope;
-		share->peer = find_peer(share->registry, share);
+		share->client = find_client(share);
 	}
 	if (share->registry->index == NULL)
 		return false;
@@ -698,13 +686,9 @@ sgip_share_start(SgipShare *share)
 SgipClient *
 sgip_share_client(SgipShare *share)
 {
-	SgipClient *client;
-
-	if (share->peer == NULL)
-		return NULL;
-	client = share->peer->client;
-	sgip_client_serve(client, share->table, share->counters);
-	return client;
+	if (share->client != NULL)
+		sgip_client_serve(share->client, share->table, share->counters);
+	return share->client;
 }
 
 /* ----------------------------------------------------------------
@@ -792,8 +776,8 @@ sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *ar
 		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, parent, rows);
 	else if (shared == NULL)
 	{
-		make_room(share->registry, share);
-		shared = begin_shared(share->registry, share->peer->client, key, task, arguments, parent);
+		make_room(share);
+		shared = begin_shared(share, key, task, arguments, parent);
 	}
 	if (shared != NULL)
 	{
