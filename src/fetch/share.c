@@ -136,7 +136,6 @@ struct SgipShare
 	SgipClient *client;			/* of that, for the server and user */
 	SubTransactionId subid;		/* that it began in */
 	dlist_head	readers;
-	dlist_head	closed;			/* readers to be used again */
 };
 
 struct SgipReader
@@ -369,25 +368,14 @@ advance(SharedAnswer *shared, SgipShare *share)
 	return result;
 }
 
-/* Reads to the end, so that the answer holds. */
+/* Reads on, up to the end or so many elements; waits. */
 static void
-finish(SharedAnswer *shared, SgipShare *share)
+read_on(SharedAnswer *shared, SgipShare *share, int64 most)
 {
-	while (shared->state == ANSWER_READING)
+	while (most-- > 0 && shared->state == ANSWER_READING)
 	{
 		/* nothing is waited for where the server is as fast as we are */
 		CHECK_FOR_INTERRUPTS();
-		if (advance(shared, share) == SGIP_ANSWER_WAIT)
-			sgip_client_wait(shared->client);
-	}
-}
-
-/* Reads to the end if that is near, as it is of most answers to a value. */
-static void
-drain(SharedAnswer *shared, SgipShare *share)
-{
-	for (int i = 0; i < MAX_DRAINED && shared->state == ANSWER_READING; i++)
-	{
 		if (advance(shared, share) == SGIP_ANSWER_WAIT)
 			sgip_client_wait(shared->client);
 	}
@@ -424,7 +412,8 @@ make_room(SgipShare *share)
 		if (shared->state == ANSWER_READING)
 		{
 			paused--;
-			drain(shared, share);
+			/* most answers to a value are near their end */
+			read_on(shared, share, MAX_DRAINED);
 		}
 		if (full || shared->state == ANSWER_READING)
 			forget(shared);
@@ -524,7 +513,6 @@ sgip_share_join(SgipStatement *statement, const SgipTable *table, Oid user_id,
 	share->counters = counters;
 	share->subid = GetCurrentSubTransactionId();
 	dlist_init(&share->readers);
-	dlist_init(&share->closed);
 	share->cleanup.func = detach_scan;
 	share->cleanup.arg = share;
 	MemoryContextRegisterResetCallback(share->context, &share->cleanup);
@@ -545,8 +533,6 @@ sgip_share_leave(SgipShare *share)
 {
 	SgipStatement *statement = share->statement;
 
-	while (!dlist_is_empty(&share->readers))
-		sgip_reader_close(dlist_head_element(SgipReader, node, &share->readers));
 	if (share->scope == OF_SCAN)
 		end_registry(share->registry);
 	share->registry = NULL;
@@ -675,8 +661,6 @@ sgip_share_start(SgipShare *share)
 		share->registry = choose_registry(share);
 		share->client = find_client(share);
 	}
-	if (share->registry->index == NULL)
-		return false;
 	key = make_key(share, share->table->task, &none, NULL, false);
 	found = find(share->registry, key) != NULL;
 	pfree(key);
@@ -696,22 +680,6 @@ sgip_share_client(SgipShare *share)
  * ----------------------------------------------------------------
  */
 
-/* A reader of nothing yet. */
-static SgipReader *
-new_reader(SgipShare *share)
-{
-	SgipReader *reader;
-
-	if (dlist_is_empty(&share->closed))
-		reader = MemoryContextAllocZero(share->context, sizeof(SgipReader));
-	else
-		reader = dlist_container(SgipReader, node, dlist_pop_head_node(&share->closed));
-	reader->share = share;
-	reader->position.context = share->context;
-	dlist_push_tail(&share->readers, &reader->node);
-	return reader;
-}
-
 /*
  * The answer that such a reader can read, or NULL.  A search for an id is the
  * same request as the listing of a parent with that id.  But it may be refused,
@@ -724,27 +692,11 @@ find_for(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
 {
 	SharedAnswer *shared = find(share->registry, key);
 
-	if (shared == NULL && strcmp(key, whole) != 0)
+	if (shared == NULL)
 		shared = find(share->registry, whole);
 	if (shared != NULL && shared->refusable && !sgip_answer_is_narrowed(task, arguments, parent))
 		return NULL;
 	return shared;
-}
-
-/* The request for messages to a role that may not see values, in the share's context; else NULL. */
-static char *
-show_request(SgipShare *share, const SgipTask *task, const SgipArguments *arguments, const char *parent)
-{
-	SgipPage	page = {.parent = parent};
-	char	   *request;
-	char	   *kept;
-
-	if (!share->table->server->hides_values)
-		return NULL;
-	request = sgip_request_show(share->table->server, task, arguments, &page, true);
-	kept = MemoryContextStrdup(share->context, request);
-	pfree(request);
-	return kept;
 }
 
 /* Is the answer to be stored, since it is read again or by others? */
@@ -759,35 +711,33 @@ SgipReader *
 sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
 				 const char *parent, int rows, bool again)
 {
-	SgipReader *reader = new_reader(share);
-	SharedAnswer *shared;
-	char	   *key;
-	char	   *whole;
+	SgipReader *reader = MemoryContextAllocZero(share->context, sizeof(SgipReader));
+	const SgipServer *server = share->table->server;
+	SgipPage	page = {.parent = parent};
+	char	   *key = make_key(share, task, arguments, parent, false);
+	char	   *whole = make_key(share, task, arguments, parent, true);
+	SharedAnswer *shared = find_for(share, task, arguments, parent, key, whole);
 
-	if (!again && !is_stored(share, task) && share->registry->index == NULL)
-	{
-		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, parent, rows);
-		return reader;
-	}
-	key = make_key(share, task, arguments, parent, false);
-	whole = make_key(share, task, arguments, parent, true);
-	shared = find_for(share, task, arguments, parent, key, whole);
-	if (shared == NULL && !again && !is_stored(share, task))
-		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, parent, rows);
-	else if (shared == NULL)
+	reader->share = share;
+	reader->position.context = share->context;
+	dlist_push_tail(&share->readers, &reader->node);
+	if (shared == NULL && (again || is_stored(share, task)))
 	{
 		make_room(share);
 		shared = begin_shared(share, key, task, arguments, parent);
 	}
-	if (shared != NULL)
-	{
-		reader->request = show_request(share, task, arguments, parent);
-		reader->shared = shared;
-		dlist_push_tail(&shared->readers, &reader->shared_node);
-		dlist_move_tail(&share->registry->answers, &shared->node);
-	}
 	pfree(key);
 	pfree(whole);
+	if (shared == NULL)
+	{
+		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, parent, rows);
+		return reader;
+	}
+	if (server->hides_values)
+		reader->request = sgip_request_show(server, task, arguments, &page, true);
+	reader->shared = shared;
+	dlist_push_tail(&shared->readers, &reader->shared_node);
+	dlist_move_tail(&share->registry->answers, &shared->node);
 	return reader;
 }
 
@@ -890,21 +840,18 @@ sgip_reader_close(SgipReader *reader)
 	SharedAnswer *shared = reader->shared;
 
 	sgip_answer_end(reader->direct);
-	reader->direct = NULL;
 	sgip_store_reader_end(&reader->position);
 	if (shared != NULL)
 	{
 		if (share->scope == OF_TRANSACTION &&
 			dlist_head_node(&shared->readers) == dlist_tail_node(&shared->readers))
-			finish(shared, share);
+			read_on(shared, share, PG_INT64_MAX);
 		dlist_delete(&reader->shared_node);
-		reader->shared = NULL;
 	}
 	if (reader->request != NULL)
 		pfree(reader->request);
-	reader->request = NULL;
 	dlist_delete(&reader->node);
-	dlist_push_head(&share->closed, &reader->node);
+	pfree(reader);
 }
 
 void
