@@ -52,7 +52,6 @@ struct SgipAnswer
 	SgipClient *client;
 	const SgipTask *task;
 	SgipArguments arguments;
-	const char *parent;			/* id in the path, or NULL */
 	bool		single;			/* it is one object, and no listing */
 	bool		narrowed;		/* by an argument without which there is more */
 	bool		inconclusive;	/* and no element proves nothing */
@@ -87,7 +86,7 @@ add_page(SgipAnswer *answer, const SgipPage *position)
 	AnswerPage *page = MemoryContextAllocZero(answer->context, sizeof(AnswerPage));
 
 	page->position = *position;
-	sgip_client_add(answer->client, &page->call, answer->task, &answer->arguments, answer->parent);
+	sgip_client_add(answer->client, &page->call, answer->task, &answer->arguments);
 	/* the client had to have memory for it */
 	dlist_push_tail(&answer->pages, &page->node);
 	return page;
@@ -98,7 +97,7 @@ add_page(SgipAnswer *answer, const SgipPage *position)
  * requested instead.
  */
 bool
-sgip_answer_is_narrowed(const SgipTask *task, const SgipArguments *arguments, const char *parent)
+sgip_answer_is_narrowed(const SgipTask *task, const SgipArguments *arguments)
 {
 	for (int i = 0; i < task->field_count; i++)
 	{
@@ -106,7 +105,7 @@ sgip_answer_is_narrowed(const SgipTask *task, const SgipArguments *arguments, co
 		const char *value = arguments->values[i];
 
 		if (value != NULL && field->kind != SGIP_KIND_ARGUMENT &&
-			(field->many == 0 || parent == NULL || strchr(value, SGIP_VALUES_SEPARATOR) != NULL))
+			(field->many == 0 || arguments->parent == NULL || strchr(value, SGIP_VALUES_SEPARATOR) != NULL))
 			return true;
 	}
 	return false;
@@ -119,24 +118,21 @@ set_arguments(SgipAnswer *answer, const SgipArguments *arguments)
 	const char **shown = arguments->shown ? palloc0(SGIP_MAX_FIELDS * sizeof(char *)) : NULL;
 
 	answer->arguments.shown = shown;
+	answer->arguments.parent = arguments->parent ? pstrdup(arguments->parent) : NULL;
 	for (int i = 0; i < answer->task->field_count; i++)
 	{
-		const SgipField *field = &answer->task->fields[i];
-
 		if (arguments->values[i] == NULL)
 			continue;
 		answer->arguments.values[i] = pstrdup(arguments->values[i]);
 		if (shown != NULL && arguments->shown[i] != NULL)
 			shown[i] = pstrdup(arguments->shown[i]);
-		if (field->kind == SGIP_KIND_PARENT)
-			answer->parent = answer->arguments.values[i];
-		answer->inconclusive |= field->inconclusive;
+		answer->inconclusive |= answer->task->fields[i].inconclusive;
 	}
 }
 
 SgipAnswer *
 sgip_answer_begin(SgipClient *client, const SgipTask *task,
-				  const SgipArguments *arguments, const char *parent, int rows)
+				  const SgipArguments *arguments, int rows)
 {
 	MemoryContext context = AllocSetContextCreate(client->context, "sgip_fdw answer",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -148,11 +144,10 @@ sgip_answer_begin(SgipClient *client, const SgipTask *task,
 	answer->context = context;
 	answer->client = client;
 	answer->task = task;
-	answer->parent = parent ? pstrdup(parent) : NULL;
-	answer->narrowed = sgip_answer_is_narrowed(task, arguments, parent);
+	answer->narrowed = sgip_answer_is_narrowed(task, arguments);
 	set_arguments(answer, arguments);
 	answer->single = task->single || sgip_request_object(task, arguments, &id) != NULL;
-	answer->listing = sgip_listing_new(task, answer->parent, answer->single, client->server->page_size);
+	answer->listing = sgip_listing_new(task, answer->single, client->server->page_size);
 	dlist_init(&answer->pages);
 	answer->cleanup.func = clean_up;
 	answer->cleanup.arg = answer;
@@ -405,7 +400,7 @@ handle_status(SgipAnswer *answer, AnswerPage *page, const char *body, size_t len
 	if (sgip_retry_status(status))
 		sgip_report_retries(sgip_answer_error_context(answer), page->call.tries,
 							sgip_retry_asked_ms(head), body, len);
-	if (status == 404 && answer->parent != NULL && answer->elements == 0)
+	if (status == 404 && answer->arguments.parent != NULL && answer->elements == 0)
 	{
 		if (says_no_account(body, len))
 		{

@@ -130,9 +130,9 @@ open_lease(SgipClient *client)
 
 void
 sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task,
-				const SgipArguments *arguments, const char *parent)
+				const SgipArguments *arguments)
 {
-	char	   *path = sgip_request_path(client->server, task, arguments, parent);
+	char	   *path = sgip_request_path(client->server, task, arguments);
 
 	memset(call, 0, sizeof(*call));
 	call->client = client;

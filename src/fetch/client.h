@@ -105,9 +105,9 @@ extern SgipClient *sgip_client_new(const SgipServer *server, Oid user_id);
  */
 extern void sgip_client_serve(SgipClient *client, const SgipTable *table, SgipFetchCounters *counters);
 
-/* Adds a call for a listing of that task with those arguments and parent (or NULL), to be sent */
+/* Adds a call for a listing of that task with those arguments, to be sent */
 extern void sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task,
-							const SgipArguments *arguments, const char *parent);
+							const SgipArguments *arguments);
 
 /* Stops a call and removes it; with the last one the lease is given back */
 extern void sgip_client_drop(SgipCall *call);

@@ -188,9 +188,9 @@ add_source(SgipFetch *fetch, Purpose purpose, const SgipTask *task,
 		fetch->parents = list_delete_first(fetch->parents);
 		pfree(parent);
 	}
+	asked.parent = source->parent;
 	source->reader = sgip_reader_open(fetch->share, task, &asked,
-									  source->parent, purpose == FOR_ROWS ? fetch->rows : 0,
-									  fetch->fell_back);
+									  purpose == FOR_ROWS ? fetch->rows : 0, fetch->fell_back);
 	sgip_members_begin(&source->members, task, purpose == FOR_DISABLED ? "disabled" : NULL);
 	dlist_push_tail(&fetch->sources, &source->node);
 	MemoryContextSwitchTo(caller);

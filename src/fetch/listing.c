@@ -30,7 +30,6 @@
 struct SgipListing
 {
 	const SgipTask *task;
-	const char *parent;			/* id in the path, or NULL */
 	bool		paged;			/* there may be more than one page */
 	int			limit;			/* rows that a page is asked for, 0: not paged */
 
@@ -47,12 +46,11 @@ struct SgipListing
 };
 
 SgipListing *
-sgip_listing_new(const SgipTask *task, const char *parent, bool single, int page_size)
+sgip_listing_new(const SgipTask *task, bool single, int page_size)
 {
 	SgipListing *listing = palloc0(sizeof(SgipListing));
 
 	listing->task = task;
-	listing->parent = parent;
 	listing->paged = !single && task->paging != SGIP_PAGING_NONE;
 	if (listing->paged)
 		listing->limit = Min(page_size, task->page_max);
@@ -67,7 +65,7 @@ sgip_listing_new(const SgipTask *task, const char *parent, bool single, int page
 SgipPage
 sgip_listing_first(const SgipListing *listing, int rows)
 {
-	SgipPage	page = {.parent = listing->parent, .limit = listing->limit};
+	SgipPage	page = {.limit = listing->limit};
 
 	if (rows > 0)
 		page.limit = Min(rows, page.limit);

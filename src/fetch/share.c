@@ -296,7 +296,7 @@ find(SgipRegistry *registry, const char *key)
 /* A new answer, known by that key from now on; one that has failed no longer is. */
 static SharedAnswer *
 begin_shared(SgipShare *share, const char *key, const SgipTask *task,
-			 const SgipArguments *arguments, const char *parent)
+			 const SgipArguments *arguments)
 {
 	SgipRegistry *registry = share->registry;
 	MemoryContext context = AllocSetContextCreate(registry->context, "sgip_fdw shared answer",
@@ -316,14 +316,14 @@ begin_shared(SgipShare *share, const char *key, const SgipTask *task,
 	shared->key = pstrdup(key);
 	shared->hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
 	shared->client = share->client;
-	shared->refusable = sgip_answer_is_narrowed(task, arguments, parent);
+	shared->refusable = sgip_answer_is_narrowed(task, arguments);
 	dlist_init(&shared->readers);
 	shared->cleanup.func = detach_readers;
 	shared->cleanup.arg = shared;
 	MemoryContextRegisterResetCallback(context, &shared->cleanup);
 	shared->store = sgip_store_new(&registry->budget,
 								   share->scope == OF_TRANSACTION ? TopTransactionResourceOwner : NULL);
-	shared->answer = sgip_answer_begin(share->client, task, arguments, parent, 0);
+	shared->answer = sgip_answer_begin(share->client, task, arguments, 0);
 	entry = hash_search(registry->index, &shared->hash, HASH_ENTER, &found);
 	entry->shared = shared;
 	dlist_push_tail(&registry->answers, &shared->node);
@@ -630,11 +630,9 @@ find_client(SgipShare *share)
  * that narrow the listing.
  */
 static char *
-make_key(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
-		 const char *parent, bool whole)
+make_key(SgipShare *share, const SgipTask *task, const SgipArguments *arguments, bool whole)
 {
 	SgipArguments asked = *arguments;
-	SgipPage	page = {.parent = parent};
 	char	   *request;
 	char	   *key;
 
@@ -643,7 +641,7 @@ make_key(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
 		if (task->fields[i].kind != SGIP_KIND_ARGUMENT && task->fields[i].kind != SGIP_KIND_PARENT)
 			asked.values[i] = NULL;
 	}
-	request = sgip_request_describe(share->table->server, task, &asked, NULL, &page);
+	request = sgip_request_describe(share->table->server, task, &asked, NULL, NULL);
 	key = psprintf("%p %s", share->client, request);
 	pfree(request);
 	return key;
@@ -661,7 +659,7 @@ sgip_share_start(SgipShare *share)
 		share->registry = choose_registry(share);
 		share->client = find_client(share);
 	}
-	key = make_key(share, share->table->task, &none, NULL, false);
+	key = make_key(share, share->table->task, &none, false);
 	found = find(share->registry, key) != NULL;
 	pfree(key);
 	return found;
@@ -688,13 +686,13 @@ sgip_share_client(SgipShare *share)
  */
 static SharedAnswer *
 find_for(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
-		 const char *parent, const char *key, const char *whole)
+		 const char *key, const char *whole)
 {
 	SharedAnswer *shared = find(share->registry, key);
 
 	if (shared == NULL)
 		shared = find(share->registry, whole);
-	if (shared != NULL && shared->refusable && !sgip_answer_is_narrowed(task, arguments, parent))
+	if (shared != NULL && shared->refusable && !sgip_answer_is_narrowed(task, arguments))
 		return NULL;
 	return shared;
 }
@@ -709,14 +707,13 @@ is_stored(SgipShare *share, const SgipTask *task)
 
 SgipReader *
 sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
-				 const char *parent, int rows, bool again)
+				 int rows, bool again)
 {
 	SgipReader *reader = MemoryContextAllocZero(share->context, sizeof(SgipReader));
 	const SgipServer *server = share->table->server;
-	SgipPage	page = {.parent = parent};
-	char	   *key = make_key(share, task, arguments, parent, false);
-	char	   *whole = make_key(share, task, arguments, parent, true);
-	SharedAnswer *shared = find_for(share, task, arguments, parent, key, whole);
+	char	   *key = make_key(share, task, arguments, false);
+	char	   *whole = make_key(share, task, arguments, true);
+	SharedAnswer *shared = find_for(share, task, arguments, key, whole);
 
 	reader->share = share;
 	reader->position.context = share->context;
@@ -724,17 +721,17 @@ sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *ar
 	if (shared == NULL && (again || is_stored(share, task)))
 	{
 		make_room(share);
-		shared = begin_shared(share, key, task, arguments, parent);
+		shared = begin_shared(share, key, task, arguments);
 	}
 	pfree(key);
 	pfree(whole);
 	if (shared == NULL)
 	{
-		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, parent, rows);
+		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, rows);
 		return reader;
 	}
 	if (server->hides_values)
-		reader->request = sgip_request_show(server, task, arguments, &page, true);
+		reader->request = sgip_request_show(server, task, arguments, NULL, true);
 	reader->shared = shared;
 	dlist_push_tail(&shared->readers, &reader->shared_node);
 	dlist_move_tail(&share->registry->answers, &shared->node);

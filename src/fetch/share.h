@@ -71,8 +71,7 @@ extern SgipClient *sgip_share_client(SgipShare *share);
  * closes it before the current context or the share goes.
  */
 extern SgipReader *sgip_reader_open(SgipShare *share, const SgipTask *task,
-									const SgipArguments *arguments, const char *parent,
-									int rows, bool again);
+									const SgipArguments *arguments, int rows, bool again);
 
 /* As sgip_answer_next, sgip_answer_send and sgip_answer_error_context */
 extern SgipAnswerResult sgip_reader_next(SgipReader *reader, const SgipElement **element);
