@@ -27,7 +27,7 @@
 /* Most bytes of the body of a failed request that are read for its message */
 #define MAX_ERROR_BODY_BYTES 8192
 
-/* White space that is accepted around a document of only "null" */
+/* Longest document of only "null", with the white space around it */
 #define MAX_NULL_BYTES 64
 
 /* One request: a page of the listing */
@@ -514,7 +514,7 @@ is_null(SgipAnswer *answer, AnswerPage *page, const char *data, size_t len, Page
 
 	*result = PAGE_BLOCKED;
 	if (task->api != SGIP_API_V3 || task->list_key != NULL || answer->single || page->elements > 0 ||
-		sgip_http_result(page->call.transfer)->received != len)
+		len > MAX_NULL_BYTES || sgip_http_result(page->call.transfer)->received != len)
 		return false;
 	if (sgip_http_result(page->call.transfer)->head.status == 204)
 	{
@@ -529,7 +529,7 @@ is_null(SgipAnswer *answer, AnswerPage *page, const char *data, size_t len, Page
 		data++;
 		len--;
 	}
-	if (len == 0 || len > 4 || memcmp(data, "null", len) != 0)
+	if (len > 4 || (len > 0 && memcmp(data, "null", len) != 0))
 		return false;
 	if (whole && len == 4)
 		*result = PAGE_CHANGED;
