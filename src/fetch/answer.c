@@ -36,9 +36,8 @@ typedef struct AnswerPage
 	dlist_node	node;			/* in the answer's queue */
 	SgipPage	position;
 	SgipCall	call;
-	SgipJsonReader *reader;		/* of this try, or NULL */
-	int			tries;			/* the try that the reader is for */
-	bool		accepted;		/* its status was good: elements may be read */
+	SgipJsonReader *reader;		/* of this try, or NULL: nothing of it was
+								 * read yet */
 	size_t		used;			/* bytes of the element handed out last, which
 								 * stay in the transfer's window as long as it
 								 * lives */
@@ -61,6 +60,17 @@ struct SgipAnswer
 	SgipElement element;
 };
 
+/* Discards what a try of a page has brought. */
+static void
+forget_try(AnswerPage *page)
+{
+	page->call.client->usage.rows += page->elements;
+	sgip_json_close(page->reader);
+	page->reader = NULL;
+	page->used = 0;
+	page->elements = 0;
+}
+
 /* Frees what is not palloc'd, and stops requests. */
 static void
 clean_up(void *arg)
@@ -72,8 +82,7 @@ clean_up(void *arg)
 	{
 		AnswerPage *page = dlist_container(AnswerPage, node, iter.cur);
 
-		answer->client->usage.rows += page->elements;
-		sgip_json_close(page->reader);
+		forget_try(page);
 		dlist_delete(&page->node);
 		sgip_client_drop(&page->call);
 	}
@@ -221,18 +230,6 @@ log_request(const SgipAnswer *answer, const AnswerPage *page)
 							 result->state == SGIP_HTTP_FAILED ? "failed" : "stopped")));
 }
 
-/* Discards what a try of a page has brought. */
-static void
-forget_try(AnswerPage *page)
-{
-	page->call.client->usage.rows += page->elements;
-	sgip_json_close(page->reader);
-	page->reader = NULL;
-	page->accepted = false;
-	page->used = 0;
-	page->elements = 0;
-}
-
 /* Stops a page and forgets it. */
 static void
 drop_page(SgipAnswer *answer, AnswerPage *page)
@@ -285,6 +282,7 @@ send_page(SgipAnswer *answer, AnswerPage *page, bool ahead)
 	if (!sgip_client_may_send(&page->call, ahead))
 		return false;
 	log_request(answer, page);
+	forget_try(page);
 	sgip_client_send(&page->call, answer->task, &answer->arguments, &page->position);
 	return true;
 }
@@ -365,7 +363,6 @@ handle_failure(SgipAnswer *answer, AnswerPage *page)
 	if (lost_connection(page) && try_again(answer, page, -1))
 		return PAGE_CHANGED;
 	sgip_report_transfer(sgip_answer_error_context(answer), sgip_http_result(page->call.transfer));
-	return PAGE_CHANGED;		/* keep compiler quiet */
 }
 
 /*
@@ -416,53 +413,6 @@ handle_status(SgipAnswer *answer, AnswerPage *page, const char *body, size_t len
 	if (status >= 400 && status <= 499 && status != 401 && answer->narrowed && answer->elements == 0)
 		return PAGE_REFUSED;
 	sgip_report_status(sgip_answer_error_context(answer), body, len);
-	return PAGE_CHANGED;		/* keep compiler quiet */
-}
-
-/* Looks at the answer's status; PAGE_ELEMENT if elements may be read. */
-static PageResult
-accept_answer(SgipAnswer *answer, AnswerPage *page)
-{
-	SgipTransfer *transfer = page->call.transfer;
-	SgipHttpState state = sgip_http_result(transfer)->state;
-	int			status = sgip_http_result(transfer)->head.status;
-	size_t		len;
-	const char *body;
-
-	if (status == 0)
-		return state == SGIP_HTTP_FAILED ? handle_failure(answer, page) : PAGE_BLOCKED;
-	if (status >= 200 && status <= 299)
-		return PAGE_ELEMENT;
-
-	/* the body says why, if it comes */
-	body = sgip_http_window(transfer, &len);
-	if (state == SGIP_HTTP_RUNNING && len < MAX_ERROR_BODY_BYTES)
-		return PAGE_BLOCKED;
-	return handle_status(answer, page, body, Min(len, MAX_ERROR_BODY_BYTES));
-}
-
-/* Raises the error for an answer that is not what it should be. */
-static void
-report_answer(SgipAnswer *answer, AnswerPage *page, SgipJsonResult result)
-{
-	if (result == SGIP_JSON_REMOTE_ERROR)
-		sgip_report_remote(sgip_answer_error_context(answer), sgip_json_remote_error(page->reader));
-	if (result == SGIP_JSON_INVALID)
-		sgip_report_invalid(sgip_answer_error_context(answer), sgip_json_problem(page->reader));
-	sgip_report_no_memory();
-}
-
-/*
- * The document and the transfer have ended.  A list without brackets ends
- * wherever the connection does, unless HTTP said where it should.
- */
-static void
-check_end(SgipAnswer *answer, AnswerPage *page)
-{
-	if (sgip_json_is_bare(page->reader) && !answer->single &&
-		!sgip_http_result(page->call.transfer)->head.tells_end)
-		sgip_report_invalid(sgip_answer_error_context(answer),
-							"The list has no brackets, and neither Content-Length nor chunks tell whether this is all of it.");
 }
 
 /* The page is complete: adds what follows, and forgets it. */
@@ -502,26 +452,21 @@ finish_page(SgipAnswer *answer, AnswerPage *page)
 }
 
 /*
- * Is the whole answer "null", or empty under status 204, as far as it has
- * come?  That is an empty list where the API documents a list.  If so,
- * *result is PAGE_CHANGED once it is certain, else PAGE_BLOCKED.
+ * Is the whole answer "null", or empty under status 204?  That is an empty
+ * list where the API documents a list.  PAGE_ELEMENT: it is something else;
+ * PAGE_BLOCKED: it is not that yet.
  */
-static bool
-is_null(SgipAnswer *answer, AnswerPage *page, const char *data, size_t len, PageResult *result)
+static PageResult
+read_null(SgipAnswer *answer, AnswerPage *page)
 {
 	const SgipTask *task = answer->task;
-	bool		whole = sgip_http_result(page->call.transfer)->state == SGIP_HTTP_DONE;
+	const SgipHttpResult *result = sgip_http_result(page->call.transfer);
+	size_t		len;
+	const char *data = sgip_http_window(page->call.transfer, &len);
 
-	*result = PAGE_BLOCKED;
 	if (task->api != SGIP_API_V3 || task->list_key != NULL || answer->single || page->elements > 0 ||
-		len > MAX_NULL_BYTES || sgip_http_result(page->call.transfer)->received != len)
-		return false;
-	if (sgip_http_result(page->call.transfer)->head.status == 204)
-	{
-		if (whole)
-			*result = PAGE_CHANGED;
-		return true;
-	}
+		len > MAX_NULL_BYTES || result->received != len)
+		return PAGE_ELEMENT;
 	while (len > 0 && isspace((unsigned char) data[len - 1]))
 		len--;
 	while (len > 0 && isspace((unsigned char) *data))
@@ -529,13 +474,41 @@ is_null(SgipAnswer *answer, AnswerPage *page, const char *data, size_t len, Page
 		data++;
 		len--;
 	}
-	if (len > 4 || (len > 0 && memcmp(data, "null", len) != 0))
-		return false;
-	if (whole && len == 4)
-		*result = PAGE_CHANGED;
-	else if (whole)
-		return false;
-	return true;
+	if (result->head.status != 204 &&
+		(len > 4 || (len > 0 && memcmp(data, "null", len) != 0) || (len < 4 && result->state == SGIP_HTTP_DONE)))
+		return PAGE_ELEMENT;
+	switch (result->state)
+	{
+		case SGIP_HTTP_RUNNING:
+			break;
+		case SGIP_HTTP_DONE:
+			return finish_page(answer, page);
+		case SGIP_HTTP_FAILED:
+			return handle_failure(answer, page);
+	}
+	return PAGE_BLOCKED;
+}
+
+/* Looks at the answer's status; PAGE_ELEMENT if elements may be read. */
+static PageResult
+accept_answer(SgipAnswer *answer, AnswerPage *page)
+{
+	SgipTransfer *transfer = page->call.transfer;
+	SgipHttpState state = sgip_http_result(transfer)->state;
+	int			status = sgip_http_result(transfer)->head.status;
+	size_t		len;
+	const char *body;
+
+	if (status == 0)
+		return state == SGIP_HTTP_FAILED ? handle_failure(answer, page) : PAGE_BLOCKED;
+	if (status >= 200 && status <= 299)
+		return read_null(answer, page);
+
+	/* the body says why, if it comes */
+	body = sgip_http_window(transfer, &len);
+	if (state == SGIP_HTTP_RUNNING && len < MAX_ERROR_BODY_BYTES)
+		return PAGE_BLOCKED;
+	return handle_status(answer, page, body, Min(len, MAX_ERROR_BODY_BYTES));
 }
 
 /* ----------------------------------------------------------------
@@ -549,7 +522,6 @@ begin_try(SgipAnswer *answer, AnswerPage *page)
 {
 	SgipJsonShape shape;
 
-	forget_try(page);
 	shape.list_key = answer->task->list_key;
 	/* what tells a row from an envelope */
 	shape.row_key = sgip_task_row_key(answer->task);
@@ -557,23 +529,34 @@ begin_try(SgipAnswer *answer, AnswerPage *page)
 	if (page->reader == NULL)
 		sgip_report_no_memory();
 	sgip_listing_begin_page(answer->listing);
-	page->tries = page->call.tries;
 }
 
 /* The JSON of a page has given something else than an element. */
 static PageResult
 handle_json(SgipAnswer *answer, AnswerPage *page, SgipJsonResult json)
 {
-	if (json == SGIP_JSON_END)
-	{
-		check_end(answer, page);
-		return finish_page(answer, page);
-	}
+	const SgipHttpResult *result = sgip_http_result(page->call.transfer);
+
+	if (json == SGIP_JSON_NO_MEMORY)
+		sgip_report_no_memory();
+	if (json == SGIP_JSON_INVALID)
+		sgip_report_invalid(sgip_answer_error_context(answer), sgip_json_problem(page->reader));
 	if (json == SGIP_JSON_REMOTE_ERROR && answer->narrowed && answer->elements == 0)
 		return PAGE_REFUSED;
-	if (json != SGIP_JSON_MORE)
-		report_answer(answer, page, json);
-	if (sgip_http_result(page->call.transfer)->state == SGIP_HTTP_FAILED)
+	if (json == SGIP_JSON_REMOTE_ERROR)
+		sgip_report_remote(sgip_answer_error_context(answer), sgip_json_remote_error(page->reader));
+	if (json == SGIP_JSON_END)
+	{
+		/*
+		 * a list without brackets ends wherever the connection does, unless
+		 * HTTP said where it should
+		 */
+		if (sgip_json_is_bare(page->reader) && !answer->single && !result->head.tells_end)
+			sgip_report_invalid(sgip_answer_error_context(answer),
+								"The list has no brackets, and neither Content-Length nor chunks tell whether this is all of it.");
+		return finish_page(answer, page);
+	}
+	if (result->state == SGIP_HTTP_FAILED)
 		return handle_failure(answer, page);
 	sgip_http_make_room(page->call.transfer);
 	return PAGE_BLOCKED;
@@ -592,37 +575,18 @@ read_page(SgipAnswer *answer, AnswerPage *page)
 
 	if (transfer == NULL)
 		return PAGE_BLOCKED;
-	if (page->tries != page->call.tries)
+	if (page->reader == NULL)
 		begin_try(answer, page);
-	if (!page->accepted)
-	{
-		result = accept_answer(answer, page);
-		if (result != PAGE_ELEMENT)
-			return result;
-		data = sgip_http_window(transfer, &len);
-		if (is_null(answer, page, data, len, &result))
-		{
-			if (sgip_http_result(transfer)->state == SGIP_HTTP_FAILED)
-				return handle_failure(answer, page);
-			return result == PAGE_CHANGED ? finish_page(answer, page) : result;
-		}
-		page->accepted = len > MAX_NULL_BYTES || sgip_http_result(transfer)->state != SGIP_HTTP_RUNNING;
-	}
-
-	if (page->used > 0)
-	{
-		sgip_http_consume(transfer, page->used);
-		page->used = 0;
-	}
+	result = accept_answer(answer, page);
+	if (result != PAGE_ELEMENT)
+		return result;
+	sgip_http_consume(transfer, page->used);
 	data = sgip_http_window(transfer, &len);
 	json = sgip_json_next(page->reader, data, len, sgip_http_result(transfer)->state == SGIP_HTTP_DONE,
 						  &consumed, &answer->element);
+	page->used = json == SGIP_JSON_ELEMENT ? consumed : 0;
 	if (json == SGIP_JSON_ELEMENT)
-	{
-		page->used = consumed;
-		page->accepted = true;
 		return PAGE_ELEMENT;
-	}
 	sgip_http_consume(transfer, consumed);
 	return handle_json(answer, page, json);
 }
