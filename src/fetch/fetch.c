@@ -69,9 +69,8 @@ struct SgipFetch
 	const SgipSearches *searches;
 	int			rows;			/* that are likely to be read, 0: all */
 	SgipShare  *share;
-	bool		asked;			/* for a row */
 	uint64		events;			/* of the client, when there was nothing to
-								 * read */
+								 * read; before that more than it can have */
 
 	dlist_head	sources;		/* in the order of their rows */
 	int			next_search;	/* first search without a source */
@@ -81,9 +80,7 @@ struct SgipFetch
 								 * back to */
 	SgipStringSet *disabled;	/* names of subusers; NULL: not asked for */
 
-	/* an element that is handed out item by item */
-	const SgipElement *element;
-	SgipItems	items;
+	SgipItems	items;			/* of the present element, to be handed out */
 };
 
 SgipFetch *
@@ -100,6 +97,7 @@ sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 	fetch->searches = searches;
 	fetch->rows = rows;
 	fetch->share = share;
+	fetch->events = PG_UINT64_MAX;
 	dlist_init(&fetch->sources);
 	MemoryContextSwitchTo(caller);
 	return fetch;
@@ -197,15 +195,6 @@ add_source(SgipFetch *fetch, Purpose purpose, const SgipTask *task,
 	return source;
 }
 
-/* The next ids get a source. */
-static void
-add_parents(SgipFetch *fetch)
-{
-	const Parent *first = linitial(fetch->parents);
-
-	(void) add_source(fetch, FOR_ROWS, fetch->table->task, first->search, NULL);
-}
-
 /* The ids that a search names, to be asked for as if they were listed. */
 static void
 take_named(SgipFetch *fetch, const SgipSearch *search, const char *names)
@@ -260,7 +249,7 @@ add_next(SgipFetch *fetch)
 		return false;
 	if (fetch->parents != NIL)
 	{
-		add_parents(fetch);
+		add_source(fetch, FOR_ROWS, task, ((Parent *) linitial(fetch->parents))->search, NULL);
 		return true;
 	}
 	if (fetch->next_search < fetch->searches->count)
@@ -521,65 +510,39 @@ take_element(SgipFetch *fetch, Source *source, const SgipElement *element)
 		(!inconclusive || all_disabled(fetch, source, element));
 }
 
-/* The present element as a row. */
-static void
-show_row(SgipFetch *fetch, Source *source, SgipRow *row, const SgipSearch **search)
-{
-	row->element = fetch->element;
-	row->members = &source->members;
-	row->parent = source->parent;
-	*search = source->search;
-}
-
-/* The next item of the present element as a row; false if there is none. */
-static bool
-next_item(SgipFetch *fetch, Source *source, SgipRow *row, const SgipSearch **search)
-{
-	row->item = sgip_items_next(&fetch->items);
-	if (row->item == NULL)
-		return false;
-	show_row(fetch, source, row, search);
-	return true;
-}
-
 SgipFetchResult
 sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 {
-	bool		unnest = fetch->table->task->unnest != NULL;
-
-	fetch->asked = true;
-	if (unnest && next_item(fetch, head_source(fetch), row, search))
-		return SGIP_FETCH_ROW;
-	row->item = NULL;
 	for (;;)
 	{
 		Source	   *source = head_source(fetch);
 
+		row->item = sgip_items_next(&fetch->items);
+		if (row->item != NULL)
+			return SGIP_FETCH_ROW;
 		if (source == NULL)
 		{
 			if (!add_next(fetch))
 				return SGIP_FETCH_END;
 			continue;
 		}
-		switch (sgip_reader_next(source->reader, &fetch->element))
+		switch (sgip_reader_next(source->reader, &row->element))
 		{
 			case SGIP_ANSWER_ELEMENT:
-				if (!take_element(fetch, source, fetch->element))
+				if (!take_element(fetch, source, row->element))
 				{
 					/* such elements can be many, and all of them there */
 					CHECK_FOR_INTERRUPTS();
 					break;
 				}
-				if (unnest)
-				{
-					sgip_items_begin(&fetch->items,
-									 sgip_members_list(&source->members, source->members.unnest));
-					if (!next_item(fetch, source, row, search))
-						break;
-				}
-				else
-					show_row(fetch, source, row, search);
-				return SGIP_FETCH_ROW;
+				row->members = &source->members;
+				row->parent = source->parent;
+				*search = source->search;
+				if (fetch->table->task->unnest == NULL)
+					return SGIP_FETCH_ROW;
+				sgip_items_begin(&fetch->items,
+								 sgip_members_list(&source->members, source->members.unnest));
+				break;
 			case SGIP_ANSWER_END:
 				ask_again(fetch, source);
 				drop_source(source);
@@ -601,7 +564,7 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 bool
 sgip_fetch_has_news(SgipFetch *fetch)
 {
-	return !fetch->asked || sgip_share_client(fetch->share)->events != fetch->events;
+	return sgip_share_client(fetch->share)->events != fetch->events;
 }
 
 char *
