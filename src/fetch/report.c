@@ -176,12 +176,23 @@ sgip_report_clean(const char *text, size_t len, const SgipCredentials *credentia
 	return clean;
 }
 
-/* CONTEXT of every error here. */
+/* What stands below the message of every error here: DETAIL and HINT, or NULL; CONTEXT. */
 static int
-request_context(const SgipErrorContext *failed)
+add_details(const SgipErrorContext *failed, const char *detail, const char *hint)
 {
+	if (detail != NULL)
+		errdetail_internal("%s", detail);
+	if (hint != NULL)
+		errhint("%s", hint);
 	return errcontext("foreign table \"%s\", request %s to server \"%s\"",
 					  failed->table, failed->request, failed->server->name);
+}
+
+/* DETAIL that quotes the server; NULL if it said nothing. */
+static const char *
+quote(const char *said)
+{
+	return *said ? psprintf("The server said: %s", said) : NULL;
 }
 
 /*
@@ -200,33 +211,30 @@ asks_retired_api(const SgipServer *server)
 }
 
 /* HINT for a server of the retired API; else the one given (or none). */
-static int
-retired_hint(const SgipErrorContext *failed, const char *otherwise)
+static const char *
+retired_hint(const SgipServer *server, const char *otherwise)
 {
-	const SgipServer *server = failed->server;
-
 	if (asks_retired_api(server))
-		return errhint("SendGrid retired the v2 API in February 2025. To use the API of today: %s",
-					   sgip_option_alter_server(server, SGIP_API_V3));
-	return otherwise ? errhint("%s", otherwise) : 0;
+		return psprintf("SendGrid retired the v2 API in February 2025. To use the API of today: %s",
+						sgip_option_alter_server(server, SGIP_API_V3));
+	return otherwise;
 }
 
 /* Does the status, or what the server said, suggest that the account is in another region? */
 static bool
 is_about_region(int status, const char *said)
 {
-	return status == 451 ||
-		(said != NULL && (strcasestr(said, "region") != NULL || strcasestr(said, "residency") != NULL));
+	return status == 451 || strcasestr(said, "region") != NULL || strcasestr(said, "residency") != NULL;
 }
 
 /* HINT for that. */
-static int
+static const char *
 region_hint(const SgipServer *server)
 {
 	bool		is_eu = strstr(server->base_url, "//api.eu.") != NULL;
 
-	return errhint("The key may belong to another region, where base_url is %s.",
-				   is_eu ? "https://api.sendgrid.com" : "https://api.eu.sendgrid.com");
+	return psprintf("The key may belong to another region, where base_url is %s.",
+					is_eu ? "https://api.sendgrid.com" : "https://api.eu.sendgrid.com");
 }
 
 /* Does the text of an error object say that the credentials are wrong? */
@@ -239,37 +247,32 @@ is_about_credentials(const SgipRemoteError *error)
 		"username and/or password",
 		"permission denied",
 		"not authorized",
-		"authorization required",
-		"authenticated user is not authorized"
+		"authorization required"
 	};
 	char	   *lower = pstrdup(error->text);
+	bool		found = error->code == 401 || error->code == 403;
 
-	if (error->code == 401 || error->code == 403)
-		return true;
+	/* by ASCII's rules, not those of the locale */
 	for (char *p = lower; *p; p++)
 		*p = pg_ascii_tolower((unsigned char) *p);
 	for (int i = 0; i < (int) lengthof(phrases); i++)
-	{
-		if (strstr(lower, phrases[i]) != NULL)
-			return true;
-	}
-	return false;
+		found |= strstr(lower, phrases[i]) != NULL;
+	return found;
 }
 
 /* Raises 28000. */
 static void
 report_refused(const SgipErrorContext *failed, const char *said)
 {
-	bool		is_v3 = failed->server->api == SGIP_API_V3;
+	const char *hint = "Check the options of the user mapping.";
 
+	if (failed->server->api == SGIP_API_V3)
+		hint = is_about_region(0, said) ? region_hint(failed->server) :
+			"Check the options of the user mapping, the key's scopes, and that base_url is the host of the key's region.";
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 errmsg("server \"%s\" refused the credentials", failed->server->name),
-			 said && *said ? errdetail("The server said: %s", said) : 0,
-			 is_v3 && is_about_region(0, said) ? region_hint(failed->server) :
-			 errhint("Check the options of the user mapping%s.",
-					 is_v3 ? ", the key's scopes, and that base_url is the host of the key's region" : ""),
-			 request_context(failed)));
+			 add_details(failed, quote(said), hint)));
 }
 
 void
@@ -285,40 +288,36 @@ sgip_report_transfer(const SgipErrorContext *failed, const SgipHttpResult *resul
 			ereport(ERROR,
 					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
 					 errmsg("could not connect to server \"%s\"", server->name),
-					 errdetail("%s", said),
-					 errhint("Check the options base_url, proxy, ca_file and connect_timeout of the server, and the network."),
-					 request_context(failed)));
+					 add_details(failed, said,
+								 "Check the options base_url, proxy, ca_file and connect_timeout of the server, and the network.")));
 			break;
 		case SGIP_HTTP_SILENT:
 			ereport(ERROR,
 					(errcode(ERRCODE_CONNECTION_FAILURE),
 					 errmsg("server \"%s\" sent nothing for %d ms", server->name,
 							server->read_timeout_ms),
-					 errhint("The server option read_timeout sets how long to wait."),
-					 request_context(failed)));
+					 add_details(failed, NULL, "The server option read_timeout sets how long to wait.")));
 			break;
 		case SGIP_HTTP_LOST:
 			ereport(ERROR,
 					(errcode(ERRCODE_CONNECTION_FAILURE),
 					 errmsg("connection to server \"%s\" was lost before the answer was complete",
 							server->name),
-					 errdetail("%s", said),
-					 request_context(failed)));
+					 add_details(failed, said, NULL)));
 			break;
 		case SGIP_HTTP_BROKEN:
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_ERROR),
 					 errmsg("answer of server \"%s\" is not valid HTTP", server->name),
-					 errdetail("%s", said),
-					 request_context(failed)));
+					 add_details(failed, said, NULL)));
 			break;
 		case SGIP_HTTP_DESCRIPTORS:
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					 errmsg("too many open files for a connection to server \"%s\"", server->name),
-					 errdetail("This session holds as many file descriptors as PostgreSQL lets extensions have, or the system gives no more."),
-					 errhint("Raise max_files_per_process, or read fewer foreign tables at the same time."),
-					 request_context(failed)));
+					 add_details(failed,
+								 "This session holds as many file descriptors as PostgreSQL lets extensions have, or the system gives no more.",
+								 "Raise max_files_per_process, or read fewer foreign tables at the same time.")));
 			break;
 		case SGIP_HTTP_INTERNAL:
 			break;
@@ -326,8 +325,7 @@ sgip_report_transfer(const SgipErrorContext *failed, const SgipHttpResult *resul
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("request to server \"%s\" failed", server->name),
-			 errdetail("%s", said),
-			 request_context(failed)));
+			 add_details(failed, said, NULL)));
 }
 
 /* What the body of a failed request says: the API's error, or its beginning. */
@@ -345,20 +343,13 @@ words_of_body(const SgipErrorContext *failed, const char *body, size_t len, Sgip
 	return said;
 }
 
-/* HINT for a path that the server does not have. */
-static const char *
-not_found_hint(const SgipServer *server)
-{
-	if (server->api == SGIP_API_V3)
-		return "Check the server option base_url; it ends before the \"/v3\" of the request's path.";
-	return "Check the server options base_url, resource and api_version.";
-}
-
 void
 sgip_report_status(const SgipErrorContext *failed, const char *body, size_t len)
 {
+	const SgipServer *server = failed->server;
 	const SgipHttpHead *head = failed->head;
 	int			status = head->status;
+	const char *hint = NULL;
 	SgipRemoteError error;
 	char	   *said = words_of_body(failed, body, len, &error);
 
@@ -367,23 +358,23 @@ sgip_report_status(const SgipErrorContext *failed, const char *body, size_t len)
 	if (status >= 300 && status < 400 && status != 304)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
-				 errmsg("server \"%s\" answered with a redirect (HTTP status %d)",
-						failed->server->name, status),
-				 head->location[0] != '\0' ?
-				 errdetail("It points to %s.",
-						   sgip_report_clean(head->location, strlen(head->location),
-											 failed->credentials)) : 0,
-				 retired_hint(failed, "Redirects are never followed, because credentials are sent with every request. "
-							  "Correct the server option base_url if the new place can be trusted."),
-				 request_context(failed)));
+				 errmsg("server \"%s\" answered with a redirect (HTTP status %d)", server->name, status),
+				 add_details(failed,
+							 head->location[0] == '\0' ? NULL :
+							 psprintf("It points to %s.",
+									  sgip_report_clean(head->location, strlen(head->location), failed->credentials)),
+							 retired_hint(server, "Redirects are never followed, because credentials are sent with every request. "
+										  "Correct the server option base_url if the new place can be trusted."))));
+	if (status == 404 || status == 410)
+		hint = retired_hint(server, server->api == SGIP_API_V3 ?
+							"Check the server option base_url; it ends before the \"/v3\" of the request's path." :
+							"Check the server options base_url, resource and api_version.");
+	else if (server->api == SGIP_API_V3 && is_about_region(status, said))
+		hint = region_hint(server);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
-			 errmsg("server \"%s\" answered with HTTP status %d", failed->server->name, status),
-			 *said ? errdetail("The server said: %s", said) : 0,
-			 status == 404 || status == 410 ? retired_hint(failed, not_found_hint(failed->server)) :
-			 failed->server->api == SGIP_API_V3 && is_about_region(status, said) ?
-			 region_hint(failed->server) : 0,
-			 request_context(failed)));
+			 errmsg("server \"%s\" answered with HTTP status %d", server->name, status),
+			 add_details(failed, quote(said), hint)));
 }
 
 void
@@ -408,9 +399,8 @@ sgip_report_retries(const SgipErrorContext *failed, int tries, int64 asked_ms,
 			 status == 429 ?
 			 errmsg("rate limit of server \"%s\" exceeded", server->name) :
 			 errmsg("server \"%s\" answered with HTTP status %d", server->name, status),
-			 errdetail_internal("%s", detail.data),
-			 errhint("Try again later, or raise the server options max_retries and max_retry_wait."),
-			 request_context(failed)));
+			 add_details(failed, detail.data,
+						 "Try again later, or raise the server options max_retries and max_retry_wait.")));
 }
 
 void
@@ -423,22 +413,18 @@ sgip_report_remote(const SgipErrorContext *failed, const SgipRemoteError *error)
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("server \"%s\" reported an error", failed->server->name),
-			 errdetail("The server said: %s", said),
-			 request_context(failed)));
+			 add_details(failed, psprintf("The server said: %s", said), NULL)));
 }
 
 void
 sgip_report_invalid(const SgipErrorContext *failed, const char *problem)
 {
-	char	   *clean = sgip_report_clean(problem, strlen(problem), failed->credentials);
-
 	ereport(ERROR,
 			(errcode(SGIP_ERRCODE_NOT_JSON),
 			 errmsg("answer of server \"%s\" is not the JSON that the task gives",
 					failed->server->name),
-			 errdetail("%s", clean),
-			 retired_hint(failed, NULL),
-			 request_context(failed)));
+			 add_details(failed, sgip_report_clean(problem, strlen(problem), failed->credentials),
+						 retired_hint(failed->server, NULL))));
 }
 
 void
@@ -447,8 +433,9 @@ sgip_report_stuck(const SgipErrorContext *failed)
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("listing of server \"%s\" does not advance", failed->server->name),
-			 errdetail("The server repeats rows or sends pages without any, and does not say that these are all."),
-			 request_context(failed)));
+			 add_details(failed,
+						 "The server repeats rows or sends pages without any, and does not say that these are all.",
+						 NULL)));
 }
 
 void
