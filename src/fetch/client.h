@@ -123,7 +123,7 @@ extern bool sgip_client_may_send(SgipCall *call, bool ahead);
 /* Is there a free slot for another call that is read later? */
 extern bool sgip_client_has_slot(SgipClient *client);
 
-/* Sends the call, for the first time or again */
+/* Sends the call, for the first time or again, when sgip_client_may_send has said so */
 extern void sgip_client_send(SgipCall *call, const SgipTask *task,
 							 const SgipArguments *arguments, const SgipPage *page);
 
