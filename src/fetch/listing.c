@@ -30,15 +30,14 @@
 struct SgipListing
 {
 	const SgipTask *task;
-	bool		paged;			/* there may be more than one page */
-	int			limit;			/* rows that a page is asked for, 0: not paged */
+	int			limit;			/* rows that a page is asked for, 0: there is
+								 * but one */
 
 	/* keys of elements, NULL if the listing is not paged */
 	SgipStringSet *seen;		/* of earlier pages and tries */
 	SgipStringSet *present;		/* of this one */
-	int64		fresh;			/* elements with a key of this page that are
-								 * new */
-	int			stale_pages;	/* pages in a row without a new element */
+	int			stale_pages;	/* in a row without a new element; -1: this
+								 * page has one */
 
 	/* OFFSET: what the first page said about the others; step 0: nothing */
 	int			step;			/* rows per page */
@@ -51,10 +50,9 @@ sgip_listing_new(const SgipTask *task, bool single, int page_size)
 	SgipListing *listing = palloc0(sizeof(SgipListing));
 
 	listing->task = task;
-	listing->paged = !single && task->paging != SGIP_PAGING_NONE;
-	if (listing->paged)
+	if (!single && task->paging != SGIP_PAGING_NONE)
 		listing->limit = Min(page_size, task->page_max);
-	if (listing->paged && task->key_field >= 0)
+	if (listing->limit > 0 && task->key_field >= 0)
 	{
 		listing->seen = sgip_string_set_new();
 		listing->present = sgip_string_set_new();
@@ -132,7 +130,7 @@ sgip_listing_take(SgipListing *listing, const SgipElement *element)
 	if (sgip_string_set_has(listing->seen, key.text))
 		return false;
 	(void) sgip_string_set_add(listing->present, key.text);
-	listing->fresh++;
+	listing->stale_pages = -1;
 	return true;
 }
 
@@ -198,26 +196,18 @@ SgipNextPage
 sgip_listing_next(SgipListing *listing, const SgipPage *page, int64 elements,
 				  const SgipHttpHead *head, const SgipJsonReader *reader, SgipPage *next)
 {
-	SgipNextPage follows = SGIP_NEXT_END;
+	SgipNextPage follows;
 
 	*next = *page;
 	next->limit = listing->limit;
-	switch (listing->paged ? listing->task->paging : SGIP_PAGING_NONE)
-	{
-		case SGIP_PAGING_NONE:
-			break;
-		case SGIP_PAGING_OFFSET:
-			follows = next_by_offset(listing, page, elements, head, next);
-			break;
-		case SGIP_PAGING_AFTER_KEY:
-		case SGIP_PAGING_LAST:
-			follows = next_by_cursor(listing, page, elements, reader, next);
-			break;
-	}
-	listing->stale_pages = listing->fresh > 0 ? 0 : listing->stale_pages + 1;
-	listing->fresh = 0;
+	if (listing->limit == 0)
+		return SGIP_NEXT_END;
+	if (listing->task->paging == SGIP_PAGING_OFFSET)
+		follows = next_by_offset(listing, page, elements, head, next);
+	else
+		follows = next_by_cursor(listing, page, elements, reader, next);
 	if (follows == SGIP_NEXT_PAGE && listing->seen != NULL &&
-		listing->stale_pages >= MAX_STALE_PAGES)
+		++listing->stale_pages >= MAX_STALE_PAGES)
 		return SGIP_NEXT_STUCK;
 	return follows;
 }
