@@ -322,25 +322,20 @@ is_filled(const SgipNode *list)
 bool
 sgip_members_derive(const SgipMembers *members, bool *inconclusive)
 {
-	bool		used;
-	bool		pooled;
+	bool		used = is_filled(sgip_members_list(members, members->subusers));
+	bool		pooled = is_filled(sgip_members_list(members, members->pools));
 
-	*inconclusive = false;
-	if (members->task->derive == SGIP_DERIVE_ALL)
-		return true;
-	used = is_filled(sgip_members_list(members, members->subusers));
-	pooled = is_filled(sgip_members_list(members, members->pools));
+	*inconclusive = members->task->derive == SGIP_DERIVE_AVAILABLE && used;
 	switch (members->task->derive)
 	{
+		case SGIP_DERIVE_ALL:
+			break;
 		case SGIP_DERIVE_FREE:
 			return !used && !pooled;
 		case SGIP_DERIVE_TAKEN:
 			return used || pooled;
 		case SGIP_DERIVE_AVAILABLE:
-			*inconclusive = used;
 			return used || !pooled;
-		case SGIP_DERIVE_ALL:
-			break;
 	}
 	return true;
 }
