@@ -42,6 +42,7 @@ typedef struct Parent
 	bool		listed;			/* it comes from a listing */
 	bool		lacking;		/* to be named alone, since an answer about
 								 * several lacked it */
+	bool		seen;			/* a row has come for it */
 	char		id[FLEXIBLE_ARRAY_MEMBER];
 } Parent;
 
@@ -56,7 +57,6 @@ typedef struct Source
 								 * or NULL */
 	List	   *named;			/* Parents that the request names, where it
 								 * can name many */
-	SgipStringSet *seen;		/* of those, the ones that rows have come for */
 	const char *wanted;			/* FOR_PARENTS: the only id to be taken; NULL:
 								 * all are */
 	SgipMembers members;		/* of its elements, and what they have to be */
@@ -154,7 +154,6 @@ name_parents(SgipFetch *fetch, Source *source, int field, SgipArguments *argumen
 		source->named = lappend(source->named, parent);
 		fetch->parents = list_delete_first(fetch->parents);
 	}
-	source->seen = sgip_string_set_new();
 	source->parent = first->listed ? pstrdup(first->id) : NULL;
 	arguments->values[field] = buf.data;
 }
@@ -263,8 +262,9 @@ add_next(SgipFetch *fetch)
 }
 
 /*
- * A request that named several ids has been answered.  Those without a row
- * are asked for alone: whether the API considers all ids is not documented.
+ * A request that named several ids has been answered, or refused.  Those
+ * without a row are asked for alone: whether the API considers all ids is not
+ * documented.
  */
 static void
 ask_again(SgipFetch *fetch, Source *source)
@@ -276,11 +276,10 @@ ask_again(SgipFetch *fetch, Source *source)
 	foreach(lc, list_length(source->named) > 1 ? source->named : NIL)
 	{
 		Parent	   *parent = lfirst(lc);
-		SgipSpan	name = {parent->id, strlen(parent->id)};
 
-		if (sgip_string_set_has(source->seen, name))
+		if (parent->seen)
 			continue;
-		parent = new_parent(parent->search, parent->id, name.len, parent->listed);
+		parent = new_parent(parent->search, parent->id, strlen(parent->id), parent->listed);
 		parent->lacking = true;
 		missing = lappend(missing, parent);
 	}
@@ -297,27 +296,7 @@ drop_source(Source *source)
 	if (source->parent != NULL)
 		pfree(source->parent);
 	list_free_deep(source->named);
-	sgip_string_set_free(source->seen);
 	pfree(source);
-}
-
-/* A request that names several ids was refused: each is asked for alone. */
-static void
-name_alone(SgipFetch *fetch, Source *source)
-{
-	fetch->one_by_one = true;
-	fetch->parents = list_concat(source->named, fetch->parents);
-	source->named = NIL;
-	drop_source(source);
-}
-
-/* The one id that a source asks for, in the fetch's context. */
-static char *
-take_id(SgipFetch *fetch, const Source *source)
-{
-	const Parent *parent = source->named != NIL ? linitial(source->named) : NULL;
-
-	return MemoryContextStrdup(fetch->context, parent ? parent->id : source->parent);
 }
 
 /*
@@ -342,7 +321,8 @@ fall_back(SgipFetch *fetch, Source *source)
 	fetch->fell_back |= fetch->searches->count > 1 || source->named != NIL;
 	other = add_search(fetch, source->search, &whole);
 	if (other->purpose == FOR_PARENTS)
-		other->wanted = take_id(fetch, source);
+		other->wanted = MemoryContextStrdup(fetch->context, source->named == NIL ? source->parent :
+											((Parent *) linitial(source->named))->id);
 	drop_source(source);
 	dlist_move_head(&fetch->sources, &other->node);
 }
@@ -431,17 +411,18 @@ take_parent(SgipFetch *fetch, Source *source, const SgipElement *element)
 	MemoryContextSwitchTo(caller);
 }
 
-/* Is the row for an id that the request names?  The parameter might have no effect. */
+/* Is it the first row for an id that the request names?  The parameter might have no effect. */
 static bool
 take_named_row(SgipFetch *fetch, Source *source, const SgipElement *element)
 {
 	const SgipTask *task = fetch->table->task;
 	SgipSpan	id = sgip_json_member(element, task->fields[sgip_task_parent_field(task)].key).text;
+	bool		fresh = false;
 	ListCell   *lc;
 
 	foreach(lc, source->named)
 	{
-		const Parent *parent = lfirst(lc);
+		Parent	   *parent = lfirst(lc);
 
 		if (strlen(parent->id) == id.len && memcmp(parent->id, id.data, id.len) == 0)
 		{
@@ -450,10 +431,11 @@ take_named_row(SgipFetch *fetch, Source *source, const SgipElement *element)
 			 * one by one
 			 */
 			fetch->one_by_one |= parent->lacking;
-			return sgip_string_set_add(source->seen, id);
+			fresh |= !parent->seen;
+			parent->seen = true;
 		}
 	}
-	return false;
+	return fresh;
 }
 
 /* Takes note of a subuser if it is disabled. */
@@ -549,7 +531,11 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 				break;
 			case SGIP_ANSWER_REFUSED:
 				if (list_length(source->named) > 1)
-					name_alone(fetch, source);
+				{
+					fetch->one_by_one = true;
+					ask_again(fetch, source);
+					drop_source(source);
+				}
 				else
 					fall_back(fetch, source);
 				break;
