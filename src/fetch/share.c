@@ -82,7 +82,6 @@ typedef enum AnswerState
 typedef struct SharedAnswer
 {
 	dlist_node	node;			/* in its registry's answers */
-	SgipRegistry *registry;
 	MemoryContext context;
 	MemoryContextCallback cleanup;
 	uint64		hash;			/* of the key */
@@ -185,12 +184,11 @@ sgip_share_statement(EState *estate)
 	}
 	statement = MemoryContextAllocZero(estate->es_query_cxt, sizeof(SgipStatement));
 	statement->estate = estate;
-	statement->context = estate->es_query_cxt;
-	statement->wanted = wanted_create(statement->context, 8, NULL);
+	statement->wanted = wanted_create(estate->es_query_cxt, 8, NULL);
 	statement->cleanup.func = forget_statement;
 	statement->cleanup.arg = statement;
 	dlist_push_head(&statements, &statement->node);
-	MemoryContextRegisterResetCallback(statement->context, &statement->cleanup);
+	MemoryContextRegisterResetCallback(estate->es_query_cxt, &statement->cleanup);
 	return statement;
 }
 
@@ -255,12 +253,12 @@ detach_readers(void *arg)
 
 /* Stops an answer and frees it. */
 static void
-forget(SharedAnswer *shared)
+forget(SgipRegistry *registry, SharedAnswer *shared)
 {
-	IndexEntry *entry = hash_search(shared->registry->index, &shared->hash, HASH_FIND, NULL);
+	IndexEntry *entry = hash_search(registry->index, &shared->hash, HASH_FIND, NULL);
 
 	if (entry != NULL && entry->shared == shared)
-		hash_search(shared->registry->index, &shared->hash, HASH_REMOVE, NULL);
+		hash_search(registry->index, &shared->hash, HASH_REMOVE, NULL);
 	dlist_delete(&shared->node);
 	sgip_answer_end(shared->answer);
 	sgip_store_end(shared->store);
@@ -274,7 +272,7 @@ end_registry(SgipRegistry *registry)
 	if (registry == NULL)
 		return;
 	while (!dlist_is_empty(&registry->answers))
-		forget(dlist_head_element(SharedAnswer, node, &registry->answers));
+		forget(registry, dlist_head_element(SharedAnswer, node, &registry->answers));
 	MemoryContextDelete(registry->context);
 }
 
@@ -311,7 +309,6 @@ begin_shared(SgipShare *share, const char *key, const SgipTask *task,
 	if (registry->index == NULL)
 		registry->index = hash_create("sgip_fdw answers", 16, &control,
 									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	shared->registry = registry;
 	shared->context = context;
 	shared->key = pstrdup(key);
 	shared->hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
@@ -416,7 +413,7 @@ make_room(SgipShare *share)
 			read_on(shared, share, MAX_DRAINED);
 		}
 		if (full || shared->state == ANSWER_READING)
-			forget(shared);
+			forget(registry, shared);
 	}
 }
 
@@ -474,7 +471,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId 
 		SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
 
 		if (shared->answer != NULL && !is_read_outside(shared, subid))
-			forget(shared);
+			forget(transaction_registry, shared);
 	}
 }
 
@@ -549,32 +546,31 @@ sgip_share_keep(SgipShare *share)
 	share->keep = true;
 }
 
+/* Hash value of a row of a catalog and what stood before; releases the row. */
+static uint64
+hash_row(HeapTuple row, uint64 hash)
+{
+	if (!HeapTupleIsValid(row))
+		return hash;
+	hash = hash_bytes_extended((const unsigned char *) GETSTRUCT(row),
+							   row->t_len - row->t_data->t_hoff, hash);
+	ReleaseSysCache(row);
+	return hash;
+}
+
 /*
- * What the answers of a server depend on besides the request: the options of
- * the server and of the user's mapping as they are now.
+ * What the answers of a server depend on besides the request: the server and
+ * the user's mapping, with oid, owner, name and options as they are now.
  */
 static uint64
 fingerprint(Oid server_id, Oid user_id)
 {
-	uint64		hash = 0;
-	HeapTuple	tuple = SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(server_id));
+	uint64		hash = hash_row(SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(server_id)), 0);
+	HeapTuple	mapping = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user_id), ObjectIdGetDatum(server_id));
 
-	for (int i = 0; i < 2; i++)
-	{
-		if (HeapTupleIsValid(tuple))
-		{
-			/* with oid, owner and name, as they stand in the catalog */
-			hash = hash_bytes_extended((const unsigned char *) GETSTRUCT(tuple),
-									   tuple->t_len - tuple->t_data->t_hoff, hash);
-			ReleaseSysCache(tuple);
-		}
-		if (i > 0)
-			break;
-		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user_id), ObjectIdGetDatum(server_id));
-		if (!HeapTupleIsValid(tuple))
-			tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server_id));
-	}
-	return hash;
+	if (!HeapTupleIsValid(mapping))
+		mapping = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server_id));
+	return hash_row(mapping, hash);
 }
 
 /* The registry that the scan belongs to. */
@@ -594,7 +590,7 @@ choose_registry(SgipShare *share)
 	if (*count_wanted(share, share->table->task) == 1 && (other == NULL || *count_wanted(share, other) == 1))
 		return get_registry(&share->registry, share->context);
 	share->scope = OF_STATEMENT;
-	return get_registry(&statement->registry, statement->context);
+	return get_registry(&statement->registry, statement->estate->es_query_cxt);
 }
 
 /* The client that the registry has for the scan's server and user. */

@@ -20,7 +20,6 @@ typedef struct SgipStatement
 {
 	dlist_node	node;			/* in those of this backend */
 	const EState *estate;
-	MemoryContext context;
 	MemoryContextCallback cleanup;
 	struct wanted_hash *wanted; /* listings, and how many scans may read each */
 	int			scans;			/* that have not ended */
