@@ -428,12 +428,6 @@ finish_page(SgipAnswer *answer, AnswerPage *page)
 
 	if (answer->elements == 0 && answer->inconclusive)
 		return PAGE_REFUSED;
-
-	/*
-	 * only now: a reader that stops within the first page should not cause
-	 * more requests
-	 */
-	sgip_listing_learn(answer->listing, &page->position, head);
 	caller = MemoryContextSwitchTo(answer->context);
 	follows = sgip_listing_next(answer->listing, &page->position, page->elements,
 								head, page->reader, &next);

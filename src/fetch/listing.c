@@ -39,7 +39,10 @@ struct SgipListing
 	int			stale_pages;	/* in a row without a new element; -1: this
 								 * page has one */
 
-	/* OFFSET: what the first page said about the others; step 0: nothing */
+	/*
+	 * OFFSET: what the headers of the first page said about the others, so
+	 * that several can be asked for at once; step 0: nothing
+	 */
 	int			step;			/* rows per page */
 	int64		last_offset;	/* where the last page begins */
 };
@@ -82,20 +85,6 @@ url_parameter(const char *url, const char *name)
 			return isdigit((unsigned char) p[len + 1]) ? strtoll(p + len + 1, NULL, 10) : -1;
 	}
 	return -1;
-}
-
-void
-sgip_listing_learn(SgipListing *listing, const SgipPage *page, const SgipHttpHead *head)
-{
-	int64		next = url_parameter(head->link_next, "offset");
-	int64		last = url_parameter(head->link_last, "offset");
-
-	if (listing->task->paging != SGIP_PAGING_OFFSET || listing->step != 0 ||
-		page->offset != 0 || page->limit < listing->limit ||
-		next <= 0 || next > page->limit || last < next)
-		return;
-	listing->step = (int) next;
-	listing->last_offset = last;
 }
 
 bool
@@ -154,6 +143,12 @@ next_by_offset(SgipListing *listing, const SgipPage *page, int64 elements,
 	int64		last = url_parameter(head->link_last, "offset");
 	int64		named = url_parameter(head->link_next, "offset");
 
+	if (page->offset == 0 && page->limit >= listing->limit &&
+		named > 0 && named <= page->limit && last >= named)
+	{
+		listing->step = (int) named;
+		listing->last_offset = last;
+	}
 	if (elements == 0 && named > page->offset && (last < 0 || last > page->offset))
 	{
 		next->offset = named;

@@ -35,13 +35,9 @@ extern SgipListing *sgip_listing_new(const SgipTask *task, bool single, int page
 extern SgipPage sgip_listing_first(const SgipListing *listing, int rows);
 
 /*
- * Learns from the headers of the first page, when it is complete, where the
- * others begin, so that several can be asked for at once.
+ * Where the page behind this one begins, as far as the headers of the first
+ * one have told; nothing is known before that is complete.
  */
-extern void sgip_listing_learn(SgipListing *listing, const SgipPage *page,
-							   const SgipHttpHead *head);
-
-/* Where the page behind this one begins, as far as that is known in advance */
 extern bool sgip_listing_ahead(const SgipListing *listing, const SgipPage *page,
 							   SgipPage *next);
 
