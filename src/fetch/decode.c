@@ -104,7 +104,9 @@ find_member(const SgipMembers *members, const char *key, size_t len)
 {
 	for (int i = 0; i < members->count; i++)
 	{
-		if (members->members[i].key_len == len && memcmp(members->members[i].key, key, len) == 0)
+		const char *known = members->fields[i]->key;
+
+		if (strncmp(known, key, len) == 0 && known[len] == '\0')
 			return i;
 	}
 	return -1;
@@ -122,7 +124,7 @@ require(SgipMembers *members, const char *key)
 	if (number < 0)
 		return -1;
 	members->required |= 1u << number;
-	if (members->members[number].field->kind == SGIP_KIND_BOOLEAN)
+	if (members->fields[number]->kind == SGIP_KIND_BOOLEAN)
 		members->not_null |= 1u << number;
 	return number;
 }
@@ -140,9 +142,7 @@ add_member(SgipMembers *members, const SgipField *field)
 	number = members->count++;
 	if (field->subkey != NULL)
 		*(is_list(field) ? &items : &kinds) = SGIP_VALUE_OBJECT;
-	members->members[number].key = field->key;
-	members->members[number].key_len = strlen(field->key);
-	members->members[number].field = field;
+	members->fields[number] = field;
 	members->bad_kinds[number] = (uint8_t) ~(kinds | SGIP_VALUE_NULL);
 	members->bad_items[number] = (uint8_t) ~items;
 	return number;
@@ -257,7 +257,7 @@ refuse_lack(const SgipMembers *members, uint32_t lacking, const SgipElement *ele
 	while ((lacking & 1u << number) == 0)
 		number++;
 	snprintf(problem, SGIP_PROBLEM_BYTES, "element %ld has no \"%s\"",
-			 element->number, members->members[number].key);
+			 element->number, members->fields[number]->key);
 	return false;
 }
 
@@ -278,7 +278,7 @@ find_members(SgipMembers *members, const SgipElement *element, char *problem)
 		members->nodes[number] = node;
 		if (((node->kind & members->bad_kinds[number]) |
 			 (node->contents & members->bad_items[number])) != 0)
-			return refuse_type(members->members[number].field, true, element, problem);
+			return refuse_type(members->fields[number], true, element, problem);
 		if (node->kind != SGIP_VALUE_NULL || (members->not_null & 1u << number) == 0)
 			lacking &= ~(1u << number);
 	}
