@@ -336,31 +336,25 @@ typedef enum PageResult
 } PageResult;
 
 /*
- * Schedules another try of a page after a failure that may be temporary;
- * false if there must be none.
+ * Schedules another try of a page if the connection has failed, before the
+ * answer or within it; false if there must be none.
  */
 static bool
-try_again(SgipAnswer *answer, AnswerPage *page, int64 asked_ms)
-{
-	return (page->elements == 0 || sgip_listing_knows_repeats(answer->listing)) &&
-		sgip_client_try_again(&page->call, asked_ms);
-}
-
-/* Did the connection fail, before the answer or within it? */
-static bool
-lost_connection(const AnswerPage *page)
+try_again(SgipAnswer *answer, AnswerPage *page)
 {
 	const SgipHttpResult *result = sgip_http_result(page->call.transfer);
 
 	return result->state == SGIP_HTTP_FAILED &&
-		(result->failure == SGIP_HTTP_CONNECT || result->failure == SGIP_HTTP_LOST);
+		(result->failure == SGIP_HTTP_CONNECT || result->failure == SGIP_HTTP_LOST) &&
+		(page->elements == 0 || sgip_listing_knows_repeats(answer->listing)) &&
+		sgip_client_try_again(&page->call, -1);
 }
 
 /* The transfer failed: another try if that can help, else an error. */
 static PageResult
 handle_failure(SgipAnswer *answer, AnswerPage *page)
 {
-	if (lost_connection(page) && try_again(answer, page, -1))
+	if (try_again(answer, page))
 		return PAGE_CHANGED;
 	sgip_report_transfer(sgip_answer_error_context(answer), sgip_http_result(page->call.transfer));
 }
@@ -406,7 +400,7 @@ handle_status(SgipAnswer *answer, AnswerPage *page, const char *body, size_t len
 			return PAGE_CHANGED;
 		}
 		/* its words decide: they may have been cut short */
-		if (lost_connection(page) && try_again(answer, page, -1))
+		if (try_again(answer, page))
 			return PAGE_CHANGED;
 	}
 	/* with a wrong key the whole listing would be refused, too */
