@@ -64,29 +64,20 @@ sgip_store_new(SgipStoreBudget *budget, ResourceOwner owner)
 }
 
 /*
- * Closes the file, by way of its owner.  BufFileClose would first write what
+ * The file is closed by way of its owner.  BufFileClose would first write what
  * it has gathered, which nobody reads, and that can fail: in an abort, for the
  * second time.
  */
-static void
-close_file(SgipStore *store)
-{
-	ResourceOwner owner = store->file_owner;
-
-	store->file = NULL;
-	store->file_owner = NULL;
-	if (owner == NULL)
-		return;
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_BEFORE_LOCKS, false, false);
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_LOCKS, false, false);
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_AFTER_LOCKS, false, false);
-	ResourceOwnerDelete(owner);
-}
-
 void
 sgip_store_end(SgipStore *store)
 {
-	close_file(store);
+	if (store->file_owner != NULL)
+	{
+		ResourceOwnerRelease(store->file_owner, RESOURCE_RELEASE_BEFORE_LOCKS, false, false);
+		ResourceOwnerRelease(store->file_owner, RESOURCE_RELEASE_LOCKS, false, false);
+		ResourceOwnerRelease(store->file_owner, RESOURCE_RELEASE_AFTER_LOCKS, false, false);
+		ResourceOwnerDelete(store->file_owner);
+	}
 	store->budget->used -= store->room;
 	MemoryContextDelete(store->context);
 }
