@@ -136,7 +136,6 @@ sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task,
 {
 	char	   *path = sgip_request_path(client->server, task, arguments);
 
-	memset(call, 0, sizeof(*call));
 	call->client = client;
 	call->path = sgip_limits_path(path);
 	pfree(path);
@@ -150,7 +149,6 @@ sgip_client_drop(SgipCall *call)
 
 	sgip_limits_release(&call->token);
 	sgip_http_stop(call->transfer);
-	call->transfer = NULL;
 	dlist_delete(&call->node);
 	if (client->lease != NULL)
 		sgip_usage_add(client->account, &client->usage);

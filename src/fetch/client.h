@@ -105,7 +105,7 @@ extern SgipClient *sgip_client_new(const SgipServer *server, Oid user_id);
  */
 extern void sgip_client_serve(SgipClient *client, const SgipTable *table, SgipFetchCounters *counters);
 
-/* Adds a call for a listing of that task with those arguments, to be sent */
+/* Adds a call, all zero, for a listing of that task with those arguments, to be sent */
 extern void sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task,
 							const SgipArguments *arguments);
 
