@@ -31,7 +31,6 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
@@ -60,12 +59,35 @@ typedef enum Scope
 	OF_TRANSACTION
 } Scope;
 
+typedef struct SharedAnswer SharedAnswer;
+
+/* What is known by a hash value, of a statement's listings or of the keys of a registry's answers */
+typedef struct Entry
+{
+	uint64		hash;
+	int			scans;			/* that may read the listing; a collision only
+								 * stores in vain */
+	SharedAnswer *shared;		/* the answer */
+	char		status;			/* simplehash.h's */
+} Entry;
+
+#define SH_PREFIX entries
+#define SH_ELEMENT_TYPE Entry
+#define SH_KEY_TYPE uint64
+#define SH_KEY hash
+#define SH_HASH_KEY(table, key) ((uint32) (key))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
 struct SgipRegistry
 {
 	MemoryContext context;
 	SgipStoreBudget budget;
 	List	   *clients;		/* one for each server and user */
-	HTAB	   *index;			/* of answers, by hash of their keys */
+	entries_hash *index;		/* of answers, by hash values of their keys */
 	dlist_head	answers;		/* SharedAnswers, the last used at the end */
 };
 
@@ -79,7 +101,7 @@ typedef enum AnswerState
 } AnswerState;
 
 /* An answer that several may read, or one several times */
-typedef struct SharedAnswer
+struct SharedAnswer
 {
 	dlist_node	node;			/* in its registry's answers */
 	MemoryContext context;
@@ -93,33 +115,7 @@ typedef struct SharedAnswer
 	SgipStore  *store;
 	const SgipFetchCounters *asker; /* the scan that read on last */
 	dlist_head	readers;
-} SharedAnswer;
-
-/* Entry of a registry's index */
-typedef struct IndexEntry
-{
-	uint64		hash;
-	SharedAnswer *shared;
-} IndexEntry;
-
-/* Entry of a statement's wanted listings */
-typedef struct Wanted
-{
-	uint64		listing;		/* hash value: a collision only stores in vain */
-	int			scans;
-	char		status;			/* simplehash.h's */
-} Wanted;
-
-#define SH_PREFIX wanted
-#define SH_ELEMENT_TYPE Wanted
-#define SH_KEY_TYPE uint64
-#define SH_KEY listing
-#define SH_HASH_KEY(table, key) ((uint32) (key))
-#define SH_EQUAL(table, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
+};
 
 struct SgipShare
 {
@@ -184,7 +180,7 @@ sgip_share_statement(EState *estate)
 	}
 	statement = MemoryContextAllocZero(estate->es_query_cxt, sizeof(SgipStatement));
 	statement->estate = estate;
-	statement->wanted = wanted_create(estate->es_query_cxt, 8, NULL);
+	statement->wanted = entries_create(estate->es_query_cxt, 8, NULL);
 	statement->cleanup.func = forget_statement;
 	statement->cleanup.arg = statement;
 	dlist_push_head(&statements, &statement->node);
@@ -200,7 +196,7 @@ count_wanted(SgipShare *share, const SgipTask *task)
 	uint64		account = (uint64) share->table->server->id << 32 | share->user_id;
 	uint64		listing = hash_bytes_extended((const unsigned char *) path, strlen(path), account);
 	bool		found;
-	Wanted	   *entry = wanted_insert(share->statement->wanted, listing, &found);
+	Entry	   *entry = entries_insert(share->statement->wanted, listing, &found);
 
 	if (!found)
 		entry->scans = 0;
@@ -232,6 +228,7 @@ get_registry(SgipRegistry **registry, MemoryContext parent)
 		context = AllocSetContextCreate(parent, "sgip_fdw answers", ALLOCSET_SMALL_SIZES);
 		*registry = MemoryContextAllocZero(context, sizeof(SgipRegistry));
 		(*registry)->context = context;
+		(*registry)->index = entries_create(context, 8, NULL);
 		dlist_init(&(*registry)->answers);
 	}
 	return *registry;
@@ -255,10 +252,10 @@ detach_readers(void *arg)
 static void
 forget(SgipRegistry *registry, SharedAnswer *shared)
 {
-	IndexEntry *entry = hash_search(registry->index, &shared->hash, HASH_FIND, NULL);
+	Entry	   *entry = entries_lookup(registry->index, shared->hash);
 
 	if (entry != NULL && entry->shared == shared)
-		hash_search(registry->index, &shared->hash, HASH_REMOVE, NULL);
+		entries_delete_item(registry->index, entry);
 	dlist_delete(&shared->node);
 	sgip_answer_end(shared->answer);
 	sgip_store_end(shared->store);
@@ -281,11 +278,8 @@ static SharedAnswer *
 find(SgipRegistry *registry, const char *key)
 {
 	uint64		hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
-	IndexEntry *entry;
+	Entry	   *entry = entries_lookup(registry->index, hash);
 
-	if (registry->index == NULL)
-		return NULL;
-	entry = hash_search(registry->index, &hash, HASH_FIND, NULL);
 	if (entry == NULL || strcmp(entry->shared->key, key) != 0 || entry->shared->state == ANSWER_FAILED)
 		return NULL;
 	return entry->shared;
@@ -301,14 +295,8 @@ begin_shared(SgipShare *share, const char *key, const SgipTask *task,
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	SharedAnswer *shared = palloc0(sizeof(SharedAnswer));
-	HASHCTL		control = {.keysize = sizeof(uint64), .entrysize = sizeof(IndexEntry),
-	.hcxt = registry->context};
-	IndexEntry *entry;
 	bool		found;
 
-	if (registry->index == NULL)
-		registry->index = hash_create("sgip_fdw answers", 16, &control,
-									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	shared->context = context;
 	shared->key = pstrdup(key);
 	shared->hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
@@ -321,8 +309,7 @@ begin_shared(SgipShare *share, const char *key, const SgipTask *task,
 	shared->store = sgip_store_new(&registry->budget,
 								   share->scope == OF_TRANSACTION ? TopTransactionResourceOwner : NULL);
 	shared->answer = sgip_answer_begin(share->client, task, arguments, 0);
-	entry = hash_search(registry->index, &shared->hash, HASH_ENTER, &found);
-	entry->shared = shared;
+	entries_insert(registry->index, shared->hash, &found)->shared = shared;
 	dlist_push_tail(&registry->answers, &shared->node);
 	MemoryContextSwitchTo(caller);
 	return shared;
@@ -387,7 +374,7 @@ make_room(SgipShare *share)
 	dlist_iter	iter;
 	dlist_mutable_iter next;
 
-	if (share->scope == OF_TRANSACTION || registry->index == NULL)
+	if (share->scope == OF_TRANSACTION)
 		return;
 	dlist_foreach(iter, &registry->answers)
 	{
@@ -399,7 +386,7 @@ make_room(SgipShare *share)
 	dlist_foreach_modify(next, &registry->answers)
 	{
 		SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
-		bool		full = hash_get_num_entries(registry->index) >= MAX_KEPT ||
+		bool		full = registry->index->members >= MAX_KEPT ||
 			registry->budget.used > registry->budget.limit;
 
 		if (!full && paused < MAX_PAUSED)

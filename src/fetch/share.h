@@ -21,7 +21,8 @@ typedef struct SgipStatement
 	dlist_node	node;			/* in those of this backend */
 	const EState *estate;
 	MemoryContextCallback cleanup;
-	struct wanted_hash *wanted; /* listings, and how many scans may read each */
+	struct entries_hash *wanted;	/* listings, and how many scans may read
+									 * each */
 	int			scans;			/* that have not ended */
 	SgipRegistry *registry;		/* answers that its scans share, or NULL */
 
