@@ -138,8 +138,10 @@ name_parents(SgipFetch *fetch, Source *source, int field, SgipArguments *argumen
 	const Parent *first = linitial(fetch->parents);
 	int			many = fetch->one_by_one || first->lacking ? 1 : fetch->table->task->fields[field].many;
 	StringInfoData buf;
+	MemoryContext caller;
 
 	initStringInfo(&buf);
+	caller = MemoryContextSwitchTo(fetch->context);
 	while (fetch->parents != NIL && list_length(source->named) < many)
 	{
 		Parent	   *parent = linitial(fetch->parents);
@@ -155,6 +157,7 @@ name_parents(SgipFetch *fetch, Source *source, int field, SgipArguments *argumen
 		fetch->parents = list_delete_first(fetch->parents);
 	}
 	source->parent = first->listed ? pstrdup(first->id) : NULL;
+	MemoryContextSwitchTo(caller);
 	arguments->values[field] = buf.data;
 }
 
@@ -163,8 +166,7 @@ static Source *
 add_source(SgipFetch *fetch, Purpose purpose, const SgipTask *task,
 		   const SgipSearch *search, const SgipArguments *arguments)
 {
-	MemoryContext caller = MemoryContextSwitchTo(fetch->context);
-	Source	   *source = palloc0(sizeof(Source));
+	Source	   *source = MemoryContextAllocZero(fetch->context, sizeof(Source));
 	SgipArguments asked;
 	int			parent_field = purpose == FOR_ROWS && task->parent ? sgip_task_parent_field(task) : -1;
 
@@ -176,12 +178,12 @@ add_source(SgipFetch *fetch, Purpose purpose, const SgipTask *task,
 	if (parent_field >= 0 && task->fields[parent_field].many > 0)
 		name_parents(fetch, source, parent_field, &asked);
 	else if (parent_field >= 0 && asked.values[parent_field] != NULL)
-		source->parent = pstrdup(asked.values[parent_field]);
+		source->parent = MemoryContextStrdup(fetch->context, asked.values[parent_field]);
 	else if (parent_field >= 0)
 	{
 		Parent	   *parent = linitial(fetch->parents);
 
-		source->parent = pstrdup(parent->id);
+		source->parent = MemoryContextStrdup(fetch->context, parent->id);
 		fetch->parents = list_delete_first(fetch->parents);
 		pfree(parent);
 	}
@@ -190,7 +192,6 @@ add_source(SgipFetch *fetch, Purpose purpose, const SgipTask *task,
 									  purpose == FOR_ROWS ? fetch->rows : 0, fetch->fell_back);
 	sgip_members_begin(&source->members, task, purpose == FOR_DISABLED ? "disabled" : NULL);
 	dlist_push_tail(&fetch->sources, &source->node);
-	MemoryContextSwitchTo(caller);
 	return source;
 }
 

@@ -661,33 +661,6 @@ sgip_share_client(SgipShare *share)
  * ----------------------------------------------------------------
  */
 
-/*
- * The answer that such a reader can read, or NULL.  A search for an id is the
- * same request as the listing of a parent with that id.  But it may be refused,
- * and then the listing of parents is read instead, for which a refusal must be
- * an error: else it would be read again and again.
- */
-static SharedAnswer *
-find_for(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
-		 const char *key, const char *whole)
-{
-	SharedAnswer *shared = find(share->registry, key);
-
-	if (shared == NULL)
-		shared = find(share->registry, whole);
-	if (shared != NULL && shared->refusable && !sgip_answer_is_narrowed(task, arguments))
-		return NULL;
-	return shared;
-}
-
-/* Is the answer to be stored, since it is read again or by others? */
-static bool
-is_stored(SgipShare *share, const SgipTask *task)
-{
-	return share->keep || share->scope == OF_TRANSACTION ||
-		(share->scope == OF_STATEMENT && *count_wanted(share, task) > 1);
-}
-
 SgipReader *
 sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
 				 int rows, bool again)
@@ -696,12 +669,24 @@ sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *ar
 	const SgipServer *server = share->table->server;
 	char	   *key = make_key(share, task, arguments, false);
 	char	   *whole = make_key(share, task, arguments, true);
-	SharedAnswer *shared = find_for(share, task, arguments, key, whole);
+	SharedAnswer *shared = find(share->registry, key);
 
 	reader->share = share;
 	reader->position.context = share->context;
 	dlist_push_tail(&share->readers, &reader->node);
-	if (shared == NULL && (again || is_stored(share, task)))
+	if (shared == NULL)
+		shared = find(share->registry, whole);
+
+	/*
+	 * A search for an id is the same request as the listing of a parent with
+	 * that id.  But it may be refused, and then the listing of parents is
+	 * read instead, for which a refusal must be an error: else it would be
+	 * read again and again.
+	 */
+	if (shared != NULL && shared->refusable && !sgip_answer_is_narrowed(task, arguments))
+		shared = NULL;
+	if (shared == NULL && (again || share->keep || share->scope == OF_TRANSACTION ||
+						   (share->scope == OF_STATEMENT && *count_wanted(share, task) > 1)))
 	{
 		make_room(share);
 		shared = begin_shared(share, key, task, arguments);
@@ -714,7 +699,8 @@ sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *ar
 		return reader;
 	}
 	if (server->hides_values)
-		reader->request = sgip_request_show(server, task, arguments, NULL, true);
+		reader->request = MemoryContextStrdup(share->context,
+											  sgip_request_show(server, task, arguments, NULL, true));
 	reader->shared = shared;
 	dlist_push_tail(&shared->readers, &reader->shared_node);
 	dlist_move_tail(&share->registry->answers, &shared->node);

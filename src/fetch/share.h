@@ -67,8 +67,8 @@ extern SgipClient *sgip_share_client(SgipShare *share);
 
 /*
  * Begins to read a listing: for the arguments see sgip_answer_begin.  Several
- * may be open.  again: it will be read more than once.  Whoever opens it
- * closes it before the current context or the share goes.
+ * may be open.  again: it will be read more than once.  It is closed before
+ * the share is left.
  */
 extern SgipReader *sgip_reader_open(SgipShare *share, const SgipTask *task,
 									const SgipArguments *arguments, int rows, bool again);
