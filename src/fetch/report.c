@@ -196,45 +196,37 @@ quote(const char *said)
 }
 
 /*
- * Was the request made to SendGrid's own v2 API?  It was retired on 10
- * February 2025 (banner of the v2 documentation).
+ * HINT for a server of SendGrid's own v2 API, which was retired on 10 February
+ * 2025 (banner of the v2 documentation); else the one given (or none).
  */
-static bool
-asks_retired_api(const SgipServer *server)
+static const char *
+retired_hint(const SgipServer *server, const char *otherwise)
 {
 	const char *host = strstr(server->base_url, "://") + 3;
 	size_t		len = strcspn(host, ":/");
 
-	return server->api == SGIP_API_V2 &&
+	if (server->api == SGIP_API_V2 &&
 		((len == 12 && pg_strncasecmp(host, "sendgrid.com", 12) == 0) ||
-		 (len > 13 && pg_strncasecmp(host + len - 13, ".sendgrid.com", 13) == 0));
-}
-
-/* HINT for a server of the retired API; else the one given (or none). */
-static const char *
-retired_hint(const SgipServer *server, const char *otherwise)
-{
-	if (asks_retired_api(server))
+		 (len > 13 && pg_strncasecmp(host + len - 13, ".sendgrid.com", 13) == 0)))
 		return psprintf("SendGrid retired the v2 API in February 2025. To use the API of today: %s",
 						sgip_option_alter_server(server, SGIP_API_V3));
 	return otherwise;
 }
 
-/* Does the status, or what the server said, suggest that the account is in another region? */
-static bool
-is_about_region(int status, const char *said)
-{
-	return status == 451 || strcasestr(said, "region") != NULL || strcasestr(said, "residency") != NULL;
-}
-
-/* HINT for that. */
+/*
+ * HINT where the status, or what the server said, suggests that the account is
+ * in another region; else the one given (or none).
+ */
 static const char *
-region_hint(const SgipServer *server)
+region_hint(const SgipServer *server, int status, const char *said, const char *otherwise)
 {
 	bool		is_eu = strstr(server->base_url, "//api.eu.") != NULL;
 
-	return psprintf("The key may belong to another region, where base_url is %s.",
-					is_eu ? "https://api.sendgrid.com" : "https://api.eu.sendgrid.com");
+	if (server->api == SGIP_API_V3 &&
+		(status == 451 || strcasestr(said, "region") != NULL || strcasestr(said, "residency") != NULL))
+		return psprintf("The key may belong to another region, where base_url is %s.",
+						is_eu ? "https://api.sendgrid.com" : "https://api.eu.sendgrid.com");
+	return otherwise;
 }
 
 /* Does the text of an error object say that the credentials are wrong? */
@@ -264,15 +256,14 @@ is_about_credentials(const SgipRemoteError *error)
 static void
 report_refused(const SgipErrorContext *failed, const char *said)
 {
-	const char *hint = "Check the options of the user mapping.";
+	const SgipServer *server = failed->server;
+	const char *hint = server->api == SGIP_API_V2 ? "Check the options of the user mapping." :
+		"Check the options of the user mapping, the key's scopes, and that base_url is the host of the key's region.";
 
-	if (failed->server->api == SGIP_API_V3)
-		hint = is_about_region(0, said) ? region_hint(failed->server) :
-			"Check the options of the user mapping, the key's scopes, and that base_url is the host of the key's region.";
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg("server \"%s\" refused the credentials", failed->server->name),
-			 add_details(failed, quote(said), hint)));
+			 errmsg("server \"%s\" refused the credentials", server->name),
+			 add_details(failed, quote(said), region_hint(server, 0, said, hint))));
 }
 
 void
@@ -349,7 +340,7 @@ sgip_report_status(const SgipErrorContext *failed, const char *body, size_t len)
 	const SgipServer *server = failed->server;
 	const SgipHttpHead *head = failed->head;
 	int			status = head->status;
-	const char *hint = NULL;
+	const char *hint;
 	SgipRemoteError error;
 	char	   *said = words_of_body(failed, body, len, &error);
 
@@ -369,8 +360,8 @@ sgip_report_status(const SgipErrorContext *failed, const char *body, size_t len)
 		hint = retired_hint(server, server->api == SGIP_API_V3 ?
 							"Check the server option base_url; it ends before the \"/v3\" of the request's path." :
 							"Check the server options base_url, resource and api_version.");
-	else if (server->api == SGIP_API_V3 && is_about_region(status, said))
-		hint = region_hint(server);
+	else
+		hint = region_hint(server, status, said, NULL);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("server \"%s\" answered with HTTP status %d", server->name, status),
