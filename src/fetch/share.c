@@ -340,12 +340,11 @@ advance(SharedAnswer *shared, SgipShare *share)
 		sgip_store_add(shared->store, element);
 	if (result == SGIP_ANSWER_ELEMENT || result == SGIP_ANSWER_END)
 		shared->refusable = false;
-	if (result == SGIP_ANSWER_ELEMENT || result == SGIP_ANSWER_WAIT)
-		shared->state = ANSWER_READING;
-	else
+	shared->state = result == SGIP_ANSWER_END ? ANSWER_COMPLETE :
+		result == SGIP_ANSWER_REFUSED ? ANSWER_REFUSED : ANSWER_READING;
+	if (shared->state != ANSWER_READING)
 	{
 		/* it has no more to say: what it needed goes */
-		shared->state = result == SGIP_ANSWER_END ? ANSWER_COMPLETE : ANSWER_REFUSED;
 		sgip_answer_end(shared->answer);
 		shared->answer = NULL;
 	}
