@@ -5,8 +5,7 @@
  *		share.
  *
  * A client leases connections, counts requests and bounds how many are in
- * flight.  It waits for all of them together: if one is refused, the
- * others on the same path are delayed, once.
+ * flight.
  *
  *-------------------------------------------------------------------------
  */

@@ -89,8 +89,7 @@ sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw fetch",
 												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(context);
-	SgipFetch  *fetch = palloc0(sizeof(SgipFetch));
+	SgipFetch  *fetch = MemoryContextAllocZero(context, sizeof(SgipFetch));
 
 	fetch->context = context;
 	fetch->table = table;
@@ -99,7 +98,6 @@ sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 	fetch->share = share;
 	fetch->events = PG_UINT64_MAX;
 	dlist_init(&fetch->sources);
-	MemoryContextSwitchTo(caller);
 	return fetch;
 }
 
