@@ -452,7 +452,7 @@ read_null(SgipAnswer *answer, AnswerPage *page)
 	size_t		len;
 	const char *data = sgip_http_window(page->call.transfer, &len);
 
-	if (task->api != SGIP_API_V3 || task->list_key != NULL || answer->single || page->elements > 0 ||
+	if (task->api != SGIP_API_V3 || task->list_key != NULL || answer->single ||
 		len > MAX_NULL_BYTES || result->received != len)
 		return PAGE_ELEMENT;
 	while (len > 0 && isspace((unsigned char) data[len - 1]))
@@ -565,7 +565,8 @@ read_page(SgipAnswer *answer, AnswerPage *page)
 		return PAGE_BLOCKED;
 	if (page->reader == NULL)
 		begin_try(answer, page);
-	result = accept_answer(answer, page);
+	/* an answer with an element has been accepted */
+	result = page->elements > 0 ? PAGE_ELEMENT : accept_answer(answer, page);
 	if (result != PAGE_ELEMENT)
 		return result;
 	sgip_http_consume(transfer, page->used);
