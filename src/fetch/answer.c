@@ -27,7 +27,7 @@
 /* Most bytes of the body of a failed request that are read for its message */
 #define MAX_ERROR_BODY_BYTES 8192
 
-/* White space that is accepted around a document of only "null" */
+/* Longest document of only "null", with the white space around it */
 #define MAX_NULL_BYTES 64
 
 /* One request: a page of the listing */
@@ -36,9 +36,8 @@ typedef struct AnswerPage
 	dlist_node	node;			/* in the answer's queue */
 	SgipPage	position;
 	SgipCall	call;
-	SgipJsonReader *reader;		/* of this try, or NULL */
-	int			tries;			/* the try that the reader is for */
-	bool		accepted;		/* its status was good: elements may be read */
+	SgipJsonReader *reader;		/* of this try, or NULL: nothing of it was
+								 * read yet */
 	size_t		used;			/* bytes of the element handed out last, which
 								 * stay in the transfer's window as long as it
 								 * lives */
@@ -52,7 +51,6 @@ struct SgipAnswer
 	SgipClient *client;
 	const SgipTask *task;
 	SgipArguments arguments;
-	const char *parent;			/* id in the path, or NULL */
 	bool		single;			/* it is one object, and no listing */
 	bool		narrowed;		/* by an argument without which there is more */
 	bool		inconclusive;	/* and no element proves nothing */
@@ -61,6 +59,17 @@ struct SgipAnswer
 	int64		elements;		/* received in all pages */
 	SgipElement element;
 };
+
+/* Discards what a try of a page has brought. */
+static void
+forget_try(AnswerPage *page)
+{
+	page->call.client->usage.rows += page->elements;
+	sgip_json_close(page->reader);
+	page->reader = NULL;
+	page->used = 0;
+	page->elements = 0;
+}
 
 /* Frees what is not palloc'd, and stops requests. */
 static void
@@ -73,8 +82,7 @@ clean_up(void *arg)
 	{
 		AnswerPage *page = dlist_container(AnswerPage, node, iter.cur);
 
-		answer->client->usage.rows += page->elements;
-		sgip_json_close(page->reader);
+		forget_try(page);
 		dlist_delete(&page->node);
 		sgip_client_drop(&page->call);
 	}
@@ -87,7 +95,7 @@ add_page(SgipAnswer *answer, const SgipPage *position)
 	AnswerPage *page = MemoryContextAllocZero(answer->context, sizeof(AnswerPage));
 
 	page->position = *position;
-	sgip_client_add(answer->client, &page->call, answer->task, &answer->arguments, answer->parent);
+	sgip_client_add(answer->client, &page->call, answer->task, &answer->arguments);
 	/* the client had to have memory for it */
 	dlist_push_tail(&answer->pages, &page->node);
 	return page;
@@ -98,7 +106,7 @@ add_page(SgipAnswer *answer, const SgipPage *position)
  * requested instead.
  */
 bool
-sgip_answer_is_narrowed(const SgipTask *task, const SgipArguments *arguments, const char *parent)
+sgip_answer_is_narrowed(const SgipTask *task, const SgipArguments *arguments)
 {
 	for (int i = 0; i < task->field_count; i++)
 	{
@@ -106,7 +114,7 @@ sgip_answer_is_narrowed(const SgipTask *task, const SgipArguments *arguments, co
 		const char *value = arguments->values[i];
 
 		if (value != NULL && field->kind != SGIP_KIND_ARGUMENT &&
-			(field->many == 0 || parent == NULL || strchr(value, SGIP_VALUES_SEPARATOR) != NULL))
+			(field->many == 0 || arguments->parent == NULL || strchr(value, SGIP_VALUES_SEPARATOR) != NULL))
 			return true;
 	}
 	return false;
@@ -119,24 +127,21 @@ set_arguments(SgipAnswer *answer, const SgipArguments *arguments)
 	const char **shown = arguments->shown ? palloc0(SGIP_MAX_FIELDS * sizeof(char *)) : NULL;
 
 	answer->arguments.shown = shown;
+	answer->arguments.parent = arguments->parent ? pstrdup(arguments->parent) : NULL;
 	for (int i = 0; i < answer->task->field_count; i++)
 	{
-		const SgipField *field = &answer->task->fields[i];
-
 		if (arguments->values[i] == NULL)
 			continue;
 		answer->arguments.values[i] = pstrdup(arguments->values[i]);
 		if (shown != NULL && arguments->shown[i] != NULL)
 			shown[i] = pstrdup(arguments->shown[i]);
-		if (field->kind == SGIP_KIND_PARENT)
-			answer->parent = answer->arguments.values[i];
-		answer->inconclusive |= field->inconclusive;
+		answer->inconclusive |= answer->task->fields[i].inconclusive;
 	}
 }
 
 SgipAnswer *
 sgip_answer_begin(SgipClient *client, const SgipTask *task,
-				  const SgipArguments *arguments, const char *parent, int rows)
+				  const SgipArguments *arguments, int rows)
 {
 	MemoryContext context = AllocSetContextCreate(client->context, "sgip_fdw answer",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -148,11 +153,10 @@ sgip_answer_begin(SgipClient *client, const SgipTask *task,
 	answer->context = context;
 	answer->client = client;
 	answer->task = task;
-	answer->parent = parent ? pstrdup(parent) : NULL;
-	answer->narrowed = sgip_answer_is_narrowed(task, arguments, parent);
+	answer->narrowed = sgip_answer_is_narrowed(task, arguments);
 	set_arguments(answer, arguments);
 	answer->single = task->single || sgip_request_object(task, arguments, &id) != NULL;
-	answer->listing = sgip_listing_new(task, answer->parent, answer->single, client->server->page_size);
+	answer->listing = sgip_listing_new(task, answer->single, client->server->page_size);
 	dlist_init(&answer->pages);
 	answer->cleanup.func = clean_up;
 	answer->cleanup.arg = answer;
@@ -226,18 +230,6 @@ log_request(const SgipAnswer *answer, const AnswerPage *page)
 							 result->state == SGIP_HTTP_FAILED ? "failed" : "stopped")));
 }
 
-/* Discards what a try of a page has brought. */
-static void
-forget_try(AnswerPage *page)
-{
-	page->call.client->usage.rows += page->elements;
-	sgip_json_close(page->reader);
-	page->reader = NULL;
-	page->accepted = false;
-	page->used = 0;
-	page->elements = 0;
-}
-
 /* Stops a page and forgets it. */
 static void
 drop_page(SgipAnswer *answer, AnswerPage *page)
@@ -290,6 +282,7 @@ send_page(SgipAnswer *answer, AnswerPage *page, bool ahead)
 	if (!sgip_client_may_send(&page->call, ahead))
 		return false;
 	log_request(answer, page);
+	forget_try(page);
 	sgip_client_send(&page->call, answer->task, &answer->arguments, &page->position);
 	return true;
 }
@@ -343,34 +336,27 @@ typedef enum PageResult
 } PageResult;
 
 /*
- * Schedules another try of a page after a failure that may be temporary;
- * false if there must be none.
+ * Schedules another try of a page if the connection has failed, before the
+ * answer or within it; false if there must be none.
  */
 static bool
-try_again(SgipAnswer *answer, AnswerPage *page, int64 asked_ms)
-{
-	return (page->elements == 0 || sgip_listing_knows_repeats(answer->listing)) &&
-		sgip_client_try_again(&page->call, asked_ms);
-}
-
-/* Did the connection fail, before the answer or within it? */
-static bool
-lost_connection(const AnswerPage *page)
+try_again(SgipAnswer *answer, AnswerPage *page)
 {
 	const SgipHttpResult *result = sgip_http_result(page->call.transfer);
 
 	return result->state == SGIP_HTTP_FAILED &&
-		(result->failure == SGIP_HTTP_CONNECT || result->failure == SGIP_HTTP_LOST);
+		(result->failure == SGIP_HTTP_CONNECT || result->failure == SGIP_HTTP_LOST) &&
+		(page->elements == 0 || sgip_listing_knows_repeats(answer->listing)) &&
+		sgip_client_try_again(&page->call, -1);
 }
 
 /* The transfer failed: another try if that can help, else an error. */
 static PageResult
 handle_failure(SgipAnswer *answer, AnswerPage *page)
 {
-	if (lost_connection(page) && try_again(answer, page, -1))
+	if (try_again(answer, page))
 		return PAGE_CHANGED;
 	sgip_report_transfer(sgip_answer_error_context(answer), sgip_http_result(page->call.transfer));
-	return PAGE_CHANGED;		/* keep compiler quiet */
 }
 
 /*
@@ -405,7 +391,7 @@ handle_status(SgipAnswer *answer, AnswerPage *page, const char *body, size_t len
 	if (sgip_retry_status(status))
 		sgip_report_retries(sgip_answer_error_context(answer), page->call.tries,
 							sgip_retry_asked_ms(head), body, len);
-	if (status == 404 && answer->parent != NULL && answer->elements == 0)
+	if (status == 404 && answer->arguments.parent != NULL && answer->elements == 0)
 	{
 		if (says_no_account(body, len))
 		{
@@ -414,60 +400,13 @@ handle_status(SgipAnswer *answer, AnswerPage *page, const char *body, size_t len
 			return PAGE_CHANGED;
 		}
 		/* its words decide: they may have been cut short */
-		if (lost_connection(page) && try_again(answer, page, -1))
+		if (try_again(answer, page))
 			return PAGE_CHANGED;
 	}
 	/* with a wrong key the whole listing would be refused, too */
 	if (status >= 400 && status <= 499 && status != 401 && answer->narrowed && answer->elements == 0)
 		return PAGE_REFUSED;
 	sgip_report_status(sgip_answer_error_context(answer), body, len);
-	return PAGE_CHANGED;		/* keep compiler quiet */
-}
-
-/* Looks at the answer's status; PAGE_ELEMENT if elements may be read. */
-static PageResult
-accept_answer(SgipAnswer *answer, AnswerPage *page)
-{
-	SgipTransfer *transfer = page->call.transfer;
-	SgipHttpState state = sgip_http_result(transfer)->state;
-	int			status = sgip_http_result(transfer)->head.status;
-	size_t		len;
-	const char *body;
-
-	if (status == 0)
-		return state == SGIP_HTTP_FAILED ? handle_failure(answer, page) : PAGE_BLOCKED;
-	if (status >= 200 && status <= 299)
-		return PAGE_ELEMENT;
-
-	/* the body says why, if it comes */
-	body = sgip_http_window(transfer, &len);
-	if (state == SGIP_HTTP_RUNNING && len < MAX_ERROR_BODY_BYTES)
-		return PAGE_BLOCKED;
-	return handle_status(answer, page, body, Min(len, MAX_ERROR_BODY_BYTES));
-}
-
-/* Raises the error for an answer that is not what it should be. */
-static void
-report_answer(SgipAnswer *answer, AnswerPage *page, SgipJsonResult result)
-{
-	if (result == SGIP_JSON_REMOTE_ERROR)
-		sgip_report_remote(sgip_answer_error_context(answer), sgip_json_remote_error(page->reader));
-	if (result == SGIP_JSON_INVALID)
-		sgip_report_invalid(sgip_answer_error_context(answer), sgip_json_problem(page->reader));
-	sgip_report_no_memory();
-}
-
-/*
- * The document and the transfer have ended.  A list without brackets ends
- * wherever the connection does, unless HTTP said where it should.
- */
-static void
-check_end(SgipAnswer *answer, AnswerPage *page)
-{
-	if (sgip_json_is_bare(page->reader) && !answer->single &&
-		!sgip_http_result(page->call.transfer)->head.tells_end)
-		sgip_report_invalid(sgip_answer_error_context(answer),
-							"The list has no brackets, and neither Content-Length nor chunks tell whether this is all of it.");
 }
 
 /* The page is complete: adds what follows, and forgets it. */
@@ -483,12 +422,6 @@ finish_page(SgipAnswer *answer, AnswerPage *page)
 
 	if (answer->elements == 0 && answer->inconclusive)
 		return PAGE_REFUSED;
-
-	/*
-	 * only now: a reader that stops within the first page should not cause
-	 * more requests
-	 */
-	sgip_listing_learn(answer->listing, &page->position, head);
 	caller = MemoryContextSwitchTo(answer->context);
 	follows = sgip_listing_next(answer->listing, &page->position, page->elements,
 								head, page->reader, &next);
@@ -507,26 +440,21 @@ finish_page(SgipAnswer *answer, AnswerPage *page)
 }
 
 /*
- * Is the whole answer "null", or empty under status 204, as far as it has
- * come?  That is an empty list where the API documents a list.  If so,
- * *result is PAGE_CHANGED once it is certain, else PAGE_BLOCKED.
+ * Is the whole answer "null", or empty under status 204?  That is an empty
+ * list where the API documents a list.  PAGE_ELEMENT: it is something else;
+ * PAGE_BLOCKED: it is not that yet.
  */
-static bool
-is_null(SgipAnswer *answer, AnswerPage *page, const char *data, size_t len, PageResult *result)
+static PageResult
+read_null(SgipAnswer *answer, AnswerPage *page)
 {
 	const SgipTask *task = answer->task;
-	bool		whole = sgip_http_result(page->call.transfer)->state == SGIP_HTTP_DONE;
+	const SgipHttpResult *result = sgip_http_result(page->call.transfer);
+	size_t		len;
+	const char *data = sgip_http_window(page->call.transfer, &len);
 
-	*result = PAGE_BLOCKED;
-	if (task->api != SGIP_API_V3 || task->list_key != NULL || answer->single || page->elements > 0 ||
-		sgip_http_result(page->call.transfer)->received != len)
-		return false;
-	if (sgip_http_result(page->call.transfer)->head.status == 204)
-	{
-		if (whole)
-			*result = PAGE_CHANGED;
-		return true;
-	}
+	if (task->api != SGIP_API_V3 || task->list_key != NULL || answer->single ||
+		len > MAX_NULL_BYTES || result->received != len)
+		return PAGE_ELEMENT;
 	while (len > 0 && isspace((unsigned char) data[len - 1]))
 		len--;
 	while (len > 0 && isspace((unsigned char) *data))
@@ -534,13 +462,41 @@ is_null(SgipAnswer *answer, AnswerPage *page, const char *data, size_t len, Page
 		data++;
 		len--;
 	}
-	if (len == 0 || len > 4 || memcmp(data, "null", len) != 0)
-		return false;
-	if (whole && len == 4)
-		*result = PAGE_CHANGED;
-	else if (whole)
-		return false;
-	return true;
+	if (result->head.status != 204 &&
+		(len > 4 || (len > 0 && memcmp(data, "null", len) != 0) || (len < 4 && result->state == SGIP_HTTP_DONE)))
+		return PAGE_ELEMENT;
+	switch (result->state)
+	{
+		case SGIP_HTTP_RUNNING:
+			break;
+		case SGIP_HTTP_DONE:
+			return finish_page(answer, page);
+		case SGIP_HTTP_FAILED:
+			return handle_failure(answer, page);
+	}
+	return PAGE_BLOCKED;
+}
+
+/* Looks at the answer's status; PAGE_ELEMENT if elements may be read. */
+static PageResult
+accept_answer(SgipAnswer *answer, AnswerPage *page)
+{
+	SgipTransfer *transfer = page->call.transfer;
+	SgipHttpState state = sgip_http_result(transfer)->state;
+	int			status = sgip_http_result(transfer)->head.status;
+	size_t		len;
+	const char *body;
+
+	if (status == 0)
+		return state == SGIP_HTTP_FAILED ? handle_failure(answer, page) : PAGE_BLOCKED;
+	if (status >= 200 && status <= 299)
+		return read_null(answer, page);
+
+	/* the body says why, if it comes */
+	body = sgip_http_window(transfer, &len);
+	if (state == SGIP_HTTP_RUNNING && len < MAX_ERROR_BODY_BYTES)
+		return PAGE_BLOCKED;
+	return handle_status(answer, page, body, Min(len, MAX_ERROR_BODY_BYTES));
 }
 
 /* ----------------------------------------------------------------
@@ -554,7 +510,6 @@ begin_try(SgipAnswer *answer, AnswerPage *page)
 {
 	SgipJsonShape shape;
 
-	forget_try(page);
 	shape.list_key = answer->task->list_key;
 	/* what tells a row from an envelope */
 	shape.row_key = sgip_task_row_key(answer->task);
@@ -562,23 +517,34 @@ begin_try(SgipAnswer *answer, AnswerPage *page)
 	if (page->reader == NULL)
 		sgip_report_no_memory();
 	sgip_listing_begin_page(answer->listing);
-	page->tries = page->call.tries;
 }
 
 /* The JSON of a page has given something else than an element. */
 static PageResult
 handle_json(SgipAnswer *answer, AnswerPage *page, SgipJsonResult json)
 {
-	if (json == SGIP_JSON_END)
-	{
-		check_end(answer, page);
-		return finish_page(answer, page);
-	}
+	const SgipHttpResult *result = sgip_http_result(page->call.transfer);
+
+	if (json == SGIP_JSON_NO_MEMORY)
+		sgip_report_no_memory();
+	if (json == SGIP_JSON_INVALID)
+		sgip_report_invalid(sgip_answer_error_context(answer), sgip_json_problem(page->reader));
 	if (json == SGIP_JSON_REMOTE_ERROR && answer->narrowed && answer->elements == 0)
 		return PAGE_REFUSED;
-	if (json != SGIP_JSON_MORE)
-		report_answer(answer, page, json);
-	if (sgip_http_result(page->call.transfer)->state == SGIP_HTTP_FAILED)
+	if (json == SGIP_JSON_REMOTE_ERROR)
+		sgip_report_remote(sgip_answer_error_context(answer), sgip_json_remote_error(page->reader));
+	if (json == SGIP_JSON_END)
+	{
+		/*
+		 * a list without brackets ends wherever the connection does, unless
+		 * HTTP said where it should
+		 */
+		if (sgip_json_is_bare(page->reader) && !answer->single && !result->head.tells_end)
+			sgip_report_invalid(sgip_answer_error_context(answer),
+								"The list has no brackets, and neither Content-Length nor chunks tell whether this is all of it.");
+		return finish_page(answer, page);
+	}
+	if (result->state == SGIP_HTTP_FAILED)
 		return handle_failure(answer, page);
 	sgip_http_make_room(page->call.transfer);
 	return PAGE_BLOCKED;
@@ -597,37 +563,19 @@ read_page(SgipAnswer *answer, AnswerPage *page)
 
 	if (transfer == NULL)
 		return PAGE_BLOCKED;
-	if (page->tries != page->call.tries)
+	if (page->reader == NULL)
 		begin_try(answer, page);
-	if (!page->accepted)
-	{
-		result = accept_answer(answer, page);
-		if (result != PAGE_ELEMENT)
-			return result;
-		data = sgip_http_window(transfer, &len);
-		if (is_null(answer, page, data, len, &result))
-		{
-			if (sgip_http_result(transfer)->state == SGIP_HTTP_FAILED)
-				return handle_failure(answer, page);
-			return result == PAGE_CHANGED ? finish_page(answer, page) : result;
-		}
-		page->accepted = len > MAX_NULL_BYTES || sgip_http_result(transfer)->state != SGIP_HTTP_RUNNING;
-	}
-
-	if (page->used > 0)
-	{
-		sgip_http_consume(transfer, page->used);
-		page->used = 0;
-	}
+	/* an answer with an element has been accepted */
+	result = page->elements > 0 ? PAGE_ELEMENT : accept_answer(answer, page);
+	if (result != PAGE_ELEMENT)
+		return result;
+	sgip_http_consume(transfer, page->used);
 	data = sgip_http_window(transfer, &len);
 	json = sgip_json_next(page->reader, data, len, sgip_http_result(transfer)->state == SGIP_HTTP_DONE,
 						  &consumed, &answer->element);
+	page->used = json == SGIP_JSON_ELEMENT ? consumed : 0;
 	if (json == SGIP_JSON_ELEMENT)
-	{
-		page->used = consumed;
-		page->accepted = true;
 		return PAGE_ELEMENT;
-	}
 	sgip_http_consume(transfer, consumed);
 	return handle_json(answer, page, json);
 }

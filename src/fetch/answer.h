@@ -26,20 +26,17 @@ typedef enum SgipAnswerResult
 
 /*
  * The answer to a task with those arguments, in a child of the client's
- * context; nothing is sent yet.  Strings are copied.  parent: the id in the
- * path of a listing that is no argument of the user's, or NULL.  rows: no more
- * than that are likely to be read, 0: all may be.
+ * context; nothing is sent yet.  Strings are copied.  rows: no more than that
+ * are likely to be read, 0: all may be.
  */
 extern SgipAnswer *sgip_answer_begin(SgipClient *client, const SgipTask *task,
-									 const SgipArguments *arguments,
-									 const char *parent, int rows);
+									 const SgipArguments *arguments, int rows);
 
 /*
  * May there be more without what these arguments ask for?  Only such an answer
  * can be SGIP_ANSWER_REFUSED; where all is asked for, a refusal is an error.
  */
-extern bool sgip_answer_is_narrowed(const SgipTask *task, const SgipArguments *arguments,
-									const char *parent);
+extern bool sgip_answer_is_narrowed(const SgipTask *task, const SgipArguments *arguments);
 
 /* Stops its requests and frees it; NULL is harmless */
 extern void sgip_answer_end(SgipAnswer *answer);

@@ -98,13 +98,15 @@ clean_up(void *arg)
 	client->lease_context = NULL;
 }
 
-/* Looks up the credentials and leases connections. */
+/* Looks up the credentials and leases connections, unless there is a lease. */
 static void
 open_lease(SgipClient *client)
 {
 	MemoryContext caller;
 	SgipHttpPeer peer;
 
+	if (client->lease != NULL)
+		return;
 	client->lease_context = AllocSetContextCreate(client->context, "sgip_fdw lease",
 												  ALLOCSET_SMALL_SIZES);
 	client->cleanup.func = clean_up;
@@ -130,11 +132,10 @@ open_lease(SgipClient *client)
 
 void
 sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task,
-				const SgipArguments *arguments, const char *parent)
+				const SgipArguments *arguments)
 {
-	char	   *path = sgip_request_path(client->server, task, arguments, parent);
+	char	   *path = sgip_request_path(client->server, task, arguments);
 
-	memset(call, 0, sizeof(*call));
 	call->client = client;
 	call->path = sgip_limits_path(path);
 	pfree(path);
@@ -148,7 +149,6 @@ sgip_client_drop(SgipCall *call)
 
 	sgip_limits_release(&call->token);
 	sgip_http_stop(call->transfer);
-	call->transfer = NULL;
 	dlist_delete(&call->node);
 	if (client->lease != NULL)
 		sgip_usage_add(client->account, &client->usage);
@@ -291,8 +291,7 @@ take_limit(SgipCall *call, bool ahead, TimestampTz now)
 	int64		left_ms = client->server->max_retry_wait_ms - client->counters->waited_ms + paid_ms;
 	int64		wait_ms;
 
-	if (client->lease == NULL)
-		open_lease(client);
+	open_lease(client);
 	wait_ms = sgip_limits_take(client->account, call->path, ahead ? PG_INT64_MAX : left_ms, &call->token);
 	if (wait_ms == 0)
 		return true;
@@ -303,13 +302,6 @@ take_limit(SgipCall *call, bool ahead, TimestampTz now)
 	return false;
 }
 
-/* Is the transfer of this call still taking part in the concurrency? */
-static bool
-in_flight(const SgipCall *call)
-{
-	return call->transfer != NULL && sgip_http_result(call->transfer)->state == SGIP_HTTP_RUNNING;
-}
-
 bool
 sgip_client_has_slot(SgipClient *client)
 {
@@ -318,7 +310,9 @@ sgip_client_has_slot(SgipClient *client)
 
 	dlist_foreach(iter, &client->calls)
 	{
-		if (in_flight(dlist_container(SgipCall, node, iter.cur)))
+		SgipTransfer *transfer = dlist_container(SgipCall, node, iter.cur)->transfer;
+
+		if (transfer != NULL && sgip_http_result(transfer)->state == SGIP_HTTP_RUNNING)
 			running++;
 	}
 	return running < client->server->max_concurrency && sgip_http_has_room();
@@ -414,8 +408,6 @@ sgip_client_send(SgipCall *call, const SgipTask *task,
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	SgipHttpRequest request;
 
-	if (client->lease == NULL)
-		open_lease(client);
 	sgip_http_stop(call->transfer);
 	call->transfer = NULL;
 	sgip_request_build(client->server, task, client->credentials, arguments, page, &request);
@@ -463,7 +455,7 @@ next_wake_ms(SgipClient *client, bool *for_limit)
 		SgipCall   *call = dlist_container(SgipCall, node, iter.cur);
 		long		ms;
 
-		if ((call->transfer != NULL && !call->repeat) || call->not_before == 0)
+		if (sgip_client_transfer(call) != NULL || call->not_before == 0)
 			continue;
 		ms = is_paused(call, now) ? TimestampDifferenceMilliseconds(now, call->not_before) : 0;
 		soonest = soonest < 0 ? ms : Min(soonest, ms);
@@ -478,8 +470,7 @@ sgip_client_wait(SgipClient *client)
 	bool		for_limit;
 	long		wake_ms = next_wake_ms(client, &for_limit);
 
-	if (client->lease == NULL)
-		open_lease(client);
+	open_lease(client);
 	sgip_http_wait(client->lease, wake_ms, for_limit);
 	client->events++;
 	look_at_headers(client);
@@ -491,8 +482,7 @@ sgip_client_wait_begin(SgipClient *client, bool at_once)
 {
 	bool		for_limit;
 
-	if (client->lease == NULL)
-		open_lease(client);
+	open_lease(client);
 	return sgip_http_wait_begin(client->lease, at_once ? 0 : next_wake_ms(client, &for_limit));
 }
 

@@ -5,8 +5,7 @@
  *		share.
  *
  * A client leases connections, counts requests and bounds how many are in
- * flight.  It waits for all of them together: if one is refused, the
- * others on the same path are delayed, once.
+ * flight.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,6 +44,8 @@ typedef struct SgipClient
 	MemoryContext context;
 	const SgipServer *server;
 	Oid			user_id;
+	uint64		options;		/* of the maker: a hash value of the options
+								 * of both, or 0 */
 
 	/* the scan it works for at the moment */
 	const char *table;			/* foreign table, named in errors */
@@ -104,9 +105,9 @@ extern SgipClient *sgip_client_new(const SgipServer *server, Oid user_id);
  */
 extern void sgip_client_serve(SgipClient *client, const SgipTable *table, SgipFetchCounters *counters);
 
-/* Adds a call for a listing of that task with those arguments and parent (or NULL), to be sent */
+/* Adds a call, all zero, for a listing of that task with those arguments, to be sent */
 extern void sgip_client_add(SgipClient *client, SgipCall *call, const SgipTask *task,
-							const SgipArguments *arguments, const char *parent);
+							const SgipArguments *arguments);
 
 /* Stops a call and removes it; with the last one the lease is given back */
 extern void sgip_client_drop(SgipCall *call);
@@ -122,7 +123,7 @@ extern bool sgip_client_may_send(SgipCall *call, bool ahead);
 /* Is there a free slot for another call that is read later? */
 extern bool sgip_client_has_slot(SgipClient *client);
 
-/* Sends the call, for the first time or again */
+/* Sends the call, for the first time or again, when sgip_client_may_send has said so */
 extern void sgip_client_send(SgipCall *call, const SgipTask *task,
 							 const SgipArguments *arguments, const SgipPage *page);
 

@@ -45,35 +45,24 @@
  *-------------------------------------------------------------------------
  */
 
-/* The kinds of value, null apart, that a field or an item of that kind has. */
-static int
-kinds_of(SgipKind kind)
-{
-	switch (kind)
-	{
-		case SGIP_KIND_TEXT:
-			return SGIP_VALUE_STRING;
-		case SGIP_KIND_NUMBER:
-		case SGIP_KIND_TIME:
-			return SGIP_VALUE_NUMBER | SGIP_VALUE_STRING;
-		case SGIP_KIND_BOOLEAN:
-			return SGIP_VALUE_BOOLEAN;
-		case SGIP_KIND_LIST:
-		case SGIP_KIND_ITEM:
-		case SGIP_KIND_PARENT_ITEM:
-		case SGIP_KIND_ARGUMENT:
-			return SGIP_VALUE_LIST;
-		case SGIP_KIND_PARENT:
-			break;
-	}
-	return 0;
-}
+/* The kinds of value, null apart, that a field or an item of a kind has */
+static const uint8_t kinds_of[] = {
+	[SGIP_KIND_TEXT] = SGIP_VALUE_STRING,
+	[SGIP_KIND_NUMBER] = SGIP_VALUE_NUMBER | SGIP_VALUE_STRING,
+	[SGIP_KIND_BOOLEAN] = SGIP_VALUE_BOOLEAN,
+	[SGIP_KIND_TIME] = SGIP_VALUE_NUMBER | SGIP_VALUE_STRING,
+	[SGIP_KIND_LIST] = SGIP_VALUE_LIST,
+	[SGIP_KIND_ITEM] = SGIP_VALUE_LIST,
+	[SGIP_KIND_PARENT] = 0,
+	[SGIP_KIND_PARENT_ITEM] = SGIP_VALUE_LIST,
+	[SGIP_KIND_ARGUMENT] = SGIP_VALUE_LIST
+};
 
 /* Is the value of a field an array of the element, or taken from one? */
 static bool
 is_list(const SgipField *field)
 {
-	return kinds_of(field->kind) == SGIP_VALUE_LIST;
+	return kinds_of[field->kind] == SGIP_VALUE_LIST;
 }
 
 /* What the API documents for the field, or for the member it is a part of. */
@@ -104,7 +93,9 @@ find_member(const SgipMembers *members, const char *key, size_t len)
 {
 	for (int i = 0; i < members->count; i++)
 	{
-		if (members->members[i].key_len == len && memcmp(members->members[i].key, key, len) == 0)
+		const char *known = members->fields[i]->key;
+
+		if (strncmp(known, key, len) == 0 && known[len] == '\0')
 			return i;
 	}
 	return -1;
@@ -122,7 +113,7 @@ require(SgipMembers *members, const char *key)
 	if (number < 0)
 		return -1;
 	members->required |= 1u << number;
-	if (members->members[number].field->kind == SGIP_KIND_BOOLEAN)
+	if (members->fields[number]->kind == SGIP_KIND_BOOLEAN)
 		members->not_null |= 1u << number;
 	return number;
 }
@@ -132,17 +123,15 @@ static int
 add_member(SgipMembers *members, const SgipField *field)
 {
 	int			number = find_member(members, field->key, strlen(field->key));
-	int			kinds = kinds_of(field->kind);
-	int			items = kinds_of(field->items);
+	int			kinds = kinds_of[field->kind];
+	int			items = kinds_of[field->items];
 
 	if (number >= 0)
 		return number;
 	number = members->count++;
 	if (field->subkey != NULL)
 		*(is_list(field) ? &items : &kinds) = SGIP_VALUE_OBJECT;
-	members->members[number].key = field->key;
-	members->members[number].key_len = strlen(field->key);
-	members->members[number].field = field;
+	members->fields[number] = field;
 	members->bad_kinds[number] = (uint8_t) ~(kinds | SGIP_VALUE_NULL);
 	members->bad_items[number] = (uint8_t) ~items;
 	return number;
@@ -207,7 +196,7 @@ has_good_parts(const SgipMembers *members, const SgipElement *element, const Sgi
 		if (!is_list(field))
 		{
 			part = sgip_node_member(element, node, field->subkey);
-			if (part != NULL && (part->kind & ~(kinds_of(field->kind) | SGIP_VALUE_NULL)) != 0)
+			if (part != NULL && (part->kind & ~(kinds_of[field->kind] | SGIP_VALUE_NULL)) != 0)
 				return false;
 			continue;
 		}
@@ -215,7 +204,7 @@ has_good_parts(const SgipMembers *members, const SgipElement *element, const Sgi
 		while ((node = sgip_items_next(&items)) != NULL)
 		{
 			part = sgip_item_part(element, node, field);
-			if (part == NULL || (part->kind & ~kinds_of(field->items)) != 0)
+			if (part == NULL || (part->kind & ~kinds_of[field->items]) != 0)
 				return false;
 		}
 	}
@@ -257,39 +246,17 @@ refuse_lack(const SgipMembers *members, uint32_t lacking, const SgipElement *ele
 	while ((lacking & 1u << number) == 0)
 		number++;
 	snprintf(problem, SGIP_PROBLEM_BYTES, "element %ld has no \"%s\"",
-			 element->number, members->members[number].key);
+			 element->number, members->fields[number]->key);
 	return false;
-}
-
-/* Finds the members of an object. */
-static bool
-find_members(SgipMembers *members, const SgipElement *element, char *problem)
-{
-	const SgipNode *node = element->nodes + 1;
-	const SgipField *bad;
-	uint32_t	lacking = members->required;
-
-	for (uint32_t n = element->nodes->len; n > 0; n--, node += node->size)
-	{
-		int			number = member_of_node(members, element, node);
-
-		if (number < 0)
-			continue;
-		members->nodes[number] = node;
-		if (((node->kind & members->bad_kinds[number]) |
-			 (node->contents & members->bad_items[number])) != 0)
-			return refuse_type(members->members[number].field, true, element, problem);
-		if (node->kind != SGIP_VALUE_NULL || (members->not_null & 1u << number) == 0)
-			lacking &= ~(1u << number);
-	}
-	if (members->has_parts && !has_good_parts(members, element, &bad))
-		return refuse_type(bad, false, element, problem);
-	return lacking == 0 || refuse_lack(members, lacking, element, problem);
 }
 
 bool
 sgip_members_find(SgipMembers *members, const SgipElement *element, char *problem)
 {
+	const SgipNode *node = element->nodes + 1;
+	const SgipField *bad;
+	uint32_t	lacking = members->required;
+
 	memset(members->nodes, 0, sizeof(members->nodes));
 	if (element->nodes->kind == SGIP_VALUE_STRING)
 	{
@@ -309,7 +276,22 @@ sgip_members_find(SgipMembers *members, const SgipElement *element, char *proble
 		for (int i = 0; i < SGIP_MAX_SLOTS; i++)
 			members->of_slot[i] = SLOT_UNKNOWN;
 	}
-	return find_members(members, element, problem);
+	for (uint32_t n = element->nodes->len; n > 0; n--, node += node->size)
+	{
+		int			number = member_of_node(members, element, node);
+
+		if (number < 0)
+			continue;
+		members->nodes[number] = node;
+		if (((node->kind & members->bad_kinds[number]) |
+			 (node->contents & members->bad_items[number])) != 0)
+			return refuse_type(members->fields[number], true, element, problem);
+		if (node->kind != SGIP_VALUE_NULL || (members->not_null & 1u << number) == 0)
+			lacking &= ~(1u << number);
+	}
+	if (members->has_parts && !has_good_parts(members, element, &bad))
+		return refuse_type(bad, false, element, problem);
+	return lacking == 0 || refuse_lack(members, lacking, element, problem);
 }
 
 /* Is the list neither absent nor empty? */
@@ -322,25 +304,20 @@ is_filled(const SgipNode *list)
 bool
 sgip_members_derive(const SgipMembers *members, bool *inconclusive)
 {
-	bool		used;
-	bool		pooled;
+	bool		used = is_filled(sgip_members_list(members, members->subusers));
+	bool		pooled = is_filled(sgip_members_list(members, members->pools));
 
-	*inconclusive = false;
-	if (members->task->derive == SGIP_DERIVE_ALL)
-		return true;
-	used = is_filled(sgip_members_list(members, members->subusers));
-	pooled = is_filled(sgip_members_list(members, members->pools));
+	*inconclusive = members->task->derive == SGIP_DERIVE_AVAILABLE && used;
 	switch (members->task->derive)
 	{
+		case SGIP_DERIVE_ALL:
+			break;
 		case SGIP_DERIVE_FREE:
 			return !used && !pooled;
 		case SGIP_DERIVE_TAKEN:
 			return used || pooled;
 		case SGIP_DERIVE_AVAILABLE:
-			*inconclusive = used;
 			return used || !pooled;
-		case SGIP_DERIVE_ALL:
-			break;
 	}
 	return true;
 }

@@ -19,14 +19,6 @@
 /* Room for a time that is written as a text, terminated */
 #define SGIP_TIME_BYTES 64
 
-/* A member of the elements that one or more of a task's fields are */
-typedef struct SgipMember
-{
-	const char *key;
-	size_t		key_len;
-	const SgipField *field;		/* one of them */
-} SgipMember;
-
 /*
  * The members of a task's elements.  Which slot of a shape is which of them is
  * remembered, so that elements that are made alike need no look at their keys.
@@ -35,7 +27,8 @@ typedef struct SgipMembers
 {
 	const SgipTask *task;
 	int			count;
-	SgipMember	members[SGIP_MAX_FIELDS];
+	const SgipField *fields[SGIP_MAX_FIELDS];	/* by member, one of those
+												 * that it is */
 	uint8_t		bad_kinds[SGIP_MAX_FIELDS]; /* of value that each must not
 											 * have */
 	uint8_t		bad_items[SGIP_MAX_FIELDS]; /* ... and not in its list */

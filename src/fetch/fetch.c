@@ -42,6 +42,7 @@ typedef struct Parent
 	bool		listed;			/* it comes from a listing */
 	bool		lacking;		/* to be named alone, since an answer about
 								 * several lacked it */
+	bool		seen;			/* a row has come for it */
 	char		id[FLEXIBLE_ARRAY_MEMBER];
 } Parent;
 
@@ -56,7 +57,6 @@ typedef struct Source
 								 * or NULL */
 	List	   *named;			/* Parents that the request names, where it
 								 * can name many */
-	SgipStringSet *seen;		/* of those, the ones that rows have come for */
 	const char *wanted;			/* FOR_PARENTS: the only id to be taken; NULL:
 								 * all are */
 	SgipMembers members;		/* of its elements, and what they have to be */
@@ -69,9 +69,8 @@ struct SgipFetch
 	const SgipSearches *searches;
 	int			rows;			/* that are likely to be read, 0: all */
 	SgipShare  *share;
-	bool		asked;			/* for a row */
 	uint64		events;			/* of the client, when there was nothing to
-								 * read */
+								 * read; before that more than it can have */
 
 	dlist_head	sources;		/* in the order of their rows */
 	int			next_search;	/* first search without a source */
@@ -81,9 +80,7 @@ struct SgipFetch
 								 * back to */
 	SgipStringSet *disabled;	/* names of subusers; NULL: not asked for */
 
-	/* an element that is handed out item by item */
-	const SgipElement *element;
-	SgipItems	items;
+	SgipItems	items;			/* of the present element, to be handed out */
 };
 
 SgipFetch *
@@ -92,16 +89,15 @@ sgip_fetch_begin(const SgipTable *table, const SgipSearches *searches,
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sgip_fdw fetch",
 												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(context);
-	SgipFetch  *fetch = palloc0(sizeof(SgipFetch));
+	SgipFetch  *fetch = MemoryContextAllocZero(context, sizeof(SgipFetch));
 
 	fetch->context = context;
 	fetch->table = table;
 	fetch->searches = searches;
 	fetch->rows = rows;
 	fetch->share = share;
+	fetch->events = PG_UINT64_MAX;
 	dlist_init(&fetch->sources);
-	MemoryContextSwitchTo(caller);
 	return fetch;
 }
 
@@ -140,8 +136,10 @@ name_parents(SgipFetch *fetch, Source *source, int field, SgipArguments *argumen
 	const Parent *first = linitial(fetch->parents);
 	int			many = fetch->one_by_one || first->lacking ? 1 : fetch->table->task->fields[field].many;
 	StringInfoData buf;
+	MemoryContext caller;
 
 	initStringInfo(&buf);
+	caller = MemoryContextSwitchTo(fetch->context);
 	while (fetch->parents != NIL && list_length(source->named) < many)
 	{
 		Parent	   *parent = linitial(fetch->parents);
@@ -156,8 +154,8 @@ name_parents(SgipFetch *fetch, Source *source, int field, SgipArguments *argumen
 		source->named = lappend(source->named, parent);
 		fetch->parents = list_delete_first(fetch->parents);
 	}
-	source->seen = sgip_string_set_new();
 	source->parent = first->listed ? pstrdup(first->id) : NULL;
+	MemoryContextSwitchTo(caller);
 	arguments->values[field] = buf.data;
 }
 
@@ -166,8 +164,7 @@ static Source *
 add_source(SgipFetch *fetch, Purpose purpose, const SgipTask *task,
 		   const SgipSearch *search, const SgipArguments *arguments)
 {
-	MemoryContext caller = MemoryContextSwitchTo(fetch->context);
-	Source	   *source = palloc0(sizeof(Source));
+	Source	   *source = MemoryContextAllocZero(fetch->context, sizeof(Source));
 	SgipArguments asked;
 	int			parent_field = purpose == FOR_ROWS && task->parent ? sgip_task_parent_field(task) : -1;
 
@@ -179,31 +176,21 @@ add_source(SgipFetch *fetch, Purpose purpose, const SgipTask *task,
 	if (parent_field >= 0 && task->fields[parent_field].many > 0)
 		name_parents(fetch, source, parent_field, &asked);
 	else if (parent_field >= 0 && asked.values[parent_field] != NULL)
-		source->parent = pstrdup(asked.values[parent_field]);
+		source->parent = MemoryContextStrdup(fetch->context, asked.values[parent_field]);
 	else if (parent_field >= 0)
 	{
 		Parent	   *parent = linitial(fetch->parents);
 
-		source->parent = pstrdup(parent->id);
+		source->parent = MemoryContextStrdup(fetch->context, parent->id);
 		fetch->parents = list_delete_first(fetch->parents);
 		pfree(parent);
 	}
+	asked.parent = source->parent;
 	source->reader = sgip_reader_open(fetch->share, task, &asked,
-									  source->parent, purpose == FOR_ROWS ? fetch->rows : 0,
-									  fetch->fell_back);
+									  purpose == FOR_ROWS ? fetch->rows : 0, fetch->fell_back);
 	sgip_members_begin(&source->members, task, purpose == FOR_DISABLED ? "disabled" : NULL);
 	dlist_push_tail(&fetch->sources, &source->node);
-	MemoryContextSwitchTo(caller);
 	return source;
-}
-
-/* The next ids get a source. */
-static void
-add_parents(SgipFetch *fetch)
-{
-	const Parent *first = linitial(fetch->parents);
-
-	(void) add_source(fetch, FOR_ROWS, fetch->table->task, first->search, NULL);
 }
 
 /* The ids that a search names, to be asked for as if they were listed. */
@@ -260,7 +247,7 @@ add_next(SgipFetch *fetch)
 		return false;
 	if (fetch->parents != NIL)
 	{
-		add_parents(fetch);
+		add_source(fetch, FOR_ROWS, task, ((Parent *) linitial(fetch->parents))->search, NULL);
 		return true;
 	}
 	if (fetch->next_search < fetch->searches->count)
@@ -274,8 +261,9 @@ add_next(SgipFetch *fetch)
 }
 
 /*
- * A request that named several ids has been answered.  Those without a row
- * are asked for alone: whether the API considers all ids is not documented.
+ * A request that named several ids has been answered, or refused.  Those
+ * without a row are asked for alone: whether the API considers all ids is not
+ * documented.
  */
 static void
 ask_again(SgipFetch *fetch, Source *source)
@@ -287,11 +275,10 @@ ask_again(SgipFetch *fetch, Source *source)
 	foreach(lc, list_length(source->named) > 1 ? source->named : NIL)
 	{
 		Parent	   *parent = lfirst(lc);
-		SgipSpan	name = {parent->id, strlen(parent->id)};
 
-		if (sgip_string_set_has(source->seen, name))
+		if (parent->seen)
 			continue;
-		parent = new_parent(parent->search, parent->id, name.len, parent->listed);
+		parent = new_parent(parent->search, parent->id, strlen(parent->id), parent->listed);
 		parent->lacking = true;
 		missing = lappend(missing, parent);
 	}
@@ -308,27 +295,7 @@ drop_source(Source *source)
 	if (source->parent != NULL)
 		pfree(source->parent);
 	list_free_deep(source->named);
-	sgip_string_set_free(source->seen);
 	pfree(source);
-}
-
-/* A request that names several ids was refused: each is asked for alone. */
-static void
-name_alone(SgipFetch *fetch, Source *source)
-{
-	fetch->one_by_one = true;
-	fetch->parents = list_concat(source->named, fetch->parents);
-	source->named = NIL;
-	drop_source(source);
-}
-
-/* The one id that a source asks for, in the fetch's context. */
-static char *
-take_id(SgipFetch *fetch, const Source *source)
-{
-	const Parent *parent = source->named != NIL ? linitial(source->named) : NULL;
-
-	return MemoryContextStrdup(fetch->context, parent ? parent->id : source->parent);
 }
 
 /*
@@ -353,7 +320,8 @@ fall_back(SgipFetch *fetch, Source *source)
 	fetch->fell_back |= fetch->searches->count > 1 || source->named != NIL;
 	other = add_search(fetch, source->search, &whole);
 	if (other->purpose == FOR_PARENTS)
-		other->wanted = take_id(fetch, source);
+		other->wanted = MemoryContextStrdup(fetch->context, source->named == NIL ? source->parent :
+											((Parent *) linitial(source->named))->id);
 	drop_source(source);
 	dlist_move_head(&fetch->sources, &other->node);
 }
@@ -442,17 +410,18 @@ take_parent(SgipFetch *fetch, Source *source, const SgipElement *element)
 	MemoryContextSwitchTo(caller);
 }
 
-/* Is the row for an id that the request names?  The parameter might have no effect. */
+/* Is it the first row for an id that the request names?  The parameter might have no effect. */
 static bool
 take_named_row(SgipFetch *fetch, Source *source, const SgipElement *element)
 {
 	const SgipTask *task = fetch->table->task;
 	SgipSpan	id = sgip_json_member(element, task->fields[sgip_task_parent_field(task)].key).text;
+	bool		fresh = false;
 	ListCell   *lc;
 
 	foreach(lc, source->named)
 	{
-		const Parent *parent = lfirst(lc);
+		Parent	   *parent = lfirst(lc);
 
 		if (strlen(parent->id) == id.len && memcmp(parent->id, id.data, id.len) == 0)
 		{
@@ -461,10 +430,11 @@ take_named_row(SgipFetch *fetch, Source *source, const SgipElement *element)
 			 * one by one
 			 */
 			fetch->one_by_one |= parent->lacking;
-			return sgip_string_set_add(source->seen, id);
+			fresh |= !parent->seen;
+			parent->seen = true;
 		}
 	}
-	return false;
+	return fresh;
 }
 
 /* Takes note of a subuser if it is disabled. */
@@ -521,60 +491,34 @@ take_element(SgipFetch *fetch, Source *source, const SgipElement *element)
 		(!inconclusive || all_disabled(fetch, source, element));
 }
 
-/* The present element as a row. */
-static void
-show_row(SgipFetch *fetch, Source *source, SgipRow *row, const SgipSearch **search)
-{
-	row->element = fetch->element;
-	row->members = &source->members;
-	row->parent = source->parent;
-	*search = source->search;
-}
-
-/* The next item of the present element as a row; false if there is none. */
-static bool
-next_item(SgipFetch *fetch, Source *source, SgipRow *row, const SgipSearch **search)
-{
-	row->item = sgip_items_next(&fetch->items);
-	if (row->item == NULL)
-		return false;
-	show_row(fetch, source, row, search);
-	return true;
-}
-
 SgipFetchResult
 sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 {
-	bool		unnest = fetch->table->task->unnest != NULL;
-
-	fetch->asked = true;
-	if (unnest && next_item(fetch, head_source(fetch), row, search))
-		return SGIP_FETCH_ROW;
-	row->item = NULL;
 	for (;;)
 	{
 		Source	   *source = head_source(fetch);
 
+		row->item = sgip_items_next(&fetch->items);
+		if (row->item != NULL)
+			return SGIP_FETCH_ROW;
 		if (source == NULL)
 		{
 			if (!add_next(fetch))
 				return SGIP_FETCH_END;
 			continue;
 		}
-		switch (sgip_reader_next(source->reader, &fetch->element))
+		switch (sgip_reader_next(source->reader, &row->element))
 		{
 			case SGIP_ANSWER_ELEMENT:
-				if (take_element(fetch, source, fetch->element))
+				if (take_element(fetch, source, row->element))
 				{
-					if (!unnest)
-					{
-						show_row(fetch, source, row, search);
+					row->members = &source->members;
+					row->parent = source->parent;
+					*search = source->search;
+					if (fetch->table->task->unnest == NULL)
 						return SGIP_FETCH_ROW;
-					}
 					sgip_items_begin(&fetch->items,
 									 sgip_members_list(&source->members, source->members.unnest));
-					if (next_item(fetch, source, row, search))
-						return SGIP_FETCH_ROW;
 				}
 				/* such elements can be many, and all of them there */
 				CHECK_FOR_INTERRUPTS();
@@ -585,7 +529,11 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 				break;
 			case SGIP_ANSWER_REFUSED:
 				if (list_length(source->named) > 1)
-					name_alone(fetch, source);
+				{
+					fetch->one_by_one = true;
+					ask_again(fetch, source);
+					drop_source(source);
+				}
 				else
 					fall_back(fetch, source);
 				break;
@@ -600,7 +548,7 @@ sgip_fetch_next(SgipFetch *fetch, SgipRow *row, const SgipSearch **search)
 bool
 sgip_fetch_has_news(SgipFetch *fetch)
 {
-	return !fetch->asked || sgip_share_client(fetch->share)->events != fetch->events;
+	return sgip_share_client(fetch->share)->events != fetch->events;
 }
 
 char *

@@ -35,8 +35,9 @@ extern SgipFetch *sgip_fetch_begin(const SgipTable *table, const SgipSearches *s
 extern void sgip_fetch_end(SgipFetch *fetch);
 
 /*
- * The next row, without waiting.  *row lives until the next call; *search is
- * the one that found it.  Raises an error when a request fails for good.
+ * The next row, without waiting.  *row, which is the same at each call, lives
+ * until the next one; *search is the one that found it.  Raises an error when a
+ * request fails for good.
  */
 extern SgipFetchResult sgip_fetch_next(SgipFetch *fetch, SgipRow *row,
 									   const SgipSearch **search);

@@ -30,33 +30,33 @@
 struct SgipListing
 {
 	const SgipTask *task;
-	const char *parent;			/* id in the path, or NULL */
-	bool		paged;			/* there may be more than one page */
-	int			limit;			/* rows that a page is asked for, 0: not paged */
+	int			limit;			/* rows that a page is asked for, 0: there is
+								 * but one */
 
 	/* keys of elements, NULL if the listing is not paged */
 	SgipStringSet *seen;		/* of earlier pages and tries */
 	SgipStringSet *present;		/* of this one */
-	int64		fresh;			/* elements with a key of this page that are
-								 * new */
-	int			stale_pages;	/* pages in a row without a new element */
+	int			stale_pages;	/* in a row without a new element; -1: this
+								 * page has one */
 
-	/* OFFSET: what the first page said about the others; step 0: nothing */
+	/*
+	 * OFFSET: what the headers of the first page said about the others, so
+	 * that several can be asked for at once; step 0: nothing
+	 */
 	int			step;			/* rows per page */
 	int64		last_offset;	/* where the last page begins */
 };
 
 SgipListing *
-sgip_listing_new(const SgipTask *task, const char *parent, bool single, int page_size)
+sgip_listing_new(const SgipTask *task, bool single, int page_size)
 {
 	SgipListing *listing = palloc0(sizeof(SgipListing));
 
 	listing->task = task;
-	listing->parent = parent;
-	listing->paged = !single && task->paging != SGIP_PAGING_NONE;
-	if (listing->paged)
-	{
+	if (!single && task->paging != SGIP_PAGING_NONE)
 		listing->limit = Min(page_size, task->page_max);
+	if (listing->limit > 0)
+	{
 		listing->seen = sgip_string_set_new();
 		listing->present = sgip_string_set_new();
 	}
@@ -66,7 +66,7 @@ sgip_listing_new(const SgipTask *task, const char *parent, bool single, int page
 SgipPage
 sgip_listing_first(const SgipListing *listing, int rows)
 {
-	SgipPage	page = {.parent = listing->parent, .limit = listing->limit};
+	SgipPage	page = {.limit = listing->limit};
 
 	if (rows > 0)
 		page.limit = Min(rows, page.limit);
@@ -85,20 +85,6 @@ url_parameter(const char *url, const char *name)
 			return isdigit((unsigned char) p[len + 1]) ? strtoll(p + len + 1, NULL, 10) : -1;
 	}
 	return -1;
-}
-
-void
-sgip_listing_learn(SgipListing *listing, const SgipPage *page, const SgipHttpHead *head)
-{
-	int64		next = url_parameter(head->link_next, "offset");
-	int64		last = url_parameter(head->link_last, "offset");
-
-	if (listing->task->paging != SGIP_PAGING_OFFSET || listing->step != 0 ||
-		page->offset != 0 || page->limit < listing->limit ||
-		next <= 0 || next > page->limit || last < next)
-		return;
-	listing->step = (int) next;
-	listing->last_offset = last;
 }
 
 bool
@@ -133,7 +119,7 @@ sgip_listing_take(SgipListing *listing, const SgipElement *element)
 	if (sgip_string_set_has(listing->seen, key.text))
 		return false;
 	(void) sgip_string_set_add(listing->present, key.text);
-	listing->fresh++;
+	listing->stale_pages = -1;
 	return true;
 }
 
@@ -157,6 +143,12 @@ next_by_offset(SgipListing *listing, const SgipPage *page, int64 elements,
 	int64		last = url_parameter(head->link_last, "offset");
 	int64		named = url_parameter(head->link_next, "offset");
 
+	if (page->offset == 0 && page->limit >= listing->limit &&
+		named > 0 && named <= page->limit && last >= named)
+	{
+		listing->step = (int) named;
+		listing->last_offset = last;
+	}
 	if (elements == 0 && named > page->offset && (last < 0 || last > page->offset))
 	{
 		next->offset = named;
@@ -199,26 +191,18 @@ SgipNextPage
 sgip_listing_next(SgipListing *listing, const SgipPage *page, int64 elements,
 				  const SgipHttpHead *head, const SgipJsonReader *reader, SgipPage *next)
 {
-	SgipNextPage follows = SGIP_NEXT_END;
+	SgipNextPage follows;
 
 	*next = *page;
 	next->limit = listing->limit;
-	switch (listing->paged ? listing->task->paging : SGIP_PAGING_NONE)
-	{
-		case SGIP_PAGING_NONE:
-			break;
-		case SGIP_PAGING_OFFSET:
-			follows = next_by_offset(listing, page, elements, head, next);
-			break;
-		case SGIP_PAGING_AFTER_KEY:
-		case SGIP_PAGING_LAST:
-			follows = next_by_cursor(listing, page, elements, reader, next);
-			break;
-	}
-	listing->stale_pages = listing->fresh > 0 ? 0 : listing->stale_pages + 1;
-	listing->fresh = 0;
+	if (listing->limit == 0)
+		return SGIP_NEXT_END;
+	if (listing->task->paging == SGIP_PAGING_OFFSET)
+		follows = next_by_offset(listing, page, elements, head, next);
+	else
+		follows = next_by_cursor(listing, page, elements, reader, next);
 	if (follows == SGIP_NEXT_PAGE && listing->seen != NULL &&
-		listing->stale_pages >= MAX_STALE_PAGES)
+		++listing->stale_pages >= MAX_STALE_PAGES)
 		return SGIP_NEXT_STUCK;
 	return follows;
 }

@@ -25,25 +25,19 @@ typedef enum SgipNextPage
 } SgipNextPage;
 
 /*
- * A listing of the task, in the current memory context.  parent: the id in
- * its path, which must live as long, or NULL.  single: what is asked for is
- * one object of it.  page_size: rows to ask for in a page, if the API gives
- * as many.
+ * A listing of the task, in the current memory context.  single: what is
+ * asked for is one object of it.  page_size: rows to ask for in a page, if the
+ * API gives as many.
  */
-extern SgipListing *sgip_listing_new(const SgipTask *task, const char *parent, bool single,
-									 int page_size);
+extern SgipListing *sgip_listing_new(const SgipTask *task, bool single, int page_size);
 
 /* Where the first page begins; rows: it is asked for no more than that, 0: no bound */
 extern SgipPage sgip_listing_first(const SgipListing *listing, int rows);
 
 /*
- * Learns from the headers of the first page, when it is complete, where the
- * others begin, so that several can be asked for at once.
+ * Where the page behind this one begins, as far as the headers of the first
+ * one have told; nothing is known before that is complete.
  */
-extern void sgip_listing_learn(SgipListing *listing, const SgipPage *page,
-							   const SgipHttpHead *head);
-
-/* Where the page behind this one begins, as far as that is known in advance */
 extern bool sgip_listing_ahead(const SgipListing *listing, const SgipPage *page,
 							   SgipPage *next);
 

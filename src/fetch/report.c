@@ -176,57 +176,57 @@ sgip_report_clean(const char *text, size_t len, const SgipCredentials *credentia
 	return clean;
 }
 
-/* CONTEXT of every error here. */
+/* What stands below the message of every error here: DETAIL and HINT, or NULL; CONTEXT. */
 static int
-request_context(const SgipErrorContext *failed)
+add_details(const SgipErrorContext *failed, const char *detail, const char *hint)
 {
+	if (detail != NULL)
+		errdetail_internal("%s", detail);
+	if (hint != NULL)
+		errhint("%s", hint);
 	return errcontext("foreign table \"%s\", request %s to server \"%s\"",
 					  failed->table, failed->request, failed->server->name);
 }
 
+/* DETAIL that quotes the server; NULL if it said nothing. */
+static const char *
+quote(const char *said)
+{
+	return *said ? psprintf("The server said: %s", said) : NULL;
+}
+
 /*
- * Was the request made to SendGrid's own v2 API?  It was retired on 10
- * February 2025 (banner of the v2 documentation).
+ * HINT for a server of SendGrid's own v2 API, which was retired on 10 February
+ * 2025 (banner of the v2 documentation); else the one given (or none).
  */
-static bool
-asks_retired_api(const SgipServer *server)
+static const char *
+retired_hint(const SgipServer *server, const char *otherwise)
 {
 	const char *host = strstr(server->base_url, "://") + 3;
 	size_t		len = strcspn(host, ":/");
 
-	return server->api == SGIP_API_V2 &&
+	if (server->api == SGIP_API_V2 &&
 		((len == 12 && pg_strncasecmp(host, "sendgrid.com", 12) == 0) ||
-		 (len > 13 && pg_strncasecmp(host + len - 13, ".sendgrid.com", 13) == 0));
+		 (len > 13 && pg_strncasecmp(host + len - 13, ".sendgrid.com", 13) == 0)))
+		return psprintf("SendGrid retired the v2 API in February 2025. To use the API of today: %s",
+						sgip_option_alter_server(server, SGIP_API_V3));
+	return otherwise;
 }
 
-/* HINT for a server of the retired API; else the one given (or none). */
-static int
-retired_hint(const SgipErrorContext *failed, const char *otherwise)
-{
-	const SgipServer *server = failed->server;
-
-	if (asks_retired_api(server))
-		return errhint("SendGrid retired the v2 API in February 2025. To use the API of today: %s",
-					   sgip_option_alter_server(server, SGIP_API_V3));
-	return otherwise ? errhint("%s", otherwise) : 0;
-}
-
-/* Does the status, or what the server said, suggest that the account is in another region? */
-static bool
-is_about_region(int status, const char *said)
-{
-	return status == 451 ||
-		(said != NULL && (strcasestr(said, "region") != NULL || strcasestr(said, "residency") != NULL));
-}
-
-/* HINT for that. */
-static int
-region_hint(const SgipServer *server)
+/*
+ * HINT where the status, or what the server said, suggests that the account is
+ * in another region; else the one given (or none).
+ */
+static const char *
+region_hint(const SgipServer *server, int status, const char *said, const char *otherwise)
 {
 	bool		is_eu = strstr(server->base_url, "//api.eu.") != NULL;
 
-	return errhint("The key may belong to another region, where base_url is %s.",
-				   is_eu ? "https://api.sendgrid.com" : "https://api.eu.sendgrid.com");
+	if (server->api == SGIP_API_V3 &&
+		(status == 451 || strcasestr(said, "region") != NULL || strcasestr(said, "residency") != NULL))
+		return psprintf("The key may belong to another region, where base_url is %s.",
+						is_eu ? "https://api.sendgrid.com" : "https://api.eu.sendgrid.com");
+	return otherwise;
 }
 
 /* Does the text of an error object say that the credentials are wrong? */
@@ -239,37 +239,31 @@ is_about_credentials(const SgipRemoteError *error)
 		"username and/or password",
 		"permission denied",
 		"not authorized",
-		"authorization required",
-		"authenticated user is not authorized"
+		"authorization required"
 	};
 	char	   *lower = pstrdup(error->text);
+	bool		found = error->code == 401 || error->code == 403;
 
-	if (error->code == 401 || error->code == 403)
-		return true;
+	/* by ASCII's rules, not those of the locale */
 	for (char *p = lower; *p; p++)
 		*p = pg_ascii_tolower((unsigned char) *p);
 	for (int i = 0; i < (int) lengthof(phrases); i++)
-	{
-		if (strstr(lower, phrases[i]) != NULL)
-			return true;
-	}
-	return false;
+		found |= strstr(lower, phrases[i]) != NULL;
+	return found;
 }
 
 /* Raises 28000. */
 static void
 report_refused(const SgipErrorContext *failed, const char *said)
 {
-	bool		is_v3 = failed->server->api == SGIP_API_V3;
+	const SgipServer *server = failed->server;
+	const char *hint = server->api == SGIP_API_V2 ? "Check the options of the user mapping." :
+		"Check the options of the user mapping, the key's scopes, and that base_url is the host of the key's region.";
 
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg("server \"%s\" refused the credentials", failed->server->name),
-			 said && *said ? errdetail("The server said: %s", said) : 0,
-			 is_v3 && is_about_region(0, said) ? region_hint(failed->server) :
-			 errhint("Check the options of the user mapping%s.",
-					 is_v3 ? ", the key's scopes, and that base_url is the host of the key's region" : ""),
-			 request_context(failed)));
+			 errmsg("server \"%s\" refused the credentials", server->name),
+			 add_details(failed, quote(said), region_hint(server, 0, said, hint))));
 }
 
 void
@@ -285,40 +279,36 @@ sgip_report_transfer(const SgipErrorContext *failed, const SgipHttpResult *resul
 			ereport(ERROR,
 					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
 					 errmsg("could not connect to server \"%s\"", server->name),
-					 errdetail("%s", said),
-					 errhint("Check the options base_url, proxy, ca_file and connect_timeout of the server, and the network."),
-					 request_context(failed)));
+					 add_details(failed, said,
+								 "Check the options base_url, proxy, ca_file and connect_timeout of the server, and the network.")));
 			break;
 		case SGIP_HTTP_SILENT:
 			ereport(ERROR,
 					(errcode(ERRCODE_CONNECTION_FAILURE),
 					 errmsg("server \"%s\" sent nothing for %d ms", server->name,
 							server->read_timeout_ms),
-					 errhint("The server option read_timeout sets how long to wait."),
-					 request_context(failed)));
+					 add_details(failed, NULL, "The server option read_timeout sets how long to wait.")));
 			break;
 		case SGIP_HTTP_LOST:
 			ereport(ERROR,
 					(errcode(ERRCODE_CONNECTION_FAILURE),
 					 errmsg("connection to server \"%s\" was lost before the answer was complete",
 							server->name),
-					 errdetail("%s", said),
-					 request_context(failed)));
+					 add_details(failed, said, NULL)));
 			break;
 		case SGIP_HTTP_BROKEN:
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_ERROR),
 					 errmsg("answer of server \"%s\" is not valid HTTP", server->name),
-					 errdetail("%s", said),
-					 request_context(failed)));
+					 add_details(failed, said, NULL)));
 			break;
 		case SGIP_HTTP_DESCRIPTORS:
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					 errmsg("too many open files for a connection to server \"%s\"", server->name),
-					 errdetail("This session holds as many file descriptors as PostgreSQL lets extensions have, or the system gives no more."),
-					 errhint("Raise max_files_per_process, or read fewer foreign tables at the same time."),
-					 request_context(failed)));
+					 add_details(failed,
+								 "This session holds as many file descriptors as PostgreSQL lets extensions have, or the system gives no more.",
+								 "Raise max_files_per_process, or read fewer foreign tables at the same time.")));
 			break;
 		case SGIP_HTTP_INTERNAL:
 			break;
@@ -326,8 +316,7 @@ sgip_report_transfer(const SgipErrorContext *failed, const SgipHttpResult *resul
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("request to server \"%s\" failed", server->name),
-			 errdetail("%s", said),
-			 request_context(failed)));
+			 add_details(failed, said, NULL)));
 }
 
 /* What the body of a failed request says: the API's error, or its beginning. */
@@ -345,20 +334,13 @@ words_of_body(const SgipErrorContext *failed, const char *body, size_t len, Sgip
 	return said;
 }
 
-/* HINT for a path that the server does not have. */
-static const char *
-not_found_hint(const SgipServer *server)
-{
-	if (server->api == SGIP_API_V3)
-		return "Check the server option base_url; it ends before the \"/v3\" of the request's path.";
-	return "Check the server options base_url, resource and api_version.";
-}
-
 void
 sgip_report_status(const SgipErrorContext *failed, const char *body, size_t len)
 {
+	const SgipServer *server = failed->server;
 	const SgipHttpHead *head = failed->head;
 	int			status = head->status;
+	const char *hint;
 	SgipRemoteError error;
 	char	   *said = words_of_body(failed, body, len, &error);
 
@@ -367,23 +349,23 @@ sgip_report_status(const SgipErrorContext *failed, const char *body, size_t len)
 	if (status >= 300 && status < 400 && status != 304)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
-				 errmsg("server \"%s\" answered with a redirect (HTTP status %d)",
-						failed->server->name, status),
-				 head->location[0] != '\0' ?
-				 errdetail("It points to %s.",
-						   sgip_report_clean(head->location, strlen(head->location),
-											 failed->credentials)) : 0,
-				 retired_hint(failed, "Redirects are never followed, because credentials are sent with every request. "
-							  "Correct the server option base_url if the new place can be trusted."),
-				 request_context(failed)));
+				 errmsg("server \"%s\" answered with a redirect (HTTP status %d)", server->name, status),
+				 add_details(failed,
+							 head->location[0] == '\0' ? NULL :
+							 psprintf("It points to %s.",
+									  sgip_report_clean(head->location, strlen(head->location), failed->credentials)),
+							 retired_hint(server, "Redirects are never followed, because credentials are sent with every request. "
+										  "Correct the server option base_url if the new place can be trusted."))));
+	if (status == 404 || status == 410)
+		hint = retired_hint(server, server->api == SGIP_API_V3 ?
+							"Check the server option base_url; it ends before the \"/v3\" of the request's path." :
+							"Check the server options base_url, resource and api_version.");
+	else
+		hint = region_hint(server, status, said, NULL);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
-			 errmsg("server \"%s\" answered with HTTP status %d", failed->server->name, status),
-			 *said ? errdetail("The server said: %s", said) : 0,
-			 status == 404 || status == 410 ? retired_hint(failed, not_found_hint(failed->server)) :
-			 failed->server->api == SGIP_API_V3 && is_about_region(status, said) ?
-			 region_hint(failed->server) : 0,
-			 request_context(failed)));
+			 errmsg("server \"%s\" answered with HTTP status %d", server->name, status),
+			 add_details(failed, quote(said), hint)));
 }
 
 void
@@ -408,9 +390,8 @@ sgip_report_retries(const SgipErrorContext *failed, int tries, int64 asked_ms,
 			 status == 429 ?
 			 errmsg("rate limit of server \"%s\" exceeded", server->name) :
 			 errmsg("server \"%s\" answered with HTTP status %d", server->name, status),
-			 errdetail_internal("%s", detail.data),
-			 errhint("Try again later, or raise the server options max_retries and max_retry_wait."),
-			 request_context(failed)));
+			 add_details(failed, detail.data,
+						 "Try again later, or raise the server options max_retries and max_retry_wait.")));
 }
 
 void
@@ -423,22 +404,18 @@ sgip_report_remote(const SgipErrorContext *failed, const SgipRemoteError *error)
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("server \"%s\" reported an error", failed->server->name),
-			 errdetail("The server said: %s", said),
-			 request_context(failed)));
+			 add_details(failed, psprintf("The server said: %s", said), NULL)));
 }
 
 void
 sgip_report_invalid(const SgipErrorContext *failed, const char *problem)
 {
-	char	   *clean = sgip_report_clean(problem, strlen(problem), failed->credentials);
-
 	ereport(ERROR,
 			(errcode(SGIP_ERRCODE_NOT_JSON),
 			 errmsg("answer of server \"%s\" is not the JSON that the task gives",
 					failed->server->name),
-			 errdetail("%s", clean),
-			 retired_hint(failed, NULL),
-			 request_context(failed)));
+			 add_details(failed, sgip_report_clean(problem, strlen(problem), failed->credentials),
+						 retired_hint(failed->server, NULL))));
 }
 
 void
@@ -447,8 +424,9 @@ sgip_report_stuck(const SgipErrorContext *failed)
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("listing of server \"%s\" does not advance", failed->server->name),
-			 errdetail("The server repeats rows or sends pages without any, and does not say that these are all."),
-			 request_context(failed)));
+			 add_details(failed,
+						 "The server repeats rows or sends pages without any, and does not say that these are all.",
+						 NULL)));
 }
 
 void

@@ -33,7 +33,6 @@
 #include "storage/proc.h"
 #include "tcop/pquery.h"
 #include "utils/guc.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/resowner.h"
@@ -64,25 +63,36 @@ typedef enum Scope
 	OF_TRANSACTION
 } Scope;
 
-/* Server and user mapping: all answers of a registry that agree in these share a client */
-typedef struct Peer
+typedef struct SharedAnswer SharedAnswer;
+
+/* What is known by a hash value, of a statement's listings or of the keys of a registry's answers */
+typedef struct Entry
 {
-	Oid			server_id;
-	Oid			mapped_user;	/* InvalidOid: PUBLIC's mapping */
-	uint64		fingerprint;	/* of their options */
-	SgipClient *client;
-} Peer;
+	uint64		hash;
+	int			scans;			/* that may read the listing; a collision only
+								 * stores in vain */
+	SharedAnswer *shared;		/* the answer */
+	char		status;			/* simplehash.h's */
+} Entry;
+
+#define SH_PREFIX entries
+#define SH_ELEMENT_TYPE Entry
+#define SH_KEY_TYPE uint64
+#define SH_KEY hash
+#define SH_HASH_KEY(table, key) ((uint32) (key))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
 
 struct SgipRegistry
 {
 	MemoryContext context;
-	Scope		scope;
-	ResourceOwner owner;		/* of files; NULL: the current one */
 	SgipStoreBudget budget;
-	List	   *peers;
-	HTAB	   *index;			/* of answers, by hash of their keys */
+	List	   *clients;		/* one for each server and user mapping */
+	entries_hash *index;		/* of answers, by hash values of their keys */
 	dlist_head	answers;		/* SharedAnswers, the last used at the end */
-	int			count;
 };
 
 typedef enum AnswerState
@@ -90,55 +100,27 @@ typedef enum AnswerState
 	ANSWER_READING,				/* there may be more elements */
 	ANSWER_COMPLETE,
 	ANSWER_REFUSED,				/* see SGIP_ANSWER_REFUSED */
-	ANSWER_FAILED				/* not to be used any more */
+	ANSWER_FAILED				/* not to be used any more; so it is while it
+								 * is being read on, in case that fails */
 } AnswerState;
 
 /* An answer that several may read, or one several times */
-typedef struct SharedAnswer
+struct SharedAnswer
 {
 	dlist_node	node;			/* in its registry's answers */
-	SgipRegistry *registry;
 	MemoryContext context;
 	MemoryContextCallback cleanup;
 	uint64		hash;			/* of the key */
 	char	   *key;
 	AnswerState state;
-	bool		busy;			/* being read on: an error leaves it so */
-	bool		narrowed;		/* see sgip_answer_is_narrowed */
-	bool		filled;			/* has an element: is not refused any more */
+	bool		refusable;		/* it is or may come to be REFUSED */
 	SgipClient *client;
-	SgipAnswer *answer;			/* while READING */
+	SgipAnswer *answer;			/* while READING; else NULL, or to be stopped */
 	SgipStore  *store;
 	const SgipFetchCounters *asker; /* the scan that read on last */
 	SubTransactionId subid;		/* the outermost of its readers, ever */
 	dlist_head	readers;
-} SharedAnswer;
-
-/* Entry of a registry's index */
-typedef struct IndexEntry
-{
-	uint64		hash;
-	SharedAnswer *shared;
-} IndexEntry;
-
-/* Entry of a statement's wanted listings */
-typedef struct Wanted
-{
-	uint64		listing;		/* hash value: a collision only stores in vain */
-	int			scans;
-	char		status;			/* simplehash.h's */
-} Wanted;
-
-#define SH_PREFIX wanted
-#define SH_ELEMENT_TYPE Wanted
-#define SH_KEY_TYPE uint64
-#define SH_KEY listing
-#define SH_HASH_KEY(table, key) ((uint32) (key))
-#define SH_EQUAL(table, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
+};
 
 struct SgipShare
 {
@@ -152,10 +134,9 @@ struct SgipShare
 	SgipFetchCounters *counters;
 	SgipRegistry *registry;		/* NULL before the start */
 	Scope		scope;			/* of that */
-	Peer	   *peer;
+	SgipClient *client;			/* of that, for the server and mapping */
 	SubTransactionId subid;		/* with whose rollback it ends */
 	dlist_head	readers;
-	dlist_head	closed;			/* readers to be used again */
 };
 
 struct SgipReader
@@ -229,13 +210,12 @@ sgip_share_statement(EState *estate)
 	}
 	statement = MemoryContextAllocZero(estate->es_query_cxt, sizeof(SgipStatement));
 	statement->estate = estate;
-	statement->context = estate->es_query_cxt;
 	statement->subid = owning_subtransaction(estate->es_query_cxt);
-	statement->wanted = wanted_create(statement->context, 8, NULL);
+	statement->wanted = entries_create(estate->es_query_cxt, 8, NULL);
 	statement->cleanup.func = forget_statement;
 	statement->cleanup.arg = statement;
 	dlist_push_head(&statements, &statement->node);
-	MemoryContextRegisterResetCallback(statement->context, &statement->cleanup);
+	MemoryContextRegisterResetCallback(estate->es_query_cxt, &statement->cleanup);
 	return statement;
 }
 
@@ -247,7 +227,7 @@ count_wanted(SgipShare *share, const SgipTask *task)
 	uint64		account = (uint64) share->table->server->id << 32 | share->counted_user;
 	uint64		listing = hash_bytes_extended((const unsigned char *) path, strlen(path), account);
 	bool		found;
-	Wanted	   *entry = wanted_insert(share->statement->wanted, listing, &found);
+	Entry	   *entry = entries_insert(share->statement->wanted, listing, &found);
 
 	if (!found)
 		entry->scans = 0;
@@ -268,18 +248,21 @@ other_task(const SgipTask *task)
  * ----------------------------------------------------------------
  */
 
-/* An empty registry in a child of that context. */
+/* The registry there; if there is none an empty one, in a child of that context. */
 static SgipRegistry *
-new_registry(MemoryContext parent, Scope scope)
+get_registry(SgipRegistry **registry, MemoryContext parent)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "sgip_fdw answers", ALLOCSET_SMALL_SIZES);
-	SgipRegistry *registry = MemoryContextAllocZero(context, sizeof(SgipRegistry));
+	MemoryContext context;
 
-	registry->context = context;
-	registry->scope = scope;
-	registry->owner = scope == OF_TRANSACTION ? TopTransactionResourceOwner : NULL;
-	dlist_init(&registry->answers);
-	return registry;
+	if (*registry == NULL)
+	{
+		context = AllocSetContextCreate(parent, "sgip_fdw answers", ALLOCSET_SMALL_SIZES);
+		*registry = MemoryContextAllocZero(context, sizeof(SgipRegistry));
+		(*registry)->context = context;
+		(*registry)->index = entries_create(context, 8, NULL);
+		dlist_init(&(*registry)->answers);
+	}
+	return *registry;
 }
 
 /* Callback: the answer is freed, and its readers get no more of it. */
@@ -296,23 +279,15 @@ detach_readers(void *arg)
 	}
 }
 
-/* Takes an answer out of what is looked up. */
-static void
-unlist(SharedAnswer *shared)
-{
-	IndexEntry *entry = hash_search(shared->registry->index, &shared->hash, HASH_FIND, NULL);
-
-	if (entry != NULL && entry->shared == shared)
-		hash_search(shared->registry->index, &shared->hash, HASH_REMOVE, NULL);
-}
-
 /* Stops an answer and frees it. */
 static void
-forget(SharedAnswer *shared)
+forget(SgipRegistry *registry, SharedAnswer *shared)
 {
-	unlist(shared);
+	Entry	   *entry = entries_lookup(registry->index, shared->hash);
+
+	if (entry != NULL && entry->shared == shared)
+		entries_delete_item(registry->index, entry);
 	dlist_delete(&shared->node);
-	shared->registry->count--;
 	sgip_answer_end(shared->answer);
 	sgip_store_end(shared->store);
 	MemoryContextDelete(shared->context);
@@ -325,7 +300,7 @@ end_registry(SgipRegistry *registry)
 	if (registry == NULL)
 		return;
 	while (!dlist_is_empty(&registry->answers))
-		forget(dlist_head_element(SharedAnswer, node, &registry->answers));
+		forget(registry, dlist_head_element(SharedAnswer, node, &registry->answers));
 	MemoryContextDelete(registry->context);
 }
 
@@ -334,54 +309,39 @@ static SharedAnswer *
 find(SgipRegistry *registry, const char *key)
 {
 	uint64		hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
-	IndexEntry *entry;
+	Entry	   *entry = entries_lookup(registry->index, hash);
 
-	if (registry->index == NULL)
+	if (entry == NULL || strcmp(entry->shared->key, key) != 0 || entry->shared->state == ANSWER_FAILED)
 		return NULL;
-	entry = hash_search(registry->index, &hash, HASH_FIND, NULL);
-	if (entry == NULL || strcmp(entry->shared->key, key) != 0)
-		return NULL;
-	if (entry->shared->busy)
-		entry->shared->state = ANSWER_FAILED;
-	if (entry->shared->state != ANSWER_FAILED)
-		return entry->shared;
-	unlist(entry->shared);
-	return NULL;
+	return entry->shared;
 }
 
-/* A new answer, known by that key from now on. */
+/* A new answer, known by that key from now on; one that has failed no longer is. */
 static SharedAnswer *
-begin_shared(SgipRegistry *registry, SgipClient *client, const char *key, const SgipTask *task,
-			 const SgipArguments *arguments, const char *parent)
+begin_shared(SgipShare *share, const char *key, const SgipTask *task,
+			 const SgipArguments *arguments)
 {
+	SgipRegistry *registry = share->registry;
 	MemoryContext context = AllocSetContextCreate(registry->context, "sgip_fdw shared answer",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	SharedAnswer *shared = palloc0(sizeof(SharedAnswer));
-	HASHCTL		control = {.keysize = sizeof(uint64), .entrysize = sizeof(IndexEntry),
-	.hcxt = registry->context};
-	IndexEntry *entry;
 	bool		found;
 
-	if (registry->index == NULL)
-		registry->index = hash_create("sgip_fdw answers", 16, &control,
-									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	shared->registry = registry;
 	shared->context = context;
 	shared->key = pstrdup(key);
 	shared->hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
-	shared->client = client;
-	shared->narrowed = sgip_answer_is_narrowed(task, arguments, parent);
+	shared->client = share->client;
+	shared->refusable = sgip_answer_is_narrowed(task, arguments);
 	dlist_init(&shared->readers);
 	shared->cleanup.func = detach_readers;
 	shared->cleanup.arg = shared;
 	MemoryContextRegisterResetCallback(context, &shared->cleanup);
-	shared->store = sgip_store_new(&registry->budget, registry->owner);
-	shared->answer = sgip_answer_begin(client, task, arguments, parent, 0);
-	entry = hash_search(registry->index, &shared->hash, HASH_ENTER, &found);
-	entry->shared = shared;
+	shared->store = sgip_store_new(&registry->budget,
+								   share->scope == OF_TRANSACTION ? TopTransactionResourceOwner : NULL);
+	shared->answer = sgip_answer_begin(share->client, task, arguments, 0);
+	entries_insert(registry->index, shared->hash, &found)->shared = shared;
 	dlist_push_tail(&registry->answers, &shared->node);
-	registry->count++;
 	MemoryContextSwitchTo(caller);
 	return shared;
 }
@@ -391,15 +351,6 @@ begin_shared(SgipRegistry *registry, SgipClient *client, const char *key, const 
  * ----------------------------------------------------------------
  */
 
-/* The answer has no more to say: what it needed goes. */
-static void
-complete(SharedAnswer *shared, AnswerState state)
-{
-	shared->state = state;
-	sgip_answer_end(shared->answer);
-	shared->answer = NULL;
-}
-
 /* Stores the next element, on behalf of that scan; does not wait. */
 static SgipAnswerResult
 advance(SharedAnswer *shared, SgipShare *share)
@@ -407,7 +358,7 @@ advance(SharedAnswer *shared, SgipShare *share)
 	const SgipElement *element;
 	SgipAnswerResult result;
 
-	shared->busy = true;
+	shared->state = ANSWER_FAILED;
 	shared->asker = share->counters;
 
 	/*
@@ -417,13 +368,17 @@ advance(SharedAnswer *shared, SgipShare *share)
 	sgip_client_serve(shared->client, share->table, share->counters);
 	result = sgip_answer_next(shared->answer, &element);
 	if (result == SGIP_ANSWER_ELEMENT)
-	{
 		sgip_store_add(shared->store, element);
-		shared->filled = true;
+	if (result == SGIP_ANSWER_ELEMENT || result == SGIP_ANSWER_END)
+		shared->refusable = false;
+	shared->state = result == SGIP_ANSWER_END ? ANSWER_COMPLETE :
+		result == SGIP_ANSWER_REFUSED ? ANSWER_REFUSED : ANSWER_READING;
+	if (shared->state != ANSWER_READING)
+	{
+		/* it has no more to say: what it needed goes */
+		sgip_answer_end(shared->answer);
+		shared->answer = NULL;
 	}
-	else if (result != SGIP_ANSWER_WAIT)
-		complete(shared, result == SGIP_ANSWER_END ? ANSWER_COMPLETE : ANSWER_REFUSED);
-	shared->busy = false;
 	return result;
 }
 
@@ -442,13 +397,13 @@ start_timeout(void)
 	return true;
 }
 
-/* Reads to the end, so that the answer holds. */
+/* Reads on, up to the end or so many elements; waits. */
 static void
-finish(SharedAnswer *shared, SgipShare *share)
+read_on(SharedAnswer *shared, SgipShare *share, int64 most)
 {
 	bool		timed = shared->state == ANSWER_READING && start_timeout();
 
-	while (shared->state == ANSWER_READING)
+	while (most-- > 0 && shared->state == ANSWER_READING)
 	{
 		/* nothing is waited for where the server is as fast as we are */
 		CHECK_FOR_INTERRUPTS();
@@ -459,26 +414,16 @@ finish(SharedAnswer *shared, SgipShare *share)
 		disable_timeout(STATEMENT_TIMEOUT, false);
 }
 
-/* Reads to the end if that is near, as it is of most answers to a value. */
-static void
-drain(SharedAnswer *shared, SgipShare *share)
-{
-	for (int i = 0; i < MAX_DRAINED && shared->state == ANSWER_READING; i++)
-	{
-		if (advance(shared, share) == SGIP_ANSWER_WAIT)
-			sgip_client_wait(shared->client);
-	}
-}
-
 /* Makes room for another answer: drops the least recently used that have no readers. */
 static void
-make_room(SgipRegistry *registry, SgipShare *share)
+make_room(SgipShare *share)
 {
+	SgipRegistry *registry = share->registry;
 	int			paused = 0;
 	dlist_iter	iter;
 	dlist_mutable_iter next;
 
-	if (registry->scope == OF_TRANSACTION)
+	if (share->scope == OF_TRANSACTION)
 		return;
 	dlist_foreach(iter, &registry->answers)
 	{
@@ -490,7 +435,8 @@ make_room(SgipRegistry *registry, SgipShare *share)
 	dlist_foreach_modify(next, &registry->answers)
 	{
 		SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
-		bool		full = registry->count >= MAX_KEPT || registry->budget.used > registry->budget.limit;
+		bool		full = registry->index->members >= MAX_KEPT ||
+			registry->budget.used > registry->budget.limit;
 
 		if (!full && paused < MAX_PAUSED)
 			return;
@@ -499,11 +445,11 @@ make_room(SgipRegistry *registry, SgipShare *share)
 		if (shared->state == ANSWER_READING)
 		{
 			paused--;
-			if (!shared->busy)
-				drain(shared, share);
+			/* most answers to a value are near their end */
+			read_on(shared, share, MAX_DRAINED);
 		}
 		if (full || shared->state == ANSWER_READING)
-			forget(shared);
+			forget(registry, shared);
 	}
 }
 
@@ -544,8 +490,8 @@ end_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId 
 	{
 		SharedAnswer *shared = dlist_container(SharedAnswer, node, next.cur);
 
-		if (shared->state == ANSWER_READING && (shared->busy || shared->subid >= subid))
-			forget(shared);
+		if (shared->answer != NULL && (shared->state == ANSWER_FAILED || shared->subid >= subid))
+			forget(transaction_registry, shared);
 	}
 }
 
@@ -585,7 +531,6 @@ sgip_share_join(SgipStatement *statement, const SgipTable *table, Oid user_id,
 	share->counters = counters;
 	share->subid = statement ? statement->subid : GetCurrentSubTransactionId();
 	dlist_init(&share->readers);
-	dlist_init(&share->closed);
 	share->cleanup.func = detach_scan;
 	share->cleanup.arg = share;
 	MemoryContextRegisterResetCallback(share->context, &share->cleanup);
@@ -606,9 +551,7 @@ sgip_share_leave(SgipShare *share)
 {
 	SgipStatement *statement = share->statement;
 
-	while (!dlist_is_empty(&share->readers))
-		sgip_reader_close(dlist_head_element(SgipReader, node, &share->readers));
-	if (share->registry != NULL && share->scope == OF_SCAN)
+	if (share->scope == OF_SCAN)
 		end_registry(share->registry);
 	share->registry = NULL;
 	if (statement != NULL && --statement->scans == 0)
@@ -624,63 +567,29 @@ sgip_share_keep(SgipShare *share)
 	share->keep = true;
 }
 
-/*
- * What the answers of a server depend on besides the request: the options of
- * the server and of the mapping as they are now.
- */
+/* Hash value of a row of a catalog and what stood before; releases the row. */
 static uint64
-fingerprint(Oid server_id, Oid mapped_user)
+hash_row(HeapTuple row, uint64 hash)
 {
-	uint64		hash = 0;
-	HeapTuple	tuple = SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(server_id));
-
-	for (int i = 0; i < 2; i++)
-	{
-		if (HeapTupleIsValid(tuple))
-		{
-			/* with oid, owner and name, as they stand in the catalog */
-			hash = hash_bytes_extended((const unsigned char *) GETSTRUCT(tuple),
-									   tuple->t_len - tuple->t_data->t_hoff, hash);
-			ReleaseSysCache(tuple);
-		}
-		if (i > 0)
-			break;
-		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(mapped_user), ObjectIdGetDatum(server_id));
-	}
+	if (!HeapTupleIsValid(row))
+		return hash;
+	hash = hash_bytes_extended((const unsigned char *) GETSTRUCT(row),
+							   row->t_len - row->t_data->t_hoff, hash);
+	ReleaseSysCache(row);
 	return hash;
 }
 
 /*
- * The client that the registry has for the scan's server and mapping.  It asks
- * with the mapping that it was made for, whoever reads.
+ * What the answers of a server depend on besides the request: the server and
+ * the mapping, with oid, owner, name and options as they are now.
  */
-static Peer *
-find_peer(SgipRegistry *registry, SgipShare *share)
+static uint64
+fingerprint(Oid server_id, Oid mapped_user)
 {
-	SgipServer *server = share->table->server;
-	Oid			mapped_user = sgip_credentials_owner(server->id, share->user_id);
-	uint64		options = registry->scope == OF_TRANSACTION ? fingerprint(server->id, mapped_user) : 0;
-	MemoryContext caller;
-	Peer	   *peer;
-	ListCell   *lc;
+	uint64		hash = hash_row(SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(server_id)), 0);
 
-	foreach(lc, registry->peers)
-	{
-		peer = lfirst(lc);
-		if (peer->server_id == server->id && peer->mapped_user == mapped_user && peer->fingerprint == options)
-			return peer;
-	}
-	caller = MemoryContextSwitchTo(registry->context);
-	peer = palloc(sizeof(Peer));
-	peer->server_id = server->id;
-	peer->mapped_user = mapped_user;
-	peer->fingerprint = options;
-	/* the scan's own would not live long enough */
-	peer->client = sgip_client_new(registry->scope == OF_SCAN ? server : sgip_option_server(server->id),
-								   mapped_user);
-	registry->peers = lappend(registry->peers, peer);
-	MemoryContextSwitchTo(caller);
-	return peer;
+	return hash_row(SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(mapped_user),
+									ObjectIdGetDatum(server_id)), hash);
 }
 
 /* The registry that the scan belongs to. */
@@ -691,30 +600,58 @@ choose_registry(SgipShare *share)
 	SgipStatement *statement = share->statement;
 
 	if (statement == NULL || !share_listings)
-		return new_registry(share->context, OF_SCAN);
+		return get_registry(&share->registry, share->context);
 	if (IsolationUsesXactSnapshot())
 	{
-		if (transaction_registry == NULL)
-			transaction_registry = new_registry(TopTransactionContext, OF_TRANSACTION);
-		return transaction_registry;
+		share->scope = OF_TRANSACTION;
+		return get_registry(&transaction_registry, TopTransactionContext);
 	}
 	if (*count_wanted(share, share->table->task) == 1 && (other == NULL || *count_wanted(share, other) == 1))
-		return new_registry(share->context, OF_SCAN);
-	if (statement->registry == NULL)
-		statement->registry = new_registry(statement->context, OF_STATEMENT);
-	return statement->registry;
+		return get_registry(&share->registry, share->context);
+	share->scope = OF_STATEMENT;
+	return get_registry(&statement->registry, statement->estate->es_query_cxt);
 }
 
 /*
- * The key of an answer: server, mapping and request.  "whole": without arguments
- * that narrow the listing.
+ * The client that the registry has for the scan's server and mapping.  It asks
+ * with the mapping that it was made for, whoever reads.
+ */
+static SgipClient *
+find_client(SgipShare *share)
+{
+	SgipRegistry *registry = share->registry;
+	SgipServer *server = share->table->server;
+	Oid			mapped_user = sgip_credentials_owner(server->id, share->user_id);
+	uint64		options = share->scope == OF_TRANSACTION ? fingerprint(server->id, mapped_user) : 0;
+	MemoryContext caller;
+	SgipClient *client;
+	ListCell   *lc;
+
+	foreach(lc, registry->clients)
+	{
+		client = lfirst(lc);
+		if (client->server->id == server->id && client->user_id == mapped_user &&
+			client->options == options)
+			return client;
+	}
+	caller = MemoryContextSwitchTo(registry->context);
+	/* the scan's own server would not live long enough */
+	client = sgip_client_new(share->scope == OF_SCAN ? server : sgip_option_server(server->id),
+							 mapped_user);
+	client->options = options;
+	registry->clients = lappend(registry->clients, client);
+	MemoryContextSwitchTo(caller);
+	return client;
+}
+
+/*
+ * The key of an answer: server, mapping and request.  "whole": without
+ * arguments that narrow the listing.
  */
 static char *
-make_key(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
-		 const char *parent, bool whole)
+make_key(SgipShare *share, const SgipTask *task, const SgipArguments *arguments, bool whole)
 {
 	SgipArguments asked = *arguments;
-	SgipPage	page = {.parent = parent};
 	char	   *request;
 	char	   *key;
 
@@ -724,8 +661,8 @@ make_key(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
 			asked.values[i] = NULL;
 	}
 	asked.shown = NULL;
-	request = sgip_request_show(share->table->server, task, &asked, &page, false);
-	key = psprintf("%p %s", share->peer, request);
+	request = sgip_request_show(share->table->server, task, &asked, NULL, false);
+	key = psprintf("%p %s", share->client, request);
 	pfree(request);
 	return key;
 }
@@ -740,12 +677,9 @@ sgip_share_start(SgipShare *share)
 	if (share->registry == NULL)
 	{
 		share->registry = choose_registry(share);
-		share->scope = share->registry->scope;
-		share->peer = find_peer(share->registry, share);
+		share->client = find_client(share);
 	}
-	if (share->registry->index == NULL)
-		return false;
-	key = make_key(share, share->table->task, &none, NULL, false);
+	key = make_key(share, share->table->task, &none, false);
 	found = find(share->registry, key) != NULL;
 	pfree(key);
 	return found;
@@ -754,13 +688,9 @@ sgip_share_start(SgipShare *share)
 SgipClient *
 sgip_share_client(SgipShare *share)
 {
-	SgipClient *client;
-
-	if (share->peer == NULL)
-		return NULL;
-	client = share->peer->client;
-	sgip_client_serve(client, share->table, share->counters);
-	return client;
+	if (share->client != NULL)
+		sgip_client_serve(share->client, share->table, share->counters);
+	return share->client;
 }
 
 /* ----------------------------------------------------------------
@@ -768,101 +698,51 @@ sgip_share_client(SgipShare *share)
  * ----------------------------------------------------------------
  */
 
-/* A reader of nothing yet. */
-static SgipReader *
-new_reader(SgipShare *share)
+SgipReader *
+sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
+				 int rows, bool again)
 {
-	SgipReader *reader;
+	SgipReader *reader = MemoryContextAllocZero(share->context, sizeof(SgipReader));
+	const SgipServer *server = share->table->server;
+	char	   *key = make_key(share, task, arguments, false);
+	char	   *whole = make_key(share, task, arguments, true);
+	SharedAnswer *shared = find(share->registry, key);
 
-	if (dlist_is_empty(&share->closed))
-		reader = MemoryContextAllocZero(share->context, sizeof(SgipReader));
-	else
-		reader = dlist_container(SgipReader, node, dlist_pop_head_node(&share->closed));
 	reader->share = share;
 	reader->position.context = share->context;
 	dlist_push_tail(&share->readers, &reader->node);
-	return reader;
-}
-
-/*
- * The answer that such a reader can read, or NULL.  A search for an id is the
- * same request as the listing of a parent with that id.  But it may be refused,
- * and then the listing of parents is read instead, for which a refusal must be
- * an error: else it would be read again and again.
- */
-static SharedAnswer *
-find_for(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
-		 const char *parent, const char *key, const char *whole)
-{
-	SharedAnswer *shared = find(share->registry, key);
-
-	if (shared == NULL && strcmp(key, whole) != 0)
+	if (shared == NULL)
 		shared = find(share->registry, whole);
-	if (shared != NULL && shared->narrowed && !shared->filled && shared->state != ANSWER_COMPLETE &&
-		!sgip_answer_is_narrowed(task, arguments, parent))
-		return NULL;
-	return shared;
-}
 
-/* The request for messages to a role that may not see values, in the share's context; else NULL. */
-static char *
-show_request(SgipShare *share, const SgipTask *task, const SgipArguments *arguments, const char *parent)
-{
-	SgipPage	page = {.parent = parent};
-	char	   *request;
-	char	   *kept;
-
-	if (!share->table->server->hides_values)
-		return NULL;
-	request = sgip_request_show(share->table->server, task, arguments, &page, true);
-	kept = MemoryContextStrdup(share->context, request);
-	pfree(request);
-	return kept;
-}
-
-/* Is the answer to be stored, since it is read again or by others? */
-static bool
-is_stored(SgipShare *share, const SgipTask *task)
-{
-	return share->keep || share->scope == OF_TRANSACTION ||
-		(share->scope == OF_STATEMENT && *count_wanted(share, task) > 1);
-}
-
-SgipReader *
-sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
-				 const char *parent, int rows, bool again)
-{
-	SgipReader *reader = new_reader(share);
-	SharedAnswer *shared;
-	char	   *key;
-	char	   *whole;
-
-	if (!again && !is_stored(share, task) && share->registry->index == NULL)
+	/*
+	 * A search for an id is the same request as the listing of a parent with
+	 * that id.  But it may be refused, and then the listing of parents is
+	 * read instead, for which a refusal must be an error: else it would be
+	 * read again and again.
+	 */
+	if (shared != NULL && shared->refusable && !sgip_answer_is_narrowed(task, arguments))
+		shared = NULL;
+	if (shared == NULL && (again || share->keep || share->scope == OF_TRANSACTION ||
+						   (share->scope == OF_STATEMENT && *count_wanted(share, task) > 1)))
 	{
-		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, parent, rows);
-		return reader;
-	}
-	key = make_key(share, task, arguments, parent, false);
-	whole = make_key(share, task, arguments, parent, true);
-	shared = find_for(share, task, arguments, parent, key, whole);
-	if (shared == NULL && !again && !is_stored(share, task))
-		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, parent, rows);
-	else if (shared == NULL)
-	{
-		make_room(share->registry, share);
-		shared = begin_shared(share->registry, share->peer->client, key, task, arguments, parent);
+		make_room(share);
+		shared = begin_shared(share, key, task, arguments);
 		shared->subid = share->subid;
-	}
-	if (shared != NULL)
-	{
-		reader->request = show_request(share, task, arguments, parent);
-		reader->shared = shared;
-		shared->subid = Min(shared->subid, share->subid);
-		dlist_push_tail(&shared->readers, &reader->shared_node);
-		dlist_move_tail(&share->registry->answers, &shared->node);
 	}
 	pfree(key);
 	pfree(whole);
+	if (shared == NULL)
+	{
+		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, rows);
+		return reader;
+	}
+	if (server->hides_values)
+		reader->request = MemoryContextStrdup(share->context,
+											  sgip_request_show(server, task, arguments, NULL, true));
+	reader->shared = shared;
+	shared->subid = Min(shared->subid, share->subid);
+	dlist_push_tail(&shared->readers, &reader->shared_node);
+	dlist_move_tail(&share->registry->answers, &shared->node);
 	return reader;
 }
 
@@ -907,8 +787,6 @@ sgip_reader_next(SgipReader *reader, const SgipElement **element)
 		return next_direct(reader, element);
 	for (;;)
 	{
-		if (shared != NULL && shared->busy)
-			shared->state = ANSWER_FAILED;
 		if (shared == NULL || shared->state == ANSWER_FAILED)
 			report_given_up(share);
 		if (sgip_store_next(shared->store, &reader->position, &reader->element))
@@ -929,7 +807,7 @@ bool
 sgip_reader_send(SgipReader *reader, bool ahead)
 {
 	SgipAnswer *answer = reader->direct ? reader->direct :
-		reader->shared && !reader->shared->busy ? reader->shared->answer : NULL;
+		reader->shared && reader->shared->state == ANSWER_READING ? reader->shared->answer : NULL;
 
 	if (answer == NULL)
 		return true;
@@ -978,21 +856,18 @@ sgip_reader_close(SgipReader *reader)
 	SharedAnswer *shared = reader->shared;
 
 	sgip_answer_end(reader->direct);
-	reader->direct = NULL;
 	sgip_store_reader_end(&reader->position);
 	if (shared != NULL)
 	{
-		if (share->scope == OF_TRANSACTION && !shared->busy && may_fail(share) &&
+		if (share->scope == OF_TRANSACTION && may_fail(share) &&
 			dlist_head_node(&shared->readers) == dlist_tail_node(&shared->readers))
-			finish(shared, share);
+			read_on(shared, share, PG_INT64_MAX);
 		dlist_delete(&reader->shared_node);
-		reader->shared = NULL;
 	}
 	if (reader->request != NULL)
 		pfree(reader->request);
-	reader->request = NULL;
 	dlist_delete(&reader->node);
-	dlist_push_head(&share->closed, &reader->node);
+	pfree(reader);
 }
 
 void

@@ -20,10 +20,10 @@ typedef struct SgipStatement
 {
 	dlist_node	node;			/* in those of this backend */
 	const EState *estate;
-	MemoryContext context;
 	SubTransactionId subid;		/* with whose rollback it ends */
 	MemoryContextCallback cleanup;
-	struct wanted_hash *wanted; /* listings, and how many scans may read each */
+	struct entries_hash *wanted;	/* listings, and how many scans may read
+									 * each */
 	int			scans;			/* that have not ended */
 	SgipRegistry *registry;		/* answers that its scans share, or NULL */
 
@@ -68,11 +68,11 @@ extern SgipClient *sgip_share_client(SgipShare *share);
 
 /*
  * Begins to read a listing: for the arguments see sgip_answer_begin.  Several
- * may be open.  again: it will be read more than once.
+ * may be open.  again: it will be read more than once.  It is closed before
+ * the share is left.
  */
 extern SgipReader *sgip_reader_open(SgipShare *share, const SgipTask *task,
-									const SgipArguments *arguments, const char *parent,
-									int rows, bool again);
+									const SgipArguments *arguments, int rows, bool again);
 
 /* As sgip_answer_next, sgip_answer_send and sgip_answer_error_context */
 extern SgipAnswerResult sgip_reader_next(SgipReader *reader, const SgipElement **element);

@@ -3,14 +3,15 @@
  * store.c
  *		Elements that are kept for several readers.
  *
- * Records stand one after another in memory, in chunks, until the stores that
- * share a budget have used it up; then a store that is not small writes what
- * it has to a temporary file, and goes on there.  A tuplestore would do the
- * same, but takes 25 kB however few elements there are, and answers to
- * searches are many and small.
+ * Records stand one after another in memory, until the stores that share a
+ * budget have used it up; then a store that is not small writes what it has to
+ * a temporary file, and goes on there.  A tuplestore would do the same, but
+ * takes 25 kB however few elements there are, and answers to searches are many
+ * and small.
  *
  * Readers stand at positions in the sequence of bytes, wherever these are. What
- * they get is a copy, since chunks can go to the file while one is being used.
+ * they get is a copy, since memory can move or go to the file while one is
+ * being used.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,9 +23,8 @@
 
 #include "fetch/store.h"
 
-/* Chunks grow from the first to the last of these sizes, in bytes */
-#define MIN_CHUNK_BYTES 1024
-#define MAX_CHUNK_BYTES (64 * 1024)
+/* The first memory of a store, which grows by doubling */
+#define MIN_ROOM_BYTES 1024
 
 /* A store that holds less stays in memory: a file and its buffer take as much */
 #define MIN_FILE_BYTES (64 * 1024)
@@ -32,20 +32,8 @@
 /* What is read from a file, and gathered for it, at once */
 #define FILE_BUFFER_BYTES (32 * 1024)
 
-/* A piece of the sequence of bytes */
-typedef struct Chunk
-{
-	int64		begin;			/* of it in the sequence */
-	size_t		len;
-	size_t		room;
-	char		data[FLEXIBLE_ARRAY_MEMBER];
-} Chunk;
-
-/* What stands before each packed element */
-typedef struct RecordHeader
-{
-	uint64		size;			/* with this header, and aligned */
-} RecordHeader;
+/* What stands before each packed element: the size of the record, aligned */
+typedef uint64 RecordSize;
 
 struct SgipStore
 {
@@ -53,13 +41,11 @@ struct SgipStore
 	SgipStoreBudget *budget;
 	ResourceOwner owner;		/* of the file's owner; NULL: the current one */
 	ResourceOwner file_owner;	/* of the file alone */
-	int64		bytes;			/* in all */
-	Chunk	  **chunks;			/* what is in memory: with a file, the last
-								 * bytes alone */
-	int			chunk_count;
-	int			chunk_room;
-	int64		charged;		/* to the budget */
-	BufFile    *file;			/* the bytes before the chunks, or NULL */
+	BufFile    *file;			/* or NULL */
+	int64		begin;			/* bytes in the file; those in memory follow */
+	char	   *data;			/* in memory, or NULL */
+	size_t		len;
+	size_t		room;			/* charged to the budget */
 };
 
 SgipStore *
@@ -78,65 +64,27 @@ sgip_store_new(SgipStoreBudget *budget, ResourceOwner owner)
 }
 
 /*
- * Closes the file, by way of its owner.  BufFileClose would first write what
+ * The file is closed by way of its owner.  BufFileClose would first write what
  * it has gathered, which nobody reads, and that can fail: in an abort, for the
  * second time.
  */
-static void
-close_file(SgipStore *store)
-{
-	ResourceOwner owner = store->file_owner;
-
-	store->file = NULL;
-	store->file_owner = NULL;
-	if (owner == NULL)
-		return;
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_BEFORE_LOCKS, false, false);
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_LOCKS, false, false);
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_AFTER_LOCKS, false, false);
-	ResourceOwnerDelete(owner);
-}
-
 void
 sgip_store_end(SgipStore *store)
 {
-	if (store == NULL)
-		return;
-	close_file(store);
-	store->budget->used -= store->charged;
+	if (store->file_owner != NULL)
+	{
+		ResourceOwnerRelease(store->file_owner, RESOURCE_RELEASE_BEFORE_LOCKS, false, false);
+		ResourceOwnerRelease(store->file_owner, RESOURCE_RELEASE_LOCKS, false, false);
+		ResourceOwnerRelease(store->file_owner, RESOURCE_RELEASE_AFTER_LOCKS, false, false);
+		ResourceOwnerDelete(store->file_owner);
+	}
+	store->budget->used -= store->room;
 	MemoryContextDelete(store->context);
 }
 
-/* Adds a chunk with room for a record of that size. */
-static Chunk *
-add_chunk(SgipStore *store, size_t size)
-{
-	size_t		room = store->file != NULL ? FILE_BUFFER_BYTES :
-		Min(MIN_CHUNK_BYTES << Min(store->chunk_count, 6), MAX_CHUNK_BYTES);
-	Chunk	   *chunk;
-
-	if (store->chunk_count == store->chunk_room)
-	{
-		int			more = Max(2 * store->chunk_room, 8);
-
-		store->chunks = store->chunks ? repalloc(store->chunks, more * sizeof(Chunk *)) :
-			MemoryContextAlloc(store->context, more * sizeof(Chunk *));
-		store->chunk_room = more;
-	}
-	room = Max(room, size);
-	chunk = MemoryContextAlloc(store->context, offsetof(Chunk, data) + room);
-	chunk->begin = store->bytes;
-	chunk->len = 0;
-	chunk->room = room;
-	store->chunks[store->chunk_count++] = chunk;
-	store->charged += room;
-	store->budget->used += room;
-	return chunk;
-}
-
-/* Writes the chunks to the file, which is made if there is none. */
+/* Writes what is in memory to the file, which is made if there is none. */
 static void
-write_chunks(SgipStore *store)
+write_memory(SgipStore *store)
 {
 	if (store->file == NULL)
 	{
@@ -149,37 +97,35 @@ write_chunks(SgipStore *store)
 		CurrentResourceOwner = caller;
 		MemoryContextSwitchTo(context);
 	}
-	if (store->chunk_count > 0 && BufFileSeek(store->file, 0, store->chunks[0]->begin, SEEK_SET) != 0)
+	if (BufFileSeek(store->file, 0, store->begin, SEEK_SET) != 0)
 		elog(ERROR, "could not seek in a temporary file");
-	for (int i = 0; i < store->chunk_count; i++)
-	{
-		BufFileWrite(store->file, store->chunks[i]->data, store->chunks[i]->len);
-		store->charged -= store->chunks[i]->room;
-		store->budget->used -= store->chunks[i]->room;
-		pfree(store->chunks[i]);
-	}
-	store->chunk_count = 0;
+	BufFileWrite(store->file, store->data, store->len);
+	store->begin += store->len;
+	store->len = 0;
 }
 
 /* Room for a record of that size behind the others. */
 static char *
 add_record(SgipStore *store, size_t size)
 {
-	Chunk	   *chunk = store->chunk_count > 0 ? store->chunks[store->chunk_count - 1] : NULL;
-	char	   *record;
+	size_t		room = Max(Max(2 * store->room, MIN_ROOM_BYTES), store->len + size);
 
-	if (chunk == NULL || chunk->len + size > chunk->room)
+	if (store->len + size > store->room)
 	{
-		if (chunk != NULL &&
-			(store->file != NULL ||
-			 (store->budget->used + (int64) size > store->budget->limit && store->bytes >= MIN_FILE_BYTES)))
-			write_chunks(store);
-		chunk = add_chunk(store, size);
+		if (store->file != NULL ||
+			(store->len >= MIN_FILE_BYTES &&
+			 store->budget->used + (int64) (room - store->room) > store->budget->limit))
+		{
+			write_memory(store);
+			room = Max(FILE_BUFFER_BYTES, size);
+		}
+		store->data = store->data ? repalloc_huge(store->data, room) :
+			MemoryContextAllocHuge(store->context, room);
+		store->budget->used += (int64) room - (int64) store->room;
+		store->room = room;
 	}
-	record = chunk->data + chunk->len;
-	chunk->len += size;
-	store->bytes += size;
-	return record;
+	store->len += size;
+	return store->data + store->len - size;
 }
 
 /* Makes the reader's buffer hold at least that many bytes. */
@@ -190,96 +136,54 @@ make_room(SgipStoreReader *reader, size_t size)
 		return;
 	if (reader->buffer != NULL)
 		pfree(reader->buffer);
-	reader->buffer = NULL;
-	reader->len = 0;
-	reader->room = 0;
 	reader->buffer = MemoryContextAlloc(reader->context, size);
 	reader->room = size;
 }
 
-/* Reads bytes of the file from the reader's position on; at least that many. */
-static void
-read_file(SgipStore *store, SgipStoreReader *reader, int64 end, size_t least)
+/* The bytes from the reader's position on, at least so many, in its buffer. */
+static const char *
+read_bytes(SgipStore *store, SgipStoreReader *reader, size_t least)
 {
-	size_t		size = Min(Max(least, FILE_BUFFER_BYTES), (size_t) (end - reader->position));
+	size_t		size = least;
 
+	if (reader->position >= reader->begin &&
+		reader->position + (int64) least <= reader->begin + (int64) reader->len)
+		return reader->buffer + (reader->position - reader->begin);
+	if (reader->position < store->begin)
+		size = Min(Max(least, FILE_BUFFER_BYTES), (size_t) (store->begin - reader->position));
 	make_room(reader, size);
-	reader->len = 0;
-	if (BufFileSeek(store->file, 0, reader->position, SEEK_SET) != 0 ||
-		BufFileRead(store->file, reader->buffer, size) != size)
+	if (reader->position >= store->begin)
+		memcpy(reader->buffer, store->data + (reader->position - store->begin), size);
+	else if (BufFileSeek(store->file, 0, reader->position, SEEK_SET) != 0 ||
+			 BufFileRead(store->file, reader->buffer, size) != size)
 		elog(ERROR, "temporary file is shorter than it was");
 	reader->begin = reader->position;
 	reader->len = size;
-}
-
-/* The chunk that the reader's position is in. */
-static Chunk *
-find_chunk(SgipStore *store, SgipStoreReader *reader)
-{
-	Chunk	   *chunk;
-
-	if (reader->chunk >= store->chunk_count ||
-		store->chunks[reader->chunk]->begin > reader->position)
-		reader->chunk = 0;
-	chunk = store->chunks[reader->chunk];
-	while (reader->position >= chunk->begin + (int64) chunk->len)
-		chunk = store->chunks[++reader->chunk];
-	return chunk;
-}
-
-/* The record at the reader's position, in its buffer. */
-static const char *
-read_record(SgipStore *store, SgipStoreReader *reader)
-{
-	int64		in_file = store->chunk_count > 0 ? store->chunks[0]->begin : store->bytes;
-	size_t		size;
-
-	if (reader->position >= in_file)
-	{
-		Chunk	   *chunk = find_chunk(store, reader);
-		const char *record = chunk->data + (reader->position - chunk->begin);
-
-		size = ((const RecordHeader *) record)->size;
-		make_room(reader, size);
-		memcpy(reader->buffer, record, size);
-		reader->begin = reader->position;
-		reader->len = size;
-	}
-	else
-	{
-		int64		end = reader->begin + (int64) reader->len;
-
-		if (reader->position < reader->begin || reader->position + (int64) sizeof(RecordHeader) > end)
-			read_file(store, reader, in_file, sizeof(RecordHeader));
-		size = ((const RecordHeader *) (reader->buffer + (reader->position - reader->begin)))->size;
-		if (reader->position + (int64) size > reader->begin + (int64) reader->len)
-			read_file(store, reader, in_file, size);
-	}
-	return reader->buffer + (reader->position - reader->begin);
+	return reader->buffer;
 }
 
 void
 sgip_store_add(SgipStore *store, const SgipElement *element)
 {
-	RecordHeader header = {.size = MAXALIGN(sizeof(RecordHeader) + sgip_element_pack_size(element))};
-	char	   *record = add_record(store, header.size);
+	RecordSize	size = MAXALIGN(sizeof(size) + sgip_element_pack_size(element));
+	char	   *record = add_record(store, size);
 
-	memcpy(record, &header, sizeof(header));
+	memcpy(record, &size, sizeof(size));
 	/* what rounding up adds goes to the file, too */
-	memset(record + header.size - MAXIMUM_ALIGNOF, 0, MAXIMUM_ALIGNOF);
-	sgip_element_pack(element, record + sizeof(header));
+	memset(record + size - MAXIMUM_ALIGNOF, 0, MAXIMUM_ALIGNOF);
+	sgip_element_pack(element, record + sizeof(size));
 }
 
 bool
 sgip_store_next(SgipStore *store, SgipStoreReader *reader, SgipElement *element)
 {
-	const char *record;
+	RecordSize	size;
 
-	if (reader->position == store->bytes)
+	if (reader->position == store->begin + (int64) store->len)
 		return false;
-	record = read_record(store, reader);
-	reader->position += ((const RecordHeader *) record)->size;
-	sgip_element_unpack(record + sizeof(RecordHeader), element);
+	memcpy(&size, read_bytes(store, reader, sizeof(size)), sizeof(size));
+	sgip_element_unpack(read_bytes(store, reader, size) + sizeof(size), element);
+	reader->position += size;
 	return true;
 }
 
@@ -296,8 +200,4 @@ sgip_store_reader_end(SgipStoreReader *reader)
 {
 	if (reader->buffer != NULL)
 		pfree(reader->buffer);
-	reader->buffer = NULL;
-	reader->position = reader->begin = 0;
-	reader->len = reader->room = 0;
-	reader->chunk = 0;
 }

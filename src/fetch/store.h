@@ -26,7 +26,6 @@ typedef struct SgipStoreReader
 {
 	MemoryContext context;		/* of its buffer */
 	int64		position;		/* in the store's bytes */
-	int			chunk;			/* where that is likely to be in memory */
 	char	   *buffer;			/* what was read last, or NULL */
 	size_t		room;
 	int64		begin;			/* of the store's bytes that the buffer holds */
@@ -53,7 +52,7 @@ extern bool sgip_store_next(SgipStore *store, SgipStoreReader *reader, SgipEleme
 /* A copy of an element that is in no store, likewise */
 extern void sgip_store_copy(SgipStoreReader *reader, const SgipElement *from, SgipElement *to);
 
-/* Begins with the first element again; frees what a reader holds */
+/* Frees what a reader holds */
 extern void sgip_store_reader_end(SgipStoreReader *reader);
 
 #endif							/* SGIP_STORE_H */

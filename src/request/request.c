@@ -70,8 +70,9 @@ sgip_request_object(const SgipTask *task, const SgipArguments *arguments, const 
  */
 static void
 append_path(StringInfo buf, const SgipServer *server, const SgipTask *task,
-			const SgipArguments *arguments, const char *parent, bool verbatim)
+			const SgipArguments *arguments, bool verbatim)
 {
+	const char *parent = arguments->parent;
 	const char *path = sgip_request_object(task, arguments, &parent);
 	const char *hole;
 
@@ -185,13 +186,13 @@ append_query(StringInfo buf, char *separator, const SgipTask *task,
 
 char *
 sgip_request_path(const SgipServer *server, const SgipTask *task,
-				  const SgipArguments *arguments, const char *parent)
+				  const SgipArguments *arguments)
 {
 	StringInfoData url;
 
 	initStringInfo(&url);
 	appendStringInfoString(&url, server->base_url);
-	append_path(&url, server, task, arguments, parent, false);
+	append_path(&url, server, task, arguments, false);
 	return url.data;
 }
 
@@ -212,7 +213,7 @@ sgip_request_build(const SgipServer *server, const SgipTask *task,
 	initStringInfo(&url);
 	initStringInfo(&body);
 	appendStringInfoString(&url, server->base_url);
-	append_path(&url, server, task, arguments, page->parent, false);
+	append_path(&url, server, task, arguments, false);
 	append_query(query, &separator, task, arguments, NULL, page, false);
 
 	headers[count++] = pstrdup("Accept: application/json");
@@ -265,8 +266,9 @@ sgip_request_show(const SgipServer *server, const SgipTask *task,
 	char		separator = post ? '\0' : '?';
 	const char *texts[SGIP_MAX_FIELDS] = {NULL};
 	SgipArguments shown = *arguments;
-	const char *parent = page && !hidden ? page->parent : NULL;
 
+	if (hidden)
+		shown.parent = NULL;
 	for (int i = 0; i < task->field_count; i++)
 	{
 		if (arguments->shown != NULL)
@@ -280,13 +282,13 @@ sgip_request_show(const SgipServer *server, const SgipTask *task,
 		 * the parent's id is an argument like any other, but stands in the
 		 * path
 		 */
-		if (task->fields[i].kind == SGIP_KIND_PARENT && parent == NULL)
-			parent = shown.values[i];
+		if (task->fields[i].kind == SGIP_KIND_PARENT && shown.parent == NULL)
+			shown.parent = shown.values[i];
 	}
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "%s %s", post ? "POST" : "GET", path ? path : "");
-	append_path(&buf, server, task, &shown, parent, true);
+	append_path(&buf, server, task, &shown, true);
 	if (post)
 		appendStringInfoString(&buf, SGIP_REQUEST_FORM);
 	append_query(&buf, &separator, task, &shown, texts, page, hidden);

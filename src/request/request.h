@@ -18,6 +18,9 @@
 typedef struct SgipArguments
 {
 	const char *values[SGIP_MAX_FIELDS];
+	const char *parent;			/* id of the parent's row that the listing
+								 * belongs to, which stands in the path; NULL:
+								 * it belongs to none, or to several */
 	const char *const *shown;	/* by field, what EXPLAIN and messages have
 								 * instead of a value that is not known yet,
 								 * or that their reader may not see; NULL:
@@ -37,7 +40,6 @@ typedef struct SgipPage
 	int64		offset;			/* SGIP_PAGING_OFFSET */
 	const char *cursor;			/* SGIP_PAGING_AFTER_KEY and _LAST; NULL:
 								 * first page */
-	const char *parent;			/* id that stands in the path, or NULL */
 } SgipPage;
 
 /* Fills *request with palloc'd strings, which contain secrets */
@@ -48,7 +50,7 @@ extern void sgip_request_build(const SgipServer *server, const SgipTask *task,
 
 /* The URL without its query, by which limits are counted; palloc'd */
 extern char *sgip_request_path(const SgipServer *server, const SgipTask *task,
-							   const SgipArguments *arguments, const char *parent);
+							   const SgipArguments *arguments);
 
 /* Between the path and the parameters of a POST, in EXPLAIN and messages */
 #define SGIP_REQUEST_FORM " form "

@@ -61,7 +61,7 @@ look_at(Plan *plan, bool again, SgipStatement *statement)
 static void
 look_at_statement(const PlannedStmt *plan, SgipStatement *statement)
 {
-	MemoryContext caller = MemoryContextSwitchTo(statement->context);
+	MemoryContext caller = MemoryContextSwitchTo(statement->estate->es_query_cxt);
 	ListCell   *lc;
 
 	look_at(plan->planTree, false, statement);
