@@ -59,6 +59,8 @@ SELECT * FROM optional('(int)', '($1 <> 0 AND username = ''acme-9'' AND 100 / $1
 SET app.share = '0';
 SELECT * FROM optional('', 'CASE WHEN username = ''zero'' THEN coalesce(100 / current_setting(''app.share'')::int, length(username)) > 5 ELSE username = ''acme-9'' END', '');
 SELECT * FROM optional('', 'coalesce(username, CASE WHEN 100 / current_setting(''app.share'')::int > 5 THEN username END) = ''acme-9''', '');
+-- PostgreSQL does not simplify what a sub-select compares when it has been planned
+SELECT * FROM optional('(text)', 'CASE WHEN $1 IS NULL THEN username ELSE upper(username) END NOT IN (SELECT ''acme-9'' FROM generate_series(1, 2)) AND username = ''acme-9''', '(NULL)', '(''x'')');
 -- a CASE and the conversion of an array in the value of a CASE have arguments of their own
 SELECT * FROM optional('(text, text)', 'CASE $1 WHEN (CASE $2 WHEN ''a'' THEN ''b'' ELSE ''c'' END) THEN username = ''acme-9'' ELSE true END', '(''b'', ''a'')', '(''c'', ''a'')', '(''a'', ''x'')', '(''c'', ''x'')');
 SELECT * FROM optional('(int, numeric[])', 'CASE $1 WHEN array_length($2::int[], 1) THEN username = ''acme-9'' ELSE true END', '(2, ''{1,2}'')', '(5, ''{1,2}'')');

@@ -436,6 +436,8 @@ null_test(Node *node, NullTestType type)
  * Finds CASE WHEN known ..., and coalesce(known, ...).  A null test of the
  * argument is what coalesce() decides by.  What another CASE or coalesce()
  * evaluates for some rows only is not looked into: it could fail for others.
+ * A CASE that has been decided has no WHEN left where PostgreSQL does not
+ * simplify it: in what a SubPlan compares.
  */
 static bool
 find_choice(Node *node, void *context)
@@ -445,7 +447,7 @@ find_choice(Node *node, void *context)
 
 	if (node == NULL)
 		return false;
-	if (IsA(node, CaseExpr))
+	if (IsA(node, CaseExpr) && ((CaseExpr *) node)->args != NIL)
 	{
 		CaseExpr   *expr = (CaseExpr *) node;
 		CaseWhen   *when = linitial_node(CaseWhen, expr->args);
