@@ -184,6 +184,8 @@ charge(SgipClient *client, TimestampTz until, TimestampTz now, bool for_limit)
 	if (counters->waited_for != client || counters->waited_until < from)
 		counters->waited_from = from;
 	counters->waited_for = client;
+	if (from == now)
+		client->waits_from = now;
 	counters->waited_until = client->waits_until = until;
 	return true;
 }
@@ -192,13 +194,11 @@ charge(SgipClient *client, TimestampTz until, TimestampTz now, bool for_limit)
 static void
 refund(SgipClient *client, TimestampTz now)
 {
-	TimestampTz until = now;
+	/* not more than was charged, if the clock was set back */
+	TimestampTz until = Max(now, client->waits_from);
 	int64		less_ms;
 	dlist_iter	iter;
 
-	/* not more than was charged, if the clock was set back */
-	if (client->counters->waited_for == client)
-		until = Max(until, client->counters->waited_from);
 	dlist_foreach(iter, &client->calls)
 	{
 		SgipCall   *call = dlist_container(SgipCall, node, iter.cur);

@@ -64,7 +64,8 @@ typedef struct SgipClient
 	SgipUsage	usage;			/* what was not added to the account's yet */
 
 	dlist_head	calls;			/* all requests, to be sent or in flight */
-	TimestampTz waits_until;	/* time up to which waiting is in waited_ms */
+	TimestampTz waits_from;		/* between these times waiting is in waited_ms */
+	TimestampTz waits_until;
 	uint64		events;			/* grows whenever something came */
 
 	/* which request of which Append waits for it; only to be compared */
