@@ -68,6 +68,7 @@ INSERT INTO refused (query) VALUES
 	($$SELECT ip FROM sg.ips_usage WHERE group_name ~ 'west'$$),
 	($$SELECT ip FROM sg.ips_usage WHERE group_name > 'west'$$),
 	($$SELECT ip FROM sg.ips_usage WHERE group_name BETWEEN 'a' AND 'z'$$),
+	($$SELECT ip FROM sg.ips_usage WHERE group_name <> 'west' AND username <> (SELECT 'nobody')$$),
 	($$SELECT ip FROM sg.ips_usage WHERE group_name IS NOT NULL$$),
 	($$SELECT ip FROM sg.ips_usage WHERE group_name = ''$$),
 	($$SELECT ip FROM sg.ips_usage WHERE group_name IN ('', 'west')$$),

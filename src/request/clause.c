@@ -703,9 +703,11 @@ decide_and(List *clauses, const Knowledge *knowledge, bool best, SgipDecision *d
 
 	foreach(lc, clauses)
 	{
-		Outcome		one = decide(lfirst(lc), knowledge, best, decision);
+		const SgipClause *clause = lfirst(lc);
+		Outcome		one = decide(clause, knowledge, best, decision);
 
-		if (one == FAILS)
+		/* an AND in which something has to be known might fail, but need not */
+		if (one == FAILS && !(best && clause->kind == SGIP_CLAUSE_AND && knowledge->holds == NULL))
 			return FAILS;
 		if (one == DEPENDS)
 			all = DEPENDS;
