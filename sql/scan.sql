@@ -100,10 +100,12 @@ SELECT count(*) FROM no_columns;
 SELECT 1 AS one FROM sg.ips_free;
 SELECT EXISTS (SELECT FROM sg.ips_free), EXISTS (SELECT FROM sg.ips_free WHERE ip = '192.0.2.1');
 
--- rows as a whole, system columns, and expressions
+-- rows as a whole, system columns, also in conditions, and expressions
 SELECT u FROM sg.ips_usage u WHERE ip = '198.51.100.7';
 SELECT to_jsonb(u) FROM sg.ips_usage u WHERE ip = '198.51.100.7';
 SELECT tableoid::regclass, host(ip) || '!' AS shout FROM sg.ips_all WHERE ip = '198.51.100.7';
+SELECT ip FROM sg.ips_all WHERE tableoid = 'sg.ips_all'::regclass AND ip = '198.51.100.7';
+SELECT count(*) FROM sg.ips_usage WHERE tableoid = ANY ('{sg.ips_usage,sg.ips_all}'::regclass[]) AND tableoid <> 'sg.ips_free'::regclass;
 SELECT (u).username FROM (SELECT u FROM sg.ips_usage u WHERE ip = '198.51.100.7' OFFSET 0) s;
 
 -- nobody changes anything

@@ -89,6 +89,13 @@ SELECT id, count(*) FROM teams t JOIN sg.ips_usage u ON t.team IS NULL OR u.grou
 SELECT id, (SELECT count(*) FROM sg.ips_usage u WHERE t.team IS NULL OR u.username = 'acme-9') FROM teams t ORDER BY 1;
 SELECT request, count(*) FROM requests() GROUP BY 1 ORDER BY 1;
 
+-- a join is a search for each outer row whatever else has to be found out when the scan starts
+SELECT id, count(*) FROM teams t JOIN sg.ips_usage u ON u.group_name = t.team WHERE u.username <> (SELECT 'nobody') GROUP BY 1;
+SELECT id, count(u.ip) FROM teams t LEFT JOIN sg.ips_usage u ON u.group_name = t.team AND u.username <> (SELECT 'nobody') GROUP BY 1 ORDER BY 1;
+SELECT id, count(*) FROM teams t JOIN sg.ips_usage u ON u.group_name = t.team WHERE ((SELECT true) AND u.username <> 'nobody') IS TRUE GROUP BY 1;
+SELECT id, count(*) FROM teams t JOIN sg.ips_usage u ON CASE WHEN (SELECT true) THEN u.group_name = t.team ELSE false END GROUP BY 1;
+SELECT request, count(*) FROM requests() GROUP BY 1 ORDER BY 1;
+
 -- EXPLAIN shows what is sent, and unless what
 PREPARE filters(text, text, text) AS SELECT * FROM sg.ips_usage
 	WHERE ($1 IS NULL OR username = $1) AND ($2 IS NULL OR group_name LIKE $2) AND (CASE $3 WHEN 'x' THEN ip = '198.51.100.7' ELSE true END);

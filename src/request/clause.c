@@ -54,6 +54,7 @@ typedef struct Subject
 	const SgipTable *table;
 	bool		at_scan;		/* the clause may be sent, and values of other
 								 * relations in it are known */
+	bool		no_search;		/* the clause says nothing of search columns */
 } Subject;
 
 /* Which columns are replaced, by what is known of them */
@@ -540,7 +541,7 @@ find_parameters(Node *node, void *context)
 /*
  * The node, which cannot be asked.  If it is strict, there are no rows if one
  * of its parameters is NULL.  No other expression is evaluated for that before
- * there are rows: it could fail.
+ * there are rows: it could fail.  Search columns are refused when planned.
  */
 static SgipClause *
 build_local(const Subject *subject, Node *node)
@@ -550,7 +551,7 @@ build_local(const Subject *subject, Node *node)
 	List	   *parameters = NIL;
 	ListCell   *lc;
 
-	if (subject->at_scan && !contain_nonstrict_functions(node))
+	if (subject->at_scan && subject->no_search && !contain_nonstrict_functions(node))
 		(void) find_parameters(node, &parameters);
 	foreach(lc, parameters)
 		clause = join(SGIP_CLAUSE_AND, make_known(null_test(lfirst(lc), IS_NOT_NULL)), clause);
@@ -703,9 +704,11 @@ decide_and(List *clauses, const Knowledge *knowledge, bool best, SgipDecision *d
 
 	foreach(lc, clauses)
 	{
-		Outcome		one = decide(lfirst(lc), knowledge, best, decision);
+		const SgipClause *clause = lfirst(lc);
+		Outcome		one = decide(clause, knowledge, best, decision);
 
-		if (one == FAILS)
+		/* an AND in which something has to be known might fail, but need not */
+		if (one == FAILS && !(best && clause->kind == SGIP_CLAUSE_AND && knowledge->holds == NULL))
 			return FAILS;
 		if (one == DEPENDS)
 			all = DEPENDS;
@@ -884,7 +887,7 @@ sgip_clause_make(PlannerInfo *root, RelOptInfo *rel, const SgipTable *table,
 	 * leakproof
 	 */
 	bool		behind = rinfo->security_level > rel->baserestrict_min_security && !rinfo->leakproof;
-	Subject		subject = {root, rel, table, at_scan && !behind};
+	Subject		subject = {root, rel, table, at_scan && !behind, false};
 	List	   *clauses = NIL;
 	Node	   *node = (Node *) rinfo->clause;
 	ListCell   *lc;
@@ -895,8 +898,10 @@ sgip_clause_make(PlannerInfo *root, RelOptInfo *rel, const SgipTable *table,
 		node = simplify(&subject, node, false);
 	foreach(lc, make_ands_implicit((Expr *) node))
 	{
-		SgipClause *clause = build(&subject, lfirst(lc));
+		SgipClause *clause;
 
+		subject.no_search = !bms_overlap(sgip_clause_columns(table, rel->relid, lfirst(lc)), table->search);
+		clause = build(&subject, lfirst(lc));
 		if (subject.at_scan || !bms_is_empty(clause->search))
 			clauses = list_concat(clauses, resolve(&subject, clause));
 	}

@@ -176,10 +176,11 @@ match_operand(const Subject *subject, Node *node, SgipCondition *condition)
 		return InvalidOid;
 	condition->attnum = var->varattno;
 	field = sgip_table_field(subject->table, var->varattno);
-	search = bms_is_member(var->varattno, subject->table->search);
-	if (field == NULL ||
-		(!search && (field->param == NULL ||
-					 subject->table->columns[var->varattno - 1].match == SGIP_MATCH_NONE)))
+	if (field == NULL)
+		return InvalidOid;
+	search = field->kind == SGIP_KIND_ARGUMENT;
+	if (!search && (field->param == NULL ||
+					subject->table->columns[var->varattno - 1].match == SGIP_MATCH_NONE))
 		return InvalidOid;
 
 	length = var->vartypmod;
