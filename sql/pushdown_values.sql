@@ -38,15 +38,17 @@ EXECUTE by_pattern(NULL); EXECUTE by_net(NULL); EXECUTE by_range('10.0.0.1', NUL
 EXECUTE by_array(NULL); EXECUTE by_array('{}'); EXECUTE by_array('{NULL,NULL}'); EXECUTE by_start(NULL);
 SELECT * FROM requests();
 -- nor for a strict condition that cannot be sent
-PREPARE by_length(int) AS SELECT count(*) FROM sg.ips_usage WHERE length(username) = $1 AND length(username) > abs($1);
+PREPARE by_length(int) AS SELECT count(*) FROM sg.ips_usage WHERE length(username) = $1;
+PREPARE by_upper(text, text[]) AS SELECT count(*) FROM sg.ips_usage WHERE upper(username) = ANY ($2) OR $1 <> lower(username);
 EXPLAIN (COSTS OFF) EXECUTE by_length(6);
-EXECUTE by_length(NULL);
+EXECUTE by_length(NULL); EXECUTE by_upper(NULL, NULL);
 SELECT count(*) FROM sg.ips_usage WHERE upper(username) = (SELECT NULL::text);
 SELECT (SELECT count(*) FROM sg.ips_usage WHERE upper(username) = v.name) FROM (VALUES (NULL::text)) v (name);
 SELECT * FROM requests();
 -- but for one that is not strict, or holds without
-PREPARE by_other(text) AS SELECT count(*) > 0 AS found FROM sg.ips_usage WHERE username IS DISTINCT FROM $1 AND (upper(username) = $1 OR length(username) > 0);
-EXECUTE by_other(NULL);
+PREPARE by_other(text, text[]) AS SELECT count(*) > 0 AS found FROM sg.ips_usage
+	WHERE username IS DISTINCT FROM $1 AND ($1 <> ALL ($2) OR username || coalesce($1, 'x') = upper($1)) OR username <> 'x' AND length(username) > 0;
+EXECUTE by_other(NULL, '{}');
 SELECT * FROM requests();
 
 -- each kind of condition with a value of a generic plan

@@ -525,22 +525,9 @@ build_not_distinct(const Subject *subject, Node *node)
 				build(subject, (Node *) equal));
 }
 
-/* Collects the parameters in a node. */
-static bool
-find_parameters(Node *node, void *context)
-{
-	List	  **parameters = context;
-
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param))
-		*parameters = list_append_unique(*parameters, node);
-	return expression_tree_walker(node, find_parameters, context);
-}
-
 /*
- * The node, which cannot be asked.  If it is strict, there are no rows if one
- * of its parameters is NULL.  No other expression is evaluated for that before
+ * The node, which cannot be asked.  If it compares a parameter, strictly, there
+ * are no rows if that is NULL.  No other expression is evaluated for that before
  * there are rows: it could fail.  Search columns are refused when planned.
  */
 static SgipClause *
@@ -548,13 +535,19 @@ build_local(const Subject *subject, Node *node)
 {
 	Bitmapset  *columns = sgip_clause_columns(subject->table, subject->rel->relid, node);
 	SgipClause *clause = make_clause(SGIP_CLAUSE_LOCAL, bms_int_members(columns, subject->table->search));
-	List	   *parameters = NIL;
+	List	   *operands = NIL;
 	ListCell   *lc;
 
-	if (subject->at_scan && subject->no_search && !contain_nonstrict_functions(node))
-		(void) find_parameters(node, &parameters);
-	foreach(lc, parameters)
-		clause = join(SGIP_CLAUSE_AND, make_known(null_test(lfirst(lc), IS_NOT_NULL)), clause);
+	if (IsA(node, OpExpr) && op_strict(((OpExpr *) node)->opno))
+		operands = ((OpExpr *) node)->args;
+	else if (IsA(node, ScalarArrayOpExpr) && ((ScalarArrayOpExpr *) node)->useOr &&
+			 op_strict(((ScalarArrayOpExpr *) node)->opno))
+		operands = ((ScalarArrayOpExpr *) node)->args;
+	foreach(lc, operands)
+	{
+		if (IsA(lfirst(lc), Param) && subject->at_scan && subject->no_search)
+			clause = join(SGIP_CLAUSE_AND, make_known(null_test(lfirst(lc), IS_NOT_NULL)), clause);
+	}
 	return or_absent(subject, node, clause);
 }
 
