@@ -316,36 +316,6 @@ find(SgipRegistry *registry, const char *key)
 	return entry->shared;
 }
 
-/* A new answer, known by that key from now on; one that has failed no longer is. */
-static SharedAnswer *
-begin_shared(SgipShare *share, const char *key, const SgipTask *task,
-			 const SgipArguments *arguments)
-{
-	SgipRegistry *registry = share->registry;
-	MemoryContext context = AllocSetContextCreate(registry->context, "sgip_fdw shared answer",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(context);
-	SharedAnswer *shared = palloc0(sizeof(SharedAnswer));
-	bool		found;
-
-	shared->context = context;
-	shared->key = pstrdup(key);
-	shared->hash = hash_bytes_extended((const unsigned char *) key, strlen(key), 0);
-	shared->client = share->client;
-	shared->refusable = sgip_answer_is_narrowed(task, arguments);
-	dlist_init(&shared->readers);
-	shared->cleanup.func = detach_readers;
-	shared->cleanup.arg = shared;
-	MemoryContextRegisterResetCallback(context, &shared->cleanup);
-	shared->store = sgip_store_new(&registry->budget,
-								   share->scope == OF_TRANSACTION ? TopTransactionResourceOwner : NULL);
-	shared->answer = sgip_answer_begin(share->client, task, arguments, 0);
-	entries_insert(registry->index, shared->hash, &found)->shared = shared;
-	dlist_push_tail(&registry->answers, &shared->node);
-	MemoryContextSwitchTo(caller);
-	return shared;
-}
-
 /* ----------------------------------------------------------------
  *		Reading on
  * ----------------------------------------------------------------
@@ -667,22 +637,41 @@ make_key(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
 	return key;
 }
 
+/*
+ * The answer that a reader of those arguments can read, or NULL.  A search for
+ * an id is the same request as the listing of a parent with that id.  But it
+ * may be refused, and then the listing of parents is read instead, for which a
+ * refusal must be an error: else it would be read again and again.
+ */
+static SharedAnswer *
+find_for(SgipShare *share, const SgipTask *task, const SgipArguments *arguments)
+{
+	SharedAnswer *shared = NULL;
+
+	/* most scans share nothing, and then no key has to be made */
+	for (int whole = 0; whole < 2 && shared == NULL && share->registry->index->members > 0; whole++)
+	{
+		char	   *key = make_key(share, task, arguments, whole);
+
+		shared = find(share->registry, key);
+		pfree(key);
+	}
+	if (shared != NULL && shared->refusable && !sgip_answer_is_narrowed(task, arguments))
+		return NULL;
+	return shared;
+}
+
 bool
 sgip_share_start(SgipShare *share)
 {
 	static const SgipArguments none;
-	char	   *key;
-	bool		found;
 
 	if (share->registry == NULL)
 	{
 		share->registry = choose_registry(share);
 		share->client = find_client(share);
 	}
-	key = make_key(share, share->table->task, &none, false);
-	found = find(share->registry, key) != NULL;
-	pfree(key);
-	return found;
+	return find_for(share, share->table->task, &none) != NULL;
 }
 
 SgipClient *
@@ -698,39 +687,53 @@ sgip_share_client(SgipShare *share)
  * ----------------------------------------------------------------
  */
 
+/* A new answer, which is found from now on. */
+static SharedAnswer *
+begin_shared(SgipShare *share, const SgipTask *task, const SgipArguments *arguments)
+{
+	SgipRegistry *registry = share->registry;
+	MemoryContext context = AllocSetContextCreate(registry->context, "sgip_fdw shared answer",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	SharedAnswer *shared = palloc0(sizeof(SharedAnswer));
+	bool		found;
+
+	shared->context = context;
+	shared->key = make_key(share, task, arguments, false);
+	shared->hash = hash_bytes_extended((const unsigned char *) shared->key, strlen(shared->key), 0);
+	shared->subid = share->subid;
+	shared->client = share->client;
+	shared->refusable = sgip_answer_is_narrowed(task, arguments);
+	dlist_init(&shared->readers);
+	shared->cleanup.func = detach_readers;
+	shared->cleanup.arg = shared;
+	MemoryContextRegisterResetCallback(context, &shared->cleanup);
+	shared->store = sgip_store_new(&registry->budget,
+								   share->scope == OF_TRANSACTION ? TopTransactionResourceOwner : NULL);
+	shared->answer = sgip_answer_begin(share->client, task, arguments, 0);
+	entries_insert(registry->index, shared->hash, &found)->shared = shared;
+	dlist_push_tail(&registry->answers, &shared->node);
+	MemoryContextSwitchTo(caller);
+	return shared;
+}
+
 SgipReader *
 sgip_reader_open(SgipShare *share, const SgipTask *task, const SgipArguments *arguments,
 				 int rows, bool again)
 {
 	SgipReader *reader = MemoryContextAllocZero(share->context, sizeof(SgipReader));
 	const SgipServer *server = share->table->server;
-	char	   *key = make_key(share, task, arguments, false);
-	char	   *whole = make_key(share, task, arguments, true);
-	SharedAnswer *shared = find(share->registry, key);
+	SharedAnswer *shared = find_for(share, task, arguments);
 
 	reader->share = share;
 	reader->position.context = share->context;
 	dlist_push_tail(&share->readers, &reader->node);
-	if (shared == NULL)
-		shared = find(share->registry, whole);
-
-	/*
-	 * A search for an id is the same request as the listing of a parent with
-	 * that id.  But it may be refused, and then the listing of parents is
-	 * read instead, for which a refusal must be an error: else it would be
-	 * read again and again.
-	 */
-	if (shared != NULL && shared->refusable && !sgip_answer_is_narrowed(task, arguments))
-		shared = NULL;
 	if (shared == NULL && (again || share->keep || share->scope == OF_TRANSACTION ||
 						   (share->scope == OF_STATEMENT && *count_wanted(share, task) > 1)))
 	{
 		make_room(share);
-		shared = begin_shared(share, key, task, arguments);
-		shared->subid = share->subid;
+		shared = begin_shared(share, task, arguments);
 	}
-	pfree(key);
-	pfree(whole);
 	if (shared == NULL)
 	{
 		reader->direct = sgip_answer_begin(sgip_share_client(share), task, arguments, rows);
